@@ -1,0 +1,14 @@
+"""The ground that tests, demo, benchmark and torture stand on: real servers, real PgQ, no mocks.
+
+| module | what it gives |
+|---|---|
+| programs | where PostgreSQL's and PgQ's programs are, and which user may run them |
+| reaper | no process and no directory outlives this one, however it dies |
+| cluster | a private throwaway PostgreSQL cluster, and databases in it |
+| queues | PgQ: install, create, produce, tick, rotate |
+| ticker | a real pgqd |
+| processes | run commands and daemons, wait for something to become true |
+| events | events as values, a collector, and the comparison of sources with a target |
+
+Nothing here imports queue_mover: it is judged from outside, through its commands and the databases.
+"""

@@ -1,0 +1,287 @@
+"""A private throwaway PostgreSQL cluster, and databases in it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from testbed.database import Database
+from testbed.processes import child_processes, free_port
+from testbed.programs import hand_over, postgres_bindir, run_as
+from testbed.reaper import REAPER, private_directory, remove_directory
+
+SUPERUSER = "postgres"
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
+# initdb and postgres take their language from here; everything else from our settings.
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": os.defpath}
+
+StopMode = Literal["smart", "fast", "immediate"]
+STOP_SIGNALS: Mapping[StopMode, signal.Signals] = {
+    "smart": signal.SIGTERM,
+    "fast": signal.SIGINT,
+    "immediate": signal.SIGQUIT,
+}
+
+
+class ClusterError(Exception):
+    """The cluster could not be created, started or stopped; the message says what its log says."""
+
+
+class Cluster:
+    """A PostgreSQL server of our own: created on construction, running between start and stop.
+
+    It listens on 127.0.0.1 and on a unix socket in its own directory; every connection is trusted.
+    When this process ends, in whatever way, the server stops and its directory goes away, unless
+    `keep` was called.
+
+    durable: keep fsync and full_page_writes, as a production server does. Without them a crash of
+    the server loses nothing (only one of the machine would), and the disk is not in the way.
+    settings: further lines for postgresql.conf, by name.
+    """
+
+    def __init__(
+        self,
+        name: str = "cluster",
+        *,
+        durable: bool = False,
+        max_connections: int = 100,
+        settings: Mapping[str, str | int] | None = None,
+    ) -> None:
+        self.name = name
+        self.port = free_port()
+        self.directory = private_directory()
+        self.data_directory = self.directory / "data"
+        self.socket_directory = self.directory
+        self.log_file = self.directory / "postgresql.log"
+        self._server: subprocess.Popen[bytes] | None = None
+        hand_over(self.directory)
+        self._initdb()
+        self.configure(
+            {
+                "unix_socket_directories": str(self.socket_directory),
+                "listen_addresses": "127.0.0.1",
+                "cluster_name": name,
+                "max_connections": max_connections,
+                "shared_buffers": "64MB",
+                "log_line_prefix": "%m [%p] %q%u@%d %a ",
+                "timezone": "UTC",
+                "log_timezone": "UTC",
+                **({} if durable else {"fsync": "off", "full_page_writes": "off"}),
+                **(settings or {}),
+            }
+        )
+
+    def _initdb(self) -> None:
+        argv = [str(postgres_bindir() / "initdb"), f"--pgdata={self.data_directory}"]
+        argv += [f"--username={SUPERUSER}", "--auth=trust", "--no-sync", "--no-instructions"]
+        argv += ["--encoding=UTF8", "--locale=C.UTF-8"]
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.directory,
+            env=ENVIRONMENT,
+            **run_as(),
+        )
+        if done.returncode != 0:
+            raise ClusterError(f"initdb failed: {done.stderr.strip()}")
+
+    def configure(self, settings: Mapping[str, str | int]) -> None:
+        """Add lines to postgresql.conf; they hold from the next start, restart or `reload` on."""
+        with (self.data_directory / "postgresql.conf").open("a") as conf:
+            for key, value in settings.items():
+                quoted = str(value).replace("'", "''")
+                conf.write(f"{key} = '{quoted}'\n")
+
+    # Running
+
+    @property
+    def pid(self) -> int:
+        """The process id of the postmaster."""
+        if self._server is None:
+            raise ClusterError(f"cluster {self.name} is not running")
+        return self._server.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the postmaster lives (it may be frozen)."""
+        return self._server is not None and self._server.poll() is None
+
+    def start(self) -> Self:
+        """Start, and wait until it takes connections. Nothing happens when it runs already."""
+        if self.running:
+            return self
+        for attempts_left in (2, 1, 0):
+            try:
+                self._start_once()
+            except ClusterError:
+                # Most likely somebody took the port between our looking and the server's binding.
+                if attempts_left == 0 or not self._port_is_taken():
+                    raise
+                self.port = free_port()
+            else:
+                break
+        return self
+
+    def _port_is_taken(self) -> bool:
+        return "Address already in use" in self.log_tail()
+
+    def _start_once(self) -> None:
+        with self.log_file.open("ab") as log:
+            self._server = subprocess.Popen(
+                [
+                    str(postgres_bindir() / "postgres"),
+                    f"-D{self.data_directory}",
+                    f"-p{self.port}",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C in the terminal is for us, not for the servers.
+                start_new_session=True,
+                cwd=self.directory,
+                env=ENVIRONMENT,
+                **run_as(),
+            )
+        REAPER.watch_process(self._server.pid, signal.SIGQUIT)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._ready():
+            if not self.running or time.monotonic() > deadline:
+                self._kill()
+                raise ClusterError(f"cluster {self.name} does not start:\n{self.log_tail()}")
+            time.sleep(0.01)
+
+    def _ready(self) -> bool:
+        """Whether the postmaster says so, in the same place where pg_ctl looks."""
+        try:
+            lines = (self.data_directory / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The last lines of the server's log."""
+        try:
+            return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    def stop(self, mode: StopMode = "fast") -> None:
+        """Stop and wait for that; clients are disconnected, except that `smart` waits for them."""
+        if not self.running:
+            return
+        self.thaw()
+        assert self._server is not None
+        self._server.send_signal(STOP_SIGNALS[mode])
+        try:
+            self._server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            raise ClusterError(f"cluster {self.name} does not stop:\n{self.log_tail()}") from None
+        REAPER.forget_process(self._server.pid)
+
+    def _kill(self) -> None:
+        assert self._server is not None
+        self._server.kill()
+        self._server.wait()
+        REAPER.forget_process(self._server.pid)
+
+    def restart(self, mode: StopMode = "fast") -> None:
+        """Stop, then start on the same port."""
+        self.stop(mode)
+        self.start()
+
+    def reload(self) -> None:
+        """Have the configuration file read again."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def crash(self) -> None:
+        """End at once without a word to clients or disk: the next start goes through recovery."""
+        self.stop("immediate")
+
+    def freeze(self) -> None:
+        """Stop the clock for the server: connections stay open, and nothing answers."""
+        # The postmaster first, so that no child is born while we look for the children.
+        for pid in (self.pid, *child_processes(self.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on. Harmless when it was not frozen."""
+        for pid in (*child_processes(self.pid), self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Frozen as long as the block lasts."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
+
+    def keep(self) -> None:
+        """Leave server and directory behind when this process ends."""
+        REAPER.forget_process(self.pid)
+        REAPER.forget_directory(self.directory)
+
+    def destroy(self) -> None:
+        """Stop without ceremony and remove the directory."""
+        self.stop("immediate")
+        remove_directory(self.directory)
+
+    # Databases
+
+    @property
+    def server(self) -> str:
+        """The libpq connect string of the server as its superuser, without a database."""
+        return make_conninfo(host="127.0.0.1", port=self.port, user=SUPERUSER)
+
+    def database(self, name: str) -> Database:
+        """How to reach a database, there or not."""
+        return Database(name, self.server)
+
+    def conninfo(self, dbname: str, **extra: Any) -> str:
+        """A libpq connect string for a database."""
+        return self.database(dbname).conninfo(**extra)
+
+    def connect(self, dbname: str = "postgres", **extra: Any) -> psycopg.Connection:
+        """A new connection in autocommit mode."""
+        return self.database(dbname).connect(**extra)
+
+    def create_database(self, name: str, template: str | None = None) -> Database:
+        """Create a database, as a copy of the template where one is given."""
+        statement = sql.SQL("create database {}").format(sql.Identifier(name))
+        if template is not None:
+            statement += sql.SQL(" template {}").format(sql.Identifier(template))
+        with self.connect() as conn:
+            conn.execute(statement)
+        return self.database(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database if it is there, and disconnect whoever is in it."""
+        statement = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+        with self.connect() as conn:
+            conn.execute(statement)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.destroy()

@@ -1,0 +1,24 @@
+"""How to reach one database."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database of a cluster: its name, and how to get there."""
+
+    name: str
+    server: str
+    """The libpq connect string of the server, without a database."""
+
+    def conninfo(self, **extra: Any) -> str:
+        """A libpq connect string; extra keywords are added or replace (host, user, …)."""
+        return make_conninfo(self.server, **{"dbname": self.name, **extra})
+
+    def connect(self, **extra: Any) -> psycopg.Connection:
+        """A new connection in autocommit mode."""
+        return psycopg.connect(self.conninfo(**extra), autocommit=True)

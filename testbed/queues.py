@@ -1,0 +1,139 @@
+"""PgQ in a database: install, create queues, produce events, tick, rotate.
+
+Every function takes a connection in autocommit mode: a tick sees committed events only.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection, sql
+
+PGQ_EXT_SQL = Path(__file__).parents[1] / "src" / "queue_mover" / "sql" / "pgq_ext.sql"
+
+
+def install_pgq(conn: Connection) -> None:
+    """Install PgQ, as Debian's package brings it. Harmless when it is there."""
+    conn.execute("set client_min_messages = warning")
+    conn.execute("create extension if not exists pgq")
+    conn.execute("reset client_min_messages")
+
+
+def install_pgq_ext(conn: Connection) -> None:
+    """Install the schema for positions on the target, from this project's own SQL file."""
+    conn.execute("set client_min_messages = warning")
+    conn.execute(PGQ_EXT_SQL.read_bytes())
+    conn.execute("reset client_min_messages")
+
+
+def create_queue(conn: Connection, queue: str, **config: Any) -> None:
+    """Create a queue; config is what pgq.set_queue_config takes (ticker_max_lag="1 second")."""
+    conn.execute("select pgq.create_queue(%s)", [queue])
+    for key, value in config.items():
+        conn.execute("select pgq.set_queue_config(%s, %s, %s)", [queue, key, str(value)])
+
+
+def queue_table(conn: Connection, queue: str) -> str:
+    """The parent of a queue's event tables (pgq.event_1): selects from it see all rotated ones."""
+    row = conn.execute(
+        "select queue_data_pfx from pgq.queue where queue_name = %s", [queue]
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"no queue {queue}")
+    return str(row[0])
+
+
+def qualified(table: str) -> sql.Identifier:
+    """An identifier from schema.table."""
+    return sql.Identifier(*table.split("."))
+
+
+def insert_event(conn: Connection, queue: str, ev_type: str | None, data: str | None) -> int:
+    """Insert one event now; its id."""
+    row = conn.execute("select pgq.insert_event(%s, %s, %s)", [queue, ev_type, data]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def produce(
+    conn: Connection,
+    queue: str,
+    count: int,
+    *,
+    first: int = 1,
+    label: str = "event",
+    data_bytes: int = 100,
+) -> int:
+    """Insert many events fast, in one transaction; how many.
+
+    They differ from each other in data (`label:number:padding`, about data_bytes bytes) and
+    microsecond, take turns in type, and have NULLs and empty strings among their extra fields.
+    extra1 names a table, as triggers do: public.t0, public.t1, public.t2.
+    """
+    with conn.transaction():
+        # The transaction id first: a rotation after it waits for us, and cannot leave our events
+        # in a table that no batch looks at.
+        conn.execute("select txid_current()")
+        row = conn.execute("select pgq.current_event_table(%s)", [queue]).fetchone()
+        assert row is not None
+        statement = sql.SQL("""
+            insert into {table}
+                (ev_time, ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4)
+            select clock_timestamp() + i * interval '1 microsecond',
+                   (array['I', 'U', 'D'])[1 + i %% 3],
+                   rpad(head, greatest(length(head), %(bytes)s), md5(head)),
+                   'public.t' || i %% 3,
+                   case when i %% 2 = 0 then i::text end,
+                   case when i %% 5 = 0 then '' end,
+                   case when i %% 7 = 0 then 'ünï ✓ ' || i end
+              from generate_series(%(first)s::bigint, %(last)s::bigint) as i,
+                   concat_ws(':', %(label)s, i, '') as head
+        """).format(table=qualified(row[0]))
+        conn.execute(
+            statement,
+            {"label": label, "bytes": data_bytes, "first": first, "last": first + count - 1},
+        )
+    return count
+
+
+def tick(conn: Connection, queue: str) -> int:
+    """Make a tick now, whatever the queue's ticker settings say; its id.
+
+    It leaves a gap of some thousand in the event ids, which is how PgQ makes itself tick.
+    """
+    conn.execute("select pgq.force_tick(%s)", [queue])
+    row = conn.execute("select pgq.ticker(%s)", [queue]).fetchone()
+    assert row is not None
+    if row[0] is None:
+        # A pgqd was quicker between the two statements; what it saw, it ticked.
+        return last_tick(conn, queue)
+    return int(row[0])
+
+
+def last_tick(conn: Connection, queue: str) -> int:
+    """The id of the queue's latest tick."""
+    row = conn.execute("select last_tick_id from pgq.get_queue_info(%s)", [queue]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def rotate(conn: Connection, queue: str) -> bool:
+    """Start writing to the queue's next table, which is truncated first; False when not allowed.
+
+    PgQ refuses as long as a consumer still needs the table that would be truncated.
+    """
+    before = conn.execute(
+        "select queue_rotation_period, queue_cur_table from pgq.queue where queue_name = %s",
+        [queue],
+    ).fetchone()
+    if before is None:
+        raise LookupError(f"no queue {queue}")
+    period = "update pgq.queue set queue_rotation_period = %s where queue_name = %s"
+    conn.execute(period, ["0", queue])
+    conn.execute("select pgq.maint_rotate_tables_step2()")
+    conn.execute("select pgq.maint_rotate_tables_step1(%s)", [queue])
+    conn.execute("select pgq.maint_rotate_tables_step2()")
+    conn.execute(period, [before[0], queue])
+    after = conn.execute(
+        "select queue_cur_table from pgq.queue where queue_name = %s", [queue]
+    ).fetchone()
+    return after is not None and after[0] != before[1]
