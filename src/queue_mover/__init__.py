@@ -1,0 +1,3 @@
+"""Moves events from one PgQ queue into another, exactly once."""
+
+__version__ = "4.0.0"

@@ -1,0 +1,1 @@
+"""The commands: switches and exit codes, and the only places that print."""

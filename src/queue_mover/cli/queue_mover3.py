@@ -1,0 +1,79 @@
+"""queue_mover3: move the events of one queue into another."""
+
+import argparse
+import logging
+
+from queue_mover import registration
+from queue_mover.cli import common
+from queue_mover.config import parameters, sample
+from queue_mover.config.settings import Settings, load_mover
+from queue_mover.service import moving
+from queue_mover.service.job import Task
+
+COMMAND = "queue_mover3"
+
+
+def main() -> int:
+    """Entry point. Returns the exit code."""
+    return common.guarded(COMMAND, _run)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = common.parser(
+        COMMAND, "Moves events from one PgQ queue into a queue of another database, exactly once."
+    )
+    group = parser.add_argument_group("position").add_mutually_exclusive_group()
+    for name, help_text in (
+        ("register", "register the consumer; if new, forget its position on the target"),
+        ("unregister", "unregister the consumer and forget its position on the target"),
+        ("rewind", "move the source's position to the one on the target"),
+        ("reset", "forget the position on the target"),
+    ):
+        group.add_argument(
+            f"--{name}", dest="action", action="store_const", const=name, help=help_text
+        )
+    return parser
+
+
+def _run() -> int:
+    switches = _parser().parse_args()
+    overrides = dict(switches.set)
+    if switches.ini:
+        print(sample.ini(COMMAND, parameters.MOVER, overrides))
+        return 0
+    path = common.config_path(switches)
+
+    def load() -> Settings:
+        settings = load_mover(path, overrides)
+        common.start_log(switches, settings.log, settings.warnings)
+        return settings
+
+    def tasks(settings: Settings) -> list[Task]:
+        return [moving.task(settings.mover, settings.process)]
+
+    settings = load()
+    if switches.signal:
+        return common.send_signal(settings.process, switches.signal)
+    if switches.action:
+        _act(switches.action, settings)
+        return 0
+    return common.serve(switches, settings.process, tasks(settings), lambda: tasks(load()))
+
+
+def _act(action: str, settings: Settings) -> None:
+    log = logging.getLogger(settings.process.job_name)
+    route = settings.mover.route
+    source, target = moving.databases(settings.mover, settings.process)
+    try:
+        match action:
+            case "register":
+                registration.register(source, target, route, log)
+            case "unregister":
+                registration.unregister(source, target, route, log)
+            case "rewind":
+                registration.rewind(source, target, route, log)
+            case "reset":
+                registration.reset(target, route, log)
+    finally:
+        source.close()
+        target.close()

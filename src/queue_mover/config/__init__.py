@@ -1,0 +1,1 @@
+"""From an ini file to frozen, validated settings."""

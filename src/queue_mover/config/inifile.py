@@ -1,0 +1,135 @@
+"""An ini file as text: syntax, interpolation, what older parsers accepted. No meaning yet."""
+
+import configparser
+import os
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from configparser import ConfigParser, RawConfigParser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from queue_mover.errors import ConfigError
+
+_REFERENCE = re.compile(r"%\(([^()]+)\)s|\$\{(?:[^{}:]+:)?([^{}:]+)\}")
+
+
+@dataclass(frozen=True)
+class IniFile:
+    """A parsed file; values are interpolated when they are read."""
+
+    path: Path
+    parser: ConfigParser
+    main: str
+    """The section that configures the program."""
+    warnings: tuple[str, ...]
+
+    def keys(self, section: str) -> list[str]:
+        """The keys of a section as written there, without those of [DEFAULT]."""
+        return [key for key in self.parser[section] if key not in self.parser.defaults()]
+
+    def get(self, section: str, key: str) -> str | None:
+        """The value of a key, None where it is not set. Raises ConfigError."""
+        try:
+            return self.parser.get(section, key, fallback=None)
+        except configparser.InterpolationError:
+            # The parser's own message quotes the value: perhaps a password.
+            raise ConfigError(
+                f"{self.path}: {key}: cannot be interpolated; a literal % is written %%,"
+                " and %(name)s refers to a key of this section"
+            ) from None
+
+    def referred(self, section: str) -> set[str]:
+        """The keys that other values of the section refer to."""
+        values = (self.parser.get(section, key, raw=True) for key in self.parser[section])
+        return {
+            (old or new).lower() for value in values for old, new in _REFERENCE.findall(value or "")
+        }
+
+
+def read(path: Path, sections: Iterable[str], overrides: Mapping[str, str]) -> IniFile:
+    """Read a file. `sections` are the names its main section may have, in order of preference;
+    `overrides` replace values of that section.
+
+    Raises ConfigError in one line, naming the file.
+    """
+    text = _text(path)
+    raw = RawConfigParser(**_DIALECT)
+    _parse(raw, text, path)
+    names = list(sections)
+    main = next((name for name in names if raw.has_section(name)), None)
+    if main is None:
+        raise ConfigError(f"{path}: no section [{names[0]}]")
+    version = raw.get(main, "config_format", fallback="1")
+    if version not in _INTERPOLATION:
+        raise ConfigError(f"{path}: config_format: 1 or 2, not {version!r}")
+    parser = ConfigParser(interpolation=_INTERPOLATION[version](), **_DIALECT)
+    _parse(parser, text, path)
+    _complete(parser, main, _automatic(path, main, "$" if version == "2" else "%"), overrides)
+    return IniFile(path, parser, main, tuple(_duplicates(text, path)))
+
+
+# Python 2's parser let a key stand twice and cut "; comment" off a value.
+_DIALECT: dict[str, Any] = {"strict": False, "inline_comment_prefixes": (";",)}
+
+_INTERPOLATION = {
+    "1": configparser.BasicInterpolation,
+    "2": configparser.ExtendedInterpolation,
+}
+
+
+def _text(path: Path) -> str:
+    try:
+        # Old files may hold comments in any encoding.
+        return path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    except FileNotFoundError:
+        raise ConfigError(f"Config file not found: {path}") from None
+    except OSError as error:
+        raise ConfigError(f"Config file not readable: {path}: {error.strerror}") from None
+
+
+def _parse(parser: RawConfigParser, text: str, path: Path) -> None:
+    # Its messages quote whole lines; only the line number is safe to show.
+    try:
+        parser.read_string(text, source=str(path))
+    except configparser.MissingSectionHeaderError as error:
+        raise ConfigError(f"{path}: line {error.lineno}: before any [section]") from None
+    except configparser.ParsingError as error:
+        line = error.errors[0][0] if error.errors else "?"
+        raise ConfigError(f"{path}: line {line}: not of the form key = value") from None
+    except configparser.Error:
+        raise ConfigError(f"{path}: cannot be parsed") from None
+
+
+def _duplicates(text: str, path: Path) -> Iterable[str]:
+    try:
+        RawConfigParser(inline_comment_prefixes=(";",)).read_string(text)
+    except configparser.DuplicateOptionError as error:
+        yield f"{path}: line {error.lineno}: {error.option} stands twice, the last one counts"
+    except configparser.DuplicateSectionError as error:
+        yield f"{path}: line {error.lineno}: [{error.section}] stands twice"
+
+
+def _automatic(path: Path, main: str, sign: str) -> dict[str, str]:
+    values = {
+        "job_name": path.stem,
+        "service_name": main,
+        "host_name": socket.gethostname(),
+        "config_dir": os.path.dirname(path),  # noqa: PTH120 - "" for a bare name, as ever
+        "config_file": str(path),
+    }
+    return {key: value.replace(sign, sign * 2) for key, value in values.items()}
+
+
+def _complete(
+    parser: ConfigParser, main: str, automatic: Mapping[str, str], overrides: Mapping[str, str]
+) -> None:
+    for key, value in automatic.items():
+        if not parser.has_option(main, key):
+            parser.set(main, key, value)
+    for key, value in overrides.items():
+        try:
+            parser.set(main, key, value)
+        except ValueError:
+            raise ConfigError(f"--set {key}: a literal % is written %%") from None

@@ -1,0 +1,83 @@
+"""The kinds of values an ini file holds: each turns text into a value or says what it wants."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from queue_mover.db import check_conninfo
+
+_TRUE = ("1", "yes", "true", "on")
+_FALSE = ("0", "no", "false", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value. `parse` raises ValueError saying what it wants instead."""
+
+    name: str
+    parse: Callable[[str], object]
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("not a whole number") from None
+
+
+def _count(text: str) -> int:
+    number = _integer(text)
+    if not 0 <= number < 2**31:
+        raise ValueError("not a whole number from 0 to 2147483647")
+    return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("not a number") from None
+
+
+def _seconds(text: str) -> float:
+    number = _number(text)
+    if not 0 <= number < float("inf"):
+        raise ValueError("not a number of seconds, 0 or more")
+    return number
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in _TRUE + _FALSE:
+        raise ValueError("not 0 or 1 (yes/no, true/false, on/off)")
+    return text.lower() in _TRUE
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _tables(text: str) -> tuple[str, ...]:
+    """A name without a schema is in public, as in the ev_extra1 of PgQ's triggers."""
+    return tuple(word if "." in word else f"public.{word}" for word in _words(text))
+
+
+def _file(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+def _connect_string(text: str) -> str:
+    check_conninfo(text)
+    return text
+
+
+TEXT = Kind("text", str)
+INTEGER = Kind("whole number", _integer)
+COUNT = Kind("whole number", _count)
+NUMBER = Kind("number", _number)
+SECONDS = Kind("seconds", _seconds)
+BOOLEAN = Kind("0 or 1", _boolean)
+WORDS = Kind("comma list", _words)
+TABLES = Kind("comma list", _tables)
+FILE = Kind("file name", _file)
+CONNECT = Kind("connect string", _connect_string)
+INTERVAL = Kind("PostgreSQL interval", str)

@@ -1,0 +1,51 @@
+"""Texts made from the parameter table: the sample ini file and the tables of the docs."""
+
+from collections.abc import Mapping
+
+from queue_mover.config.parameters import Group, Parameter
+
+
+def ini(section: str, groups: tuple[Group, ...], overrides: Mapping[str, str]) -> str:
+    """A commented sample file; `overrides` stand in it as set values."""
+    lines = [f"[{section}]"]
+    left = dict(overrides)
+    for group in groups:
+        lines += ["", f"## {group.title}"]
+        for parameter in group.parameters:
+            lines += ["", *_sample(parameter, left.pop(parameter.name, None))]
+    lines += ["", *(f"{key} = {value}" for key, value in left.items())] if left else []
+    return "\n".join(lines)
+
+
+def _sample(parameter: Parameter, override: str | None) -> list[str]:
+    default = parameter.default
+    comment = f"# {parameter.meaning} ({parameter.kind.name})"
+    if override is not None:
+        return [comment, f"{parameter.name} = {override}"]
+    if default is None:
+        return [comment, f"{parameter.name} ="]
+    return [comment, f"#{parameter.name} = {default}".rstrip()]
+
+
+def markdown(groups: tuple[Group, ...]) -> str:
+    """The parameters as Markdown tables, one per group."""
+    lines: list[str] = []
+    for group in groups:
+        lines += [
+            f"### {group.title}",
+            "",
+            "| key | default | kind | meaning |",
+            "|---|---|---|---|",
+        ]
+        for parameter in group.parameters:
+            names = f"`{parameter.name}`" + (f", `{parameter.older}`" * bool(parameter.older))
+            meaning = parameter.meaning.replace("|", r"\|")
+            lines.append(f"| {names} | {_default(parameter)} | {parameter.kind.name} | {meaning} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _default(parameter: Parameter) -> str:
+    if parameter.default is None:
+        return "required"
+    return parameter.shown or f"`{parameter.default}`"

@@ -1,0 +1,170 @@
+"""Connections, and the one boundary that turns the driver's errors into ours."""
+
+import hashlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import conninfo, errors
+
+from queue_mover.errors import NotReadyError, StatementError, UnavailableError
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+DEFAULTS: dict[str, str] = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""libpq parameters (seconds; milliseconds for tcp_user_timeout) that a connect string may
+override: a peer whose host has died must not hold us, or the lock we hold, for hours."""
+
+RECONNECT = (errors.OperationalError, errors.InterfaceError)
+LOST_SQLSTATES = ("08", "57P", "53300")
+"""Connection failures, shutdowns and terminations, and a server with no free slot."""
+
+
+def one_line(text: str) -> str:
+    """Fold a server's or libpq's message into one line."""
+    return " ".join(text.split())
+
+
+def lock_key(*names: str) -> int:
+    """A key for PostgreSQL's advisory locks: the same 64 bits for the same names, everywhere."""
+    digest = hashlib.sha256("\0".join(("queue_mover", *names)).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def check_conninfo(text: str) -> None:
+    """Raise ValueError, without the text itself, when libpq could not read a connect string."""
+    try:
+        conninfo.conninfo_to_dict(text)
+    except psycopg.Error:
+        # libpq's own message quotes the part it stumbled over: perhaps a password.
+        raise ValueError(
+            "not a connect string; write key=value pairs"
+            " ('host=db1 dbname=app') or a URI ('postgresql://db1/app')"
+        ) from None
+
+
+def describe(text: str) -> str:
+    """Where a connect string leads, for messages: never a password."""
+    values = conninfo.conninfo_to_dict(text)
+    shown = [f"{key}={values[key]}" for key in ("host", "port", "dbname", "user") if key in values]
+    return " ".join(shown) or "the default database"
+
+
+def has_function(connection: Connection, signature: str) -> bool:
+    """Whether the database has a function, by its `name(argument types)`."""
+    row = connection.execute("select to_regprocedure(%s) is not null", [signature]).fetchone()
+    return row == (True,)
+
+
+@contextmanager
+def boundary(side: str) -> Iterator[None]:
+    """Turn driver errors into ours, naming the side ("source", "target", "database").
+
+    Raises UnavailableError, NotReadyError (a privilege is missing, or PgQ itself refused)
+    or StatementError.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translate(error, side) from error
+
+
+def translate(error: psycopg.Error, side: str) -> Exception:
+    """Which of our errors a driver error is."""
+    state = error.sqlstate or ""
+    message = one_line(error.diag.message_primary or str(error))
+    if isinstance(error, RECONNECT) and (not state or state.startswith(LOST_SQLSTATES)):
+        return UnavailableError(f"{side} database not available: {message}")
+    if isinstance(error, errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification):
+        return UnavailableError(f"{side} database not available: {message}")
+    if isinstance(error, errors.InsufficientPrivilege):
+        remedy = "pgq_reader" if side == "source" else "pgq_admin"
+        return NotReadyError(f"{side} database: {message}; remedy: GRANT {remedy} TO the role")
+    if isinstance(error, errors.RaiseException):
+        return NotReadyError(f"{side} database: PgQ says: {message}")
+    context = one_line(error.diag.context or "")
+    return StatementError(f"{side} database: {message}" + (f" ({context})" if context else ""))
+
+
+class Database:
+    """One connection to one database: opened when first needed, replaced when it has aged.
+
+    Any error inside `session` closes the connection, so what follows starts clean.
+    """
+
+    def __init__(self, side: str, text: str, application_name: str, lifetime: float = 0) -> None:
+        """`lifetime` is in seconds; 0: for ever."""
+        self.side = side
+        self._text = text
+        self._application_name = application_name
+        self._lifetime = lifetime
+        self._connection: Connection | None = None
+        self._opened = 0.0
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """The connection, for a piece of work that leaves it outside a transaction."""
+        try:
+            with boundary(self.side):
+                yield self._current()
+        except BaseException:
+            self.close()
+            raise
+
+    def _current(self) -> Connection:
+        if self._connection and self._lifetime and self._age() > self._lifetime:
+            self.close()
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+            self._opened = time.monotonic()
+        return self._connection
+
+    def _connect(self) -> Connection:
+        given = conninfo.conninfo_to_dict(self._text)
+        defaults = {"application_name": self._application_name, **DEFAULTS}
+        missing = {key: value for key, value in defaults.items() if key not in given}
+        connection = psycopg.connect(
+            self._text,
+            autocommit=True,
+            # PgBouncer in transaction mode would run a prepared statement elsewhere.
+            prepare_threshold=None,
+            client_encoding="UTF8",
+            **missing,  # type: ignore[arg-type]
+        )
+        logging.getLogger(__name__).debug("connected to %s: %s", self.side, describe(self._text))
+        return connection
+
+    def _age(self) -> float:
+        return time.monotonic() - self._opened
+
+    def close(self) -> None:
+        """Give the connection up; an open transaction is rolled back by the server."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def abandon(self) -> None:
+        """Cut the connection under a thread that is using it: its call fails at once.
+
+        Only the socket is shut, which no frozen server can delay; the server rolls back.
+        """
+        connection = self._connection
+        if connection is None or connection.closed:
+            return
+        with (
+            suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(connection.fileno())) as wire,
+        ):
+            wire.shutdown(socket.SHUT_RDWR)

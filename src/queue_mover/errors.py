@@ -1,0 +1,41 @@
+"""Every error the program raises on purpose, on one screen.
+
+Two kinds matter to the caller. An `OperatorError` is for the person at the
+keyboard: one line that says what is wrong and what to do, never a traceback.
+Anything else is the program's: it is logged, rolled back and retried.
+"""
+
+
+class QueueMoverError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class OperatorError(QueueMoverError):
+    """Something a person has to put right; the message is one line and names the remedy."""
+
+
+class ConfigError(OperatorError):
+    """The config file or a switch cannot be used."""
+
+
+class NotReadyError(OperatorError):
+    """A database lacks what the job needs: PgQ, a queue, a registration, a privilege.
+
+    Ends the program at its start; once events have moved it is retried,
+    since whoever took the thing away may bring it back.
+    """
+
+
+class LostPositionError(OperatorError):
+    """The position on the target fits neither end of the source's active batch.
+
+    Never retried: only a person can tell which side is right.
+    """
+
+
+class UnavailableError(QueueMoverError):
+    """A server cannot be reached, or went away; worth another try in a while."""
+
+
+class StatementError(QueueMoverError):
+    """A statement failed for a reason the program does not know; `__cause__` has the driver's."""

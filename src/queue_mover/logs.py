@@ -1,0 +1,110 @@
+"""Handlers and formats of the log, and the statistics line that collectors parse."""
+
+import logging
+import logging.config
+import logging.handlers
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from queue_mover.config.parameters import LOG_FORMAT
+from queue_mover.config.settings import LogSettings
+from queue_mover.errors import ConfigError
+
+TRACE = 5
+"""Below DEBUG: everything, the driver's messages included; switched on by -vv."""
+
+
+def statistics(values: Mapping[str, object]) -> str:
+    """The line that fifteen years of log collectors parse: `{count: 1000, duration: 0.0527}`."""
+    return "{" + ", ".join(f"{key}: {value}" for key, value in values.items()) + "}"
+
+
+def start(settings: LogSettings, level: int, *, daemon: bool) -> None:
+    """Set the handlers of the root logger, replacing any from before; files are opened anew.
+
+    Raises ConfigError when the log file or the logging config cannot be used.
+    """
+    logging.addLevelName(TRACE, "TRACE")
+    logging.captureWarnings(True)
+    handlers = _handlers(settings, level)
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+        handler.close()
+    skylog = settings.use_skylog >= 2 or (
+        settings.use_skylog == 1 and (daemon or not sys.stdout.isatty())
+    )
+    if skylog:
+        _load_config(settings)
+        # The console is the business of the loaded config.
+        handlers = [handler for handler in handlers if _writes_file(handler)]
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)
+    # The driver logs each pipeline step at DEBUG: that is "everything", not "verbose".
+    logging.getLogger("psycopg").setLevel(level if level <= TRACE else logging.WARNING)
+
+
+def _handlers(settings: LogSettings, level: int) -> list[logging.Handler]:
+    verbose = level < logging.INFO
+    console = logging.StreamHandler()
+    console.setFormatter(_formatter(settings, "console", verbose=verbose))
+    handlers: list[logging.Handler] = [console]
+    if settings.logfile:
+        file = _open(settings.logfile, settings)
+        file.setFormatter(_formatter(settings, "file", verbose=verbose))
+        handlers.insert(0, file)
+    return handlers
+
+
+def _open(path: Path, settings: LogSettings) -> logging.Handler:
+    try:
+        return logging.handlers.RotatingFileHandler(
+            path, maxBytes=settings.log_size, backupCount=settings.log_count
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"logfile: cannot write {path}: {error.strerror};"
+            " remedy: make its directory, writable for this user, or set another logfile"
+        ) from None
+
+
+def _writes_file(handler: logging.Handler) -> bool:
+    return isinstance(handler, logging.handlers.RotatingFileHandler)
+
+
+def _formatter(settings: LogSettings, kind: str, *, verbose: bool) -> logging.Formatter:
+    def chosen(name: str) -> str:
+        usual: str = getattr(settings, f"{name}_{kind}")
+        return (verbose and getattr(settings, f"{name}_{kind}_verbose")) or usual
+
+    try:
+        return logging.Formatter(chosen("logfmt") or LOG_FORMAT, chosen("logdatefmt") or None)
+    except ValueError as error:
+        raise ConfigError(f"logfmt_{kind}: {error}") from None
+
+
+def _load_config(settings: LogSettings) -> None:
+    candidates = [Path(name).expanduser() for name in settings.skylog_locations]
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        raise ConfigError("skylog.ini not found; remedy: use_skylog = 0, or skylog_locations")
+    _offer_skylog_handlers(settings)
+    defaults = {"job_name": settings.job_name, "service_name": settings.service_name}
+    try:
+        logging.config.fileConfig(found, defaults, disable_existing_loggers=False)
+    except Exception as error:
+        # Whatever the handlers named in there raise.
+        raise ConfigError(f"{found}: not a usable logging config: {error}") from error
+
+
+def _offer_skylog_handlers(settings: LogSettings) -> None:
+    """Old configs name handlers as skylog.X; the optional package `skytools` has them."""
+    try:
+        skylog = import_module("skytools.skylog")
+    except ImportError:
+        return
+    skylog.set_service_name(settings.service_name, settings.job_name)
+    logging.skylog = skylog  # type: ignore[attr-defined]

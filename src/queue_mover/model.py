@@ -1,0 +1,63 @@
+"""The values that travel between the floors; frozen, without behaviour."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which events go where: what one mover is about."""
+
+    queue: str
+    consumer: str
+    target_queue: str
+    tables: tuple[str, ...] = ()
+    """Only events whose ev_extra1 is one of these; empty: all events."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How much one batch may span; the arguments of `pgq.next_batch_custom`."""
+
+    max_events: int = 50_000
+    """A batch ends at the tick that reaches this many events; 0: at the next tick."""
+    min_events: int = 0
+    """Smallest batch worth taking, in events; 0: any. Set, it replaces `max_events`."""
+    min_interval: str = ""
+    """Smallest batch worth taking, as a PostgreSQL interval; empty: any."""
+    keep_lag: str = ""
+    """Stay this PostgreSQL interval behind the head; empty: do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The consumer's active batch on the source: all events between two ticks."""
+
+    id: int
+    start: int
+    end: int
+    sql: str
+
+
+class Result(Enum):
+    """What became of one attempt to move a batch."""
+
+    MOVED = "moved"
+    SKIPPED = "skipped"
+    """The target had this batch already: a crash came between its commit and the finish."""
+    STALE = "stale"
+    """A partner finished this batch on the source while we were on our way to the target."""
+    IDLE = "idle"
+    """No tick waits."""
+    BUSY = "busy"
+    """Another mover holds the consumer's lock on the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One attempt to move a batch, and how many events entered the target."""
+
+    result: Result
+    count: int = 0
+    holder: str = ""
+    """Who holds the lock, where the result is BUSY."""

@@ -1,0 +1,146 @@
+"""A process among others: the locked pidfile, going to the background, signals."""
+
+import errno
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from queue_mover.errors import OperatorError
+
+
+class PidFile:
+    """A pidfile whose lock, held for life, proves that its process lives.
+
+    The lock survives a fork: it is taken in the foreground, where a refusal is seen, and
+    belongs to the daemon afterwards.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # Removed at the end, when a daemon's working directory may have gone.
+        self._path = path.absolute()
+        self._descriptor = -1
+
+    def lock(self) -> str:
+        """Take the lock. Returns what a dead process had left in the file, else "".
+
+        Raises OperatorError when another process holds it or the file cannot be made.
+        """
+        while True:
+            self._descriptor = self._open()
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = _content(self._descriptor)
+                os.close(self._descriptor)
+                raise OperatorError(
+                    f"{self._path}: another process is running, pid {pid};"
+                    " remedy: stop it with -s, or use another pidfile"
+                ) from None
+            # Its last owner may have removed the file between our open and our lock.
+            if _same_file(self._descriptor, self._path):
+                return _content(self._descriptor)
+            os.close(self._descriptor)
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(self._path, flags, 0o644)
+        except OSError as error:
+            reason = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
+            raise OperatorError(
+                f"pidfile: cannot write {self._path}: {reason};"
+                " remedy: make its directory, writable for this user, or set another pidfile"
+            ) from None
+
+    def write(self) -> None:
+        """Write the pid of this process."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def remove(self) -> None:
+        """Remove the file, then let go of the lock."""
+        with suppress(OSError):
+            self._path.unlink()
+        os.close(self._descriptor)
+
+
+def running_pid(path: Path) -> int | None:
+    """The pid of the process that holds a pidfile's lock, None when nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = _content(descriptor)
+        return int(text) if text.isdigit() else None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _content(descriptor: int) -> str:
+    return os.pread(descriptor, 64, 0).decode(errors="replace").strip()
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+class Background:
+    """The daemon's side of going to the background.
+
+    The foreground process waits until `detach` and then exits 0; if the daemon dies before
+    that, its messages have gone to the terminal and the foreground process exits 1.
+    """
+
+    def __init__(self, ready: int) -> None:
+        self._ready = ready
+
+    def detach(self) -> None:
+        """Let the terminal go."""
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(null, stream)
+        os.close(null)
+        os.write(self._ready, b"ready")
+        os.close(self._ready)
+
+
+def go_background() -> Background:
+    """Fork twice into a session of its own. Keeps the working directory and open files."""
+    waiting, ready = os.pipe()
+    if os.fork():
+        os.close(ready)
+        os._exit(0 if os.read(waiting, 16) else 1)
+    os.close(waiting)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    return Background(ready)
+
+
+@contextmanager
+def signals(handler: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Hand INT, TERM and HUP to a handler while inside; what was set before comes back.
+
+    The handler runs between two instructions of the main thread: it may only set a flag,
+    or put into a `queue.SimpleQueue`.
+    """
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {
+        number: signal.signal(number, lambda number, _: handler(signal.Signals(number)))
+        for number in caught
+    }
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

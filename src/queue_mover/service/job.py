@@ -1,0 +1,45 @@
+"""What the service runs: a job makes one step at a time and leaves time to the service."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from queue_mover.config.settings import ProcessSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step came to."""
+
+    worked: bool
+    """Whether there may be more to do at once; otherwise the service sleeps for loop_delay."""
+    count: int | None = None
+    """Events moved, where the step was a batch."""
+    waits: bool = False
+    """Whether somebody else is at the work: there is more to do, but not now and not for us."""
+
+
+class Job(Protocol):
+    """One source queue to move, or one database to tick."""
+
+    def step(self) -> Step:
+        """Do one piece of work. Raises a QueueMoverError; the service decides about another."""
+
+    def finish(self) -> None:
+        """The service is stopping: leave things in order."""
+
+    def close(self) -> None:
+        """Close connections."""
+
+    def abandon(self) -> None:
+        """From another thread: make the running step fail now, rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A job to be, with everything that makes it what it is: a change means a new job."""
+
+    name: str
+    settings: object
+    process: ProcessSettings
+    make: Callable[[], Job] = field(compare=False)

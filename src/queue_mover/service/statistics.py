@@ -1,0 +1,32 @@
+"""When to write a statistics line, and what stands in it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Statistics:
+    """One line per batch, and one every `keepalive` seconds without events.
+
+    `idle` is the time since the last batch that had events ended.
+    """
+
+    keepalive: float
+    idle_since: float
+    _began: float = 0.0
+
+    def begin(self, now: float) -> dict[str, object]:
+        """A step begins. Returns the values of a keepalive line, empty when none is due."""
+        self._began = now
+        idle = now - self.idle_since
+        if idle <= self.keepalive:
+            return {}
+        self.idle_since = now
+        return {"idle": round(idle, 4)}
+
+    def batch(self, now: float, count: int) -> dict[str, object]:
+        """A batch has ended. Returns the values of its line."""
+        values: dict[str, object] = {"count": count, "duration": round(now - self._began, 4)}
+        if count:
+            values["idle"] = round(self._began - self.idle_since, 4)
+            self.idle_since = now
+        return values

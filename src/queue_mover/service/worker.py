@@ -1,0 +1,182 @@
+"""One job in one thread: step, sleep, step; errors retried with patience."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from queue_mover import logs
+from queue_mover.errors import (
+    ConfigError,
+    LostPositionError,
+    NotReadyError,
+    OperatorError,
+    UnavailableError,
+)
+from queue_mover.service.job import Job, Step, Task
+from queue_mover.service.statistics import Statistics
+from queue_mover.service.streak import Streak
+
+POLL = 1.0
+"""Seconds between looks at work that somebody else is doing, where loop_delay is 0."""
+
+
+class News(Enum):
+    """What a worker tells its supervisor."""
+
+    RUNNING = "running"
+    """It has made its first step, or failed in a way that is worth a retry."""
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A worker's news."""
+
+    worker: "Worker"
+    news: News
+
+
+def is_fatal(error: Exception, *, looping: bool, worked_before: bool) -> bool:
+    """Whether an error ends the worker. What a server lacks at the start, a person must bring;
+    later it has been taken away, and may come back."""
+    if not looping or isinstance(error, LostPositionError | ConfigError | MemoryError):
+        return True
+    return isinstance(error, NotReadyError) and not worked_before
+
+
+def is_quiet(error: BaseException, names: tuple[str, ...]) -> bool:
+    """Whether `exception_quiet` names the error, its cause, or a class they derive from."""
+    if "ALL" in names:
+        return True
+    classes = {cls.__name__ for cls in type(error).__mro__}
+    if error.__cause__ is not None:
+        classes |= {cls.__name__ for cls in type(error.__cause__).__mro__}
+    return not classes.isdisjoint(names)
+
+
+def pause(step: Step, loop_delay: float) -> float | None:
+    """Seconds to sleep after a step; None: it was the last one."""
+    if loop_delay < 0:
+        return None
+    if step.worked:
+        return 0
+    if step.waits:
+        return loop_delay or POLL
+    return loop_delay or None
+
+
+class Worker:
+    """Runs a task's job in a thread of its own until stopped, drained or fatally failed."""
+
+    def __init__(
+        self, task: Task, report: Callable[[Report], None], *, patient: bool = False
+    ) -> None:
+        """A patient worker retries from the start what a server lacks."""
+        self.task = task
+        self._report = report
+        self._log = logging.getLogger(task.name)
+        self._job: Job = task.make()
+        self._stopping = threading.Event()
+        self._abandoned = False
+        self._worked_before = patient
+        self._told_running = False
+        process = task.process
+        self._streak = Streak(
+            process.exception_sleep, process.exception_grace, process.exception_reset
+        )
+        self._statistics = Statistics(process.keepalive_stats, time.monotonic())
+        # A stuck thread must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name=task.name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the running step end, wake up from any sleep, and finish."""
+        self._stopping.set()
+
+    def abandon(self) -> None:
+        """Fail the running step now; the servers roll back."""
+        self._abandoned = True
+        self._stopping.set()
+        self._job.abandon()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the thread to end, for so many seconds at most."""
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        news = News.FAILED
+        try:
+            self._loop()
+            self._job.finish()
+            news = News.DONE
+        except OperatorError as error:
+            self._log.error("%s", error)
+        except Exception as error:
+            self._tell_end(error)
+        finally:
+            self._job.close()
+            self._report(Report(self, news))
+
+    def _tell_end(self, error: Exception) -> None:
+        if self._abandoned:
+            self._log.info("batch abandoned; it will be replayed")
+        elif isinstance(error, UnavailableError):
+            self._log.error("%s", error)
+        else:
+            self._log.exception("Job %s crashed: %s", self.task.name, error)
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            seconds = self._round()
+            self._tell_running()
+            if seconds is None:
+                return
+            if seconds:
+                self._stopping.wait(seconds)
+
+    def _round(self) -> float | None:
+        """One step. Returns how long to sleep now, in seconds; None: no more rounds."""
+        process = self.task.process
+        self._write(self._statistics.begin(time.monotonic()))
+        try:
+            step = self._job.step()
+        except Exception as error:
+            if self._abandoned or is_fatal(
+                error, looping=process.looping, worked_before=self._worked_before
+            ):
+                raise
+            return self._failed(error)
+        self._worked_before = True
+        if self._streak.succeeded(time.monotonic()):
+            self._log.info("recovered: working again")
+        if step.count is not None:
+            self._write(self._statistics.batch(time.monotonic(), step.count))
+        return pause(step, process.loop_delay)
+
+    def _failed(self, error: Exception) -> float:
+        now = time.monotonic()
+        if not self._streak.failed(now, str(error)):
+            self._log.debug("still failing: %s", error)
+        elif isinstance(error, UnavailableError | OperatorError):
+            self._log.error("%s; retrying, up to every %g s", error, self._streak.longest_wait)
+        elif is_quiet(error, self.task.process.exception_quiet) and self._streak.in_grace(now):
+            self._log.warning("Job %s crashed: %s", self.task.name, error)
+        else:
+            self._log.exception("Job %s crashed: %s", self.task.name, error)
+        return self._streak.wait()
+
+    def _tell_running(self) -> None:
+        if not self._told_running:
+            self._told_running = True
+            self._report(Report(self, News.RUNNING))
+
+    def _write(self, values: dict[str, object]) -> None:
+        if values:
+            self._log.info("%s", logs.statistics(values))

@@ -1,0 +1,196 @@
+"""The PgQ calls on the source. Each takes a connection; the mover owns their order."""
+
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from queue_mover.db import Connection, Cursor, has_function, lock_key
+from queue_mover.errors import NotReadyError
+from queue_mover.model import Batch, BatchLimits, Route
+
+_NEXT_BATCH_FUNCTION = "pgq.next_batch_custom(text, text, interval, int4, interval)"
+
+# How many events to ask `pgq.next_batch_custom` for, so that a batch spans all waiting ticks up
+# to the limit. Its `find_tick_helper` takes the very last tick unless more than twice the wanted
+# count waits: half of what waits makes it stop at the first tick that reaches the count.
+_WANTED: LiteralString = """
+    select case when allowed >= total and total <= %(max_events)s then total
+                else least(allowed, %(max_events)s, (total - 1) / 2) end
+      from (select greatest(head.seq - here.tick_event_seq, 0) as total,
+                   greatest(settled.seq - here.tick_event_seq, 0) as allowed
+              from pgq.queue q
+              join pgq.consumer c on c.co_name = %(consumer)s
+              join pgq.subscription s on s.sub_queue = q.queue_id and s.sub_consumer = c.co_id
+              join pgq.tick here on here.tick_queue = q.queue_id and here.tick_id = s.sub_last_tick
+             cross join lateral (
+                   select t.tick_event_seq as seq from pgq.tick t where t.tick_queue = q.queue_id
+                    order by t.tick_queue desc, t.tick_id desc limit 1) head
+              left join lateral (
+                   select t.tick_event_seq as seq from pgq.tick t
+                    where t.tick_queue = q.queue_id
+                      and (%(keep_lag)s::interval is null
+                           or t.tick_time <= now() - %(keep_lag)s::interval)
+                    order by t.tick_queue desc, t.tick_id desc limit 1) settled on true
+             where q.queue_name = %(queue)s) waiting
+"""
+# Under keep_lag, nothing but empty ticks would otherwise ask for the newest tick: never old enough.
+_COUNT: LiteralString = f"""
+    case when %(min_events)s > 0 then %(min_events)s
+         when %(min_interval)s::text is not null or %(max_events)s = 0 then null
+         when %(keep_lag)s::interval is null then ({_WANTED})
+         else nullif(({_WANTED}), 0) end::int4
+"""
+_NEXT_BATCH: LiteralString = f"""
+    select batch_id, prev_tick_id, cur_tick_id,
+           case when batch_id is not null then pgq.batch_event_sql(batch_id) end
+      from pgq.next_batch_custom(%(queue)s, %(consumer)s, %(keep_lag)s::interval,
+                                 {_COUNT}, %(min_interval)s::interval)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What a mover must know of the source before its first batch."""
+
+    queue_exists: bool
+    registered: bool
+    may_read: bool
+    encoding: str
+    role: str
+
+
+def inspect(connection: Connection, route: Route) -> SourceState:
+    """Look at the source. Raises NotReadyError when PgQ is not there at all."""
+    if not has_function(connection, _NEXT_BATCH_FUNCTION):
+        raise NotReadyError(
+            "source database: PgQ 3 is not installed; remedy: pgqadm.py CONFIG install"
+        )
+    with connection.cursor(row_factory=class_row(SourceState)) as cursor:
+        cursor.execute(
+            """
+            select exists (select from pgq.queue where queue_name = %(queue)s) as queue_exists,
+                   exists (select from pgq.get_consumer_info(%(queue)s, %(consumer)s))
+                     as registered,
+                   has_function_privilege(%(function)s, 'execute') and coalesce(
+                     (select has_table_privilege(queue_data_pfx || '_0', 'select')
+                        from pgq.queue where queue_name = %(queue)s), true) as may_read,
+                   current_setting('server_encoding') as encoding,
+                   current_user::text as role
+            """,
+            {
+                "queue": route.queue,
+                "consumer": route.consumer,
+                "function": _NEXT_BATCH_FUNCTION,
+            },
+        )
+        state = cursor.fetchone()
+    assert state is not None
+    return state
+
+
+def check(state: SourceState, route: Route) -> None:
+    """Raise NotReadyError, with the remedy, when a batch could not be read."""
+    if not state.queue_exists:
+        raise NotReadyError(
+            f'source database: no queue "{route.queue}";'
+            f" remedy: pgqadm.py CONFIG create {route.queue}"
+        )
+    if not state.may_read:
+        raise NotReadyError(
+            f'source database: role "{state.role}" may not read batches;'
+            f' remedy: GRANT pgq_reader TO "{state.role}"'
+        )
+
+
+def lock(connection: Connection, route: Route) -> None:
+    """Wait for the consumer's lock on the source, held to the end of the transaction.
+
+    `next_batch` locks nothing: two movers asking at once would be given different batches.
+    """
+    key = lock_key("source", route.queue, route.consumer)
+    connection.execute("select pg_advisory_xact_lock(%s)", [key])
+
+
+def is_registered(connection: Connection, route: Route) -> bool:
+    """Whether the consumer is registered on the queue (`pgq.get_consumer_info`)."""
+    found = connection.execute(
+        "select from pgq.get_consumer_info(%s, %s)", [route.queue, route.consumer]
+    )
+    return found.fetchone() is not None
+
+
+def register(connection: Connection, route: Route, tick: int | None = None) -> None:
+    """Register the consumer, or move it: at a tick, else at the newest one."""
+    connection.execute(
+        "select pgq.register_consumer_at(%s, %s, %s)", [route.queue, route.consumer, tick]
+    )
+
+
+def unregister(connection: Connection, route: Route) -> bool:
+    """Unregister the consumer. Returns whether it was registered."""
+    row = connection.execute(
+        "select pgq.unregister_consumer(%s, %s) > 0", [route.queue, route.consumer]
+    ).fetchone()
+    return row == (True,)
+
+
+def next_batch(
+    connection: Connection, route: Route, limits: BatchLimits, applied: Batch | None
+) -> tuple[Batch | None, bool]:
+    """Finish the batch that was applied, if any, and make the next one active.
+
+    One transaction, one round trip. Returns the batch, None when no tick waits, and
+    whether the applied batch was still there to be finished.
+    """
+    arguments = {
+        "queue": route.queue,
+        "consumer": route.consumer,
+        "max_events": limits.max_events,
+        "min_events": limits.min_events,
+        "min_interval": limits.min_interval or None,
+        "keep_lag": limits.keep_lag or None,
+    }
+    with connection.pipeline():
+        connection.execute("begin")
+        lock(connection, route)
+        finished = _finish(connection, applied) if applied else None
+        following = connection.execute(_NEXT_BATCH, arguments)
+        connection.execute("commit")
+    batch = following.fetchone()
+    found = finished is None or finished.fetchone() == (1,)
+    if batch is None or batch[0] is None:
+        return None, found
+    return Batch(*batch), found
+
+
+def finish(connection: Connection, route: Route, applied: Batch) -> bool:
+    """Finish an applied batch. Returns False when it was not there any more."""
+    with connection.pipeline():
+        connection.execute("begin")
+        lock(connection, route)
+        finished = _finish(connection, applied)
+        connection.execute("commit")
+    return finished.fetchone() == (1,)
+
+
+def _finish(connection: Connection, applied: Batch) -> Cursor:
+    return connection.execute("select pgq.finish_batch(%s)", [applied.id])
+
+
+def is_active(connection: Connection, batch: Batch) -> bool:
+    """Whether a batch is still active: nobody has finished it (`pgq.get_batch_info`)."""
+    row = connection.execute(
+        "select tick_id is not null from pgq.get_batch_info(%s)", [batch.id]
+    ).fetchone()
+    return row == (True,)
+
+
+def event_select(batch: Batch, route: Route, columns: str) -> str:
+    """The SELECT of a batch's events: chosen columns, in the order of their ids."""
+    chosen = f"select {columns} from ({batch.sql}) ev"
+    if route.tables:
+        names = sql.SQL(", ").join(sql.Literal(name) for name in route.tables)
+        chosen += f" where ev_extra1 in ({names.as_string()})"
+    return chosen + " order by ev_id"
