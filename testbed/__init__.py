@@ -4,11 +4,13 @@
 |---|---|
 | programs | where PostgreSQL's and PgQ's programs are, and which user may run them |
 | reaper | no process and no directory outlives this one, however it dies |
-| cluster | a private throwaway PostgreSQL cluster, and databases in it |
+| cluster, database | a private throwaway PostgreSQL cluster, and databases in it |
 | queues | PgQ: install, create, produce, tick, rotate |
 | ticker | a real pgqd |
 | processes | run commands and daemons, wait for something to become true |
-| events | events as values, a collector, and the comparison of sources with a target |
+| events | events as values, sets of events, a consumer that collects |
+| compare, order | whether a target has all that the sources have: once, unchanged, in order |
 
-Nothing here imports queue_mover: it is judged from outside, through its commands and the databases.
+Nothing here imports queue_mover, which is judged from outside: through its commands, and by what
+stands in the databases.
 """

@@ -37,12 +37,18 @@ class Event:
 
 @dataclass(frozen=True)
 class EventSet:
-    """A table of events somewhere, in the order of one of its columns."""
+    """A table of events somewhere: the tables of a queue, or what a collector collected."""
 
     database: Database
     table: str
     """schema.table, with the columns of pgq.event_template"""
-    order: str = "ev_id"
+    collected: bool = False
+    """whether it is a collector's, which has two more columns: seq, and the tick of the event"""
+
+    @property
+    def order(self) -> str:
+        """The column that tells in which order a consumer got (of a queue: gets) the events."""
+        return "seq" if self.collected else "ev_id"
 
     def read(self, where: sql.Composable | None = None) -> list[Event]:
         """The events that meet the condition (all without one), in order."""
@@ -98,7 +104,7 @@ class Collector:
         self.queue = queue
         self.consumer = consumer
         table = f"testbed.{queue}_{consumer}"
-        self.events = EventSet(database, table, order="seq")
+        self.events = EventSet(database, table, collected=True)
         self._conn = database.connect()
         self._conn.execute("set client_min_messages = warning")
         self._conn.execute("create schema if not exists testbed")

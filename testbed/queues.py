@@ -70,8 +70,8 @@ def produce(
     extra1 names a table, as triggers do: public.t0, public.t1, public.t2.
     """
     with conn.transaction():
-        # The transaction id first: a rotation after it waits for us, and cannot leave our events
-        # in a table that no batch looks at.
+        # The transaction id first: if the queue rotates before we have written, batches then still
+        # look for our events in the table that we were told.
         conn.execute("select txid_current()")
         row = conn.execute("select pgq.current_event_table(%s)", [queue]).fetchone()
         assert row is not None
@@ -80,13 +80,13 @@ def produce(
                 (ev_time, ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4)
             select clock_timestamp() + i * interval '1 microsecond',
                    (array['I', 'U', 'D'])[1 + i %% 3],
-                   rpad(head, greatest(length(head), %(bytes)s), md5(head)),
+                   rpad(head, greatest(length(head), %(bytes)s::int), md5(head)),
                    'public.t' || i %% 3,
                    case when i %% 2 = 0 then i::text end,
                    case when i %% 5 = 0 then '' end,
                    case when i %% 7 = 0 then 'ünï ✓ ' || i end
               from generate_series(%(first)s::bigint, %(last)s::bigint) as i,
-                   concat_ws(':', %(label)s, i, '') as head
+                   concat_ws(':', %(label)s::text, i, '') as head
         """).format(table=qualified(row[0]))
         conn.execute(
             statement,
