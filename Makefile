@@ -1,0 +1,41 @@
+# make help lists the targets. Everything that needs servers or tools sets them up first.
+
+PYTHON = .venv/bin/python
+BIN = .venv/bin
+# Two workers: each has two PostgreSQL clusters of its own.
+WORKERS = 2
+KEEP =
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: setup
+setup: ## Install what is missing: Debian packages, virtual environment
+	@scripts/setup
+
+.PHONY: demo
+demo: setup ## Show the main job on real servers; KEEP=1 leaves them running
+	@KEEP=$(KEEP) $(PYTHON) -m demo
+
+.PHONY: test
+test: setup ## Run the whole test suite; ARGS are passed to pytest
+	$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+
+.PHONY: check
+check: setup ## Lint, format, types, and the one-way import rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: setup ## Format the code and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: clean
+clean: ## Remove what is generated, the virtual environment included
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf src/*.egg-info
