@@ -5,11 +5,14 @@ object, and every field arrives exactly as it left. Memory holds one block, or t
 event that is larger.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from queue_mover.db import Connection, boundary
-from queue_mover.errors import StatementError
+import psycopg
+
+from queue_mover.db import Connection, boundary, one_line
+from queue_mover.errors import BadEventError, StatementError
 
 COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time"
 """What travels; the target's sequence and transaction give the id and the txid."""
@@ -17,14 +20,20 @@ COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time
 BLOCK = 64 * 1024
 """Bytes gathered before a write: one write per row costs twice the processor time."""
 
+_PLACE = re.compile(r"line (\d+)(?:, column (\w+))?")
+_BAD_DATA = ("22", "23")
+"""SQLSTATE classes that blame the data: this event would fail again."""
+
 
 def common_encoding(source: str, target: str) -> str:
     """The client encoding to use on both sides, from the two server encodings.
 
-    With equal encodings their own, so nothing is converted. An SQL_ASCII target takes
-    any bytes, as long as it is not told what they are. Otherwise UTF-8 in between.
+    The source's own, so that the bytes leave as they are stored and only the target
+    converts: it is the one that can refuse, and it says which event. Between two
+    encodings that PostgreSQL may not convert directly: UTF-8.
     """
-    return target if target in (source, "SQL_ASCII") else "UTF8"
+    direct = source == target or "UTF8" in (source, target) or "SQL_ASCII" in (source, target)
+    return source if direct else "UTF8"
 
 
 def copy_events(
@@ -32,7 +41,8 @@ def copy_events(
 ) -> int:
     """Copy the rows of a SELECT of COLUMNS into an event table. Returns the events written.
 
-    Raises StatementError when the target counts other than the source.
+    Raises BadEventError when the target refuses one of them, StatementError when it
+    counts other than the source.
     """
     reader, writer = source.cursor(), target.cursor()
     with (
@@ -40,7 +50,7 @@ def copy_events(
         client_encoding(source, encoding),
         client_encoding(target, encoding),
         reader.copy(_statement(f"COPY ({select}) TO STDOUT (FORMAT BINARY)", encoding)) as rows,
-        boundary("target"),
+        _blaming_events(),
         writer.copy(f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
     ):
         for block in _blocks(rows):
@@ -62,6 +72,24 @@ def _blocks(rows: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes | 
                 yield pending
                 pending = bytearray()
     yield pending
+
+
+@contextmanager
+def _blaming_events() -> Iterator[None]:
+    with boundary("target"):
+        try:
+            yield
+        except psycopg.Error as error:
+            raise bad_event(error) from error
+
+
+def bad_event(error: psycopg.Error) -> Exception:
+    """A BadEventError where a target's error is about the data of one event, else the error."""
+    if not (error.sqlstate or "").startswith(_BAD_DATA):
+        return error
+    place = _PLACE.search(error.diag.context or "")
+    line, column = (int(place[1]), place[2] or "") if place else (0, "")
+    return BadEventError(one_line(error.diag.message_primary or str(error)), line, column)
 
 
 def _statement(text: str, encoding: str) -> str | bytes:

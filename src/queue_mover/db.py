@@ -27,9 +27,9 @@ DEFAULTS: dict[str, str] = {
 """libpq parameters (seconds; milliseconds for tcp_user_timeout) that a connect string may
 override: a peer whose host has died must not hold us, or the lock we hold, for hours."""
 
-RECONNECT = (errors.OperationalError, errors.InterfaceError)
-LOST_SQLSTATES = ("08", "57P", "53300")
-"""Connection failures, shutdowns and terminations, and a server with no free slot."""
+PASSING_SQLSTATES = ("08", "53", "55P03", "57")
+"""Connections that failed; disk, memory or slots used up; a lock timeout; shutdowns, terminations
+and statement timeouts: troubles of the server that may pass, not of what was asked."""
 
 
 def one_line(text: str) -> str:
@@ -85,7 +85,9 @@ def translate(error: psycopg.Error, side: str) -> Exception:
     """Which of our errors a driver error is."""
     state = error.sqlstate or ""
     message = one_line(error.diag.message_primary or str(error))
-    if isinstance(error, RECONNECT) and (not state or state.startswith(LOST_SQLSTATES)):
+    if isinstance(error, errors.OperationalError) and (
+        not state or state.startswith(PASSING_SQLSTATES)
+    ):
         return UnavailableError(f"{side} database not available: {message}")
     if isinstance(error, errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification):
         return UnavailableError(f"{side} database not available: {message}")

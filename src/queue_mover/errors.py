@@ -33,6 +33,17 @@ class LostPositionError(OperatorError):
     """
 
 
+class BadEventError(OperatorError):
+    """The target cannot take one of the events, and never will as things are."""
+
+    def __init__(self, reason: str, line: int = 0, column: str = "") -> None:
+        """`line` counts the batch's events from 1; 0: not known."""
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+        self.column = column
+
+
 class UnavailableError(QueueMoverError):
     """A server cannot be reached, or went away; worth another try in a while."""
 

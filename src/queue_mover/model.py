@@ -30,13 +30,33 @@ class BatchLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """A tick of the source queue, and by what to know it again."""
+
+    id: int
+    mark: str
+    """Its time and snapshot: a restored or recreated queue counts the same ids anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """The consumer's active batch on the source: all events between two ticks."""
 
     id: int
-    start: int
-    end: int
+    start: Tick
+    end: Tick
     sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last tick that the target has of a consumer, and where it came from."""
+
+    tick: int
+    source: str | None = None
+    """Identity of the source; None: not recorded."""
+    mark: str | None = None
+    """The tick's mark; None: not recorded."""
 
 
 class Result(Enum):
@@ -59,5 +79,7 @@ class Outcome:
 
     result: Result
     count: int = 0
+    quarantined: tuple[str, ...] = ()
+    """A line about each event that the target could not take."""
     holder: str = ""
     """Who holds the lock, where the result is BUSY."""

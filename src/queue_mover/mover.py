@@ -9,39 +9,13 @@ databases say.
 """
 
 import logging
-from collections.abc import Callable
-from enum import Enum
 
-from queue_mover import copy, registration, source, target
+from queue_mover import copy, quarantine, source, target
 from queue_mover.db import Connection, Database, boundary
-from queue_mover.errors import LostPositionError
+from queue_mover.decision import Decision, decide, explain
+from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
+from queue_mover.ground import Ground, prepare
 from queue_mover.model import Batch, BatchLimits, Outcome, Result, Route
-
-
-class Decision(Enum):
-    """What to do with a batch, given the position on the target."""
-
-    APPLY = "apply"
-    SKIP = "skip"
-    """The target has this batch already."""
-    STALE = "stale"
-    """A partner has moved on since the source gave us this batch."""
-    LOST = "lost"
-    """The batch is the consumer's own, and the position fits neither end of it."""
-
-
-def decide(
-    start: int, end: int, position: int | None, still_active: Callable[[], bool]
-) -> Decision:
-    """Compare the ticks at both ends of a batch with the last tick the target has.
-
-    `still_active` asks the source; it is called only when the position fits neither end.
-    """
-    if position is None or position == start:
-        return Decision.APPLY
-    if position == end:
-        return Decision.SKIP
-    return Decision.LOST if still_active() else Decision.STALE
 
 
 class Mover:
@@ -56,6 +30,7 @@ class Mover:
         log: logging.Logger,
         *,
         auto_register: bool = True,
+        quarantines: bool = False,
     ) -> None:
         self.route = route
         self._limits = limits
@@ -63,22 +38,30 @@ class Mover:
         self._target = target
         self._log = log
         self._auto_register = auto_register
-        self._encoding = ""
+        self._quarantines = quarantines
+        self._ground: Ground | None = None
         self._applied: Batch | None = None
 
     def move_batch(self) -> Outcome:
         """Move the next batch, if one waits. Raises a QueueMoverError; then call again."""
         try:
-            self._encoding = self._encoding or self._prepare()
+            return self._move(careful=False)
+        except BadEventError:
+            if not self._quarantines:
+                raise
+        return self._move(careful=True)
+
+    def _move(self, *, careful: bool) -> Outcome:
+        try:
+            self._ground = self._ground or self._prepare()
             with self._source.session() as src:
                 batch = self._next_batch(src)
                 if batch is None:
                     return Outcome(Result.IDLE)
-                with self._target.session() as dst:
-                    outcome = self._bring(batch, src, dst)
+                outcome = self._bring(batch, src, self._ground, careful=careful)
         except BaseException:
             # What we remember may be half true now; the databases know.
-            self._encoding, self._applied = "", None
+            self._ground, self._applied = None, None
             raise
         if outcome.result in (Result.MOVED, Result.SKIPPED):
             self._applied = batch
@@ -91,33 +74,54 @@ class Mover:
             self._report_unfinished(applied)
         return batch
 
-    def _bring(self, batch: Batch, src: Connection, dst: Connection) -> Outcome:
-        def still_active() -> bool:
-            with boundary("source"):
-                return source.is_active(src, batch)
+    def _bring(self, batch: Batch, src: Connection, ground: Ground, *, careful: bool) -> Outcome:
+        with self._target.session() as dst:
+            opening = target.open_transaction(dst, self.route, remembers=ground.remembers)
+            if not opening.locked:
+                dst.rollback()
+                return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
+            position = opening.position
+            match decide(batch, position, ground.identity, lambda: _is_active(src, batch)):
+                case Decision.APPLY:
+                    copy_batch = self._copy_carefully if careful else self._copy
+                    count, quarantined = copy_batch(batch, src, dst, opening.table, ground)
+                    target.commit_position(dst, self.route, ground.reached(batch))
+                    return Outcome(Result.MOVED, count, quarantined)
+                case Decision.SKIP:
+                    dst.rollback()
+                    return Outcome(Result.SKIPPED)
+                case Decision.STALE:
+                    dst.rollback()
+                    return Outcome(Result.STALE)
+                case refusal:
+                    assert position is not None
+                    raise LostPositionError(explain(refusal, batch, position, ground.identity))
 
-        opening = target.open_transaction(dst, self.route)
-        if not opening.locked:
-            dst.rollback()
-            return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
-        match decide(batch.start, batch.end, opening.position, still_active):
-            case Decision.APPLY:
-                select = source.event_select(batch, self.route, copy.COLUMNS)
-                count = copy.copy_events(src, select, dst, opening.table, self._encoding)
-                target.commit_position(dst, self.route, batch.end)
-                return Outcome(Result.MOVED, count)
-            case Decision.SKIP:
-                dst.rollback()
-                return Outcome(Result.SKIPPED)
-            case Decision.STALE:
-                dst.rollback()
-                return Outcome(Result.STALE)
-            case Decision.LOST:
-                raise LostPositionError(
-                    f"Lost position: batch {batch.start}..{batch.end},"
-                    f" dst has {opening.position}; remedy: --rewind goes on from the target's"
-                    " position, --reset from the source's (repeating what the target has)"
-                )
+    def _copy(
+        self, batch: Batch, src: Connection, dst: Connection, table: str, ground: Ground
+    ) -> tuple[int, tuple[str, ...]]:
+        select = source.event_select(batch, self.route, copy.COLUMNS)
+        try:
+            return copy.copy_events(src, select, dst, table, ground.encoding), ()
+        except BadEventError as error:
+            with boundary("source"):
+                event = source.describe_event(src, batch, self.route, error.line)
+            raise BadEventError(
+                f"the target cannot take {event}: {error.column or 'a column'}: {error};"
+                " remedy: on_bad_event = quarantine moves the batch without it"
+            ) from error
+
+    def _copy_carefully(
+        self, batch: Batch, src: Connection, dst: Connection, table: str, ground: Ground
+    ) -> tuple[int, tuple[str, ...]]:
+        if not ground.remembers:
+            raise NotReadyError(
+                "target database: no table for quarantined events; remedy: pgqadm.py CONFIG install"
+            )
+        select = source.event_select(batch, self.route, quarantine.SELECTED)
+        return quarantine.copy_sound_events(
+            src, select, dst, table, ground.encoding, self.route, ground.identity
+        )
 
     def finish(self) -> None:
         """Tell the source about the last batch now, not with the next one: we are stopping."""
@@ -128,27 +132,17 @@ class Mover:
             if not source.finish(src, self.route, applied):
                 self._report_unfinished(applied)
 
-    def _prepare(self) -> str:
-        """Check both sides and register when new. Returns the encoding for both COPYs."""
+    def _prepare(self) -> Ground:
         with self._source.session() as src, self._target.session() as dst:
-            there = target.inspect(dst, self.route)
-            target.check(there, self.route)
-            with boundary("source"):
-                here = source.inspect(src, self.route)
-                source.check(here, self.route)
-                if not here.registered:
-                    registration.register_first(
-                        src, dst, self.route, self._log, allowed=self._auto_register
-                    )
-        return copy.common_encoding(here.encoding, there.encoding)
+            return prepare(src, dst, self.route, self._log, may_register=self._auto_register)
 
     def _report_unfinished(self, batch: Batch) -> None:
         self._log.warning(
             "batch %d (tick %d..%d) was not there to be finished: another mover finished it,"
             " or the consumer was registered anew; nothing is lost, asking for the next",
             batch.id,
-            batch.start,
-            batch.end,
+            batch.start.id,
+            batch.end.id,
         )
 
     def close(self) -> None:
@@ -160,3 +154,8 @@ class Mover:
         """From another thread: cut both connections, so that a batch on its way is rolled back."""
         self._source.abandon()
         self._target.abandon()
+
+
+def _is_active(src: Connection, batch: Batch) -> bool:
+    with boundary("source"):
+        return source.is_active(src, batch)

@@ -9,92 +9,124 @@ Where both locks are held, the target's is taken first: two of these cannot dead
 """
 
 import logging
+from dataclasses import dataclass
 
 from queue_mover import source, target
 from queue_mover.db import Connection, Database, boundary
+from queue_mover.decision import foreign_position
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Route
+from queue_mover.model import Position, Route
 
 
-def register_first(
-    src: Connection, dst: Connection, route: Route, log: logging.Logger, *, allowed: bool
-) -> None:
-    """Register at a mover's first start. Raises NotReadyError when that would lose events."""
-    with src.transaction():
-        source.lock(src, route)
-        if source.is_registered(src, route):
-            return
-        with boundary("target"):
-            position = target.position(dst, route)
-        if position is not None:
-            raise NotReadyError(
-                f'consumer "{route.consumer}" is not registered on queue "{route.queue}", yet the'
-                f" target has its position, tick {position}; remedy: --rewind goes on from there,"
-                " --register starts anew from now"
-            )
-        if not allowed:
-            raise NotReadyError(
-                f'consumer "{route.consumer}" is not registered on queue "{route.queue}" and'
-                " auto_register is off; remedy: --register"
-            )
-        log.info("Registering consumer on source queue")
-        source.register(src, route)
+@dataclass(frozen=True, slots=True)
+class Registrar:
+    """The switches that change a consumer's registration and position."""
 
+    route: Route
+    source: Database
+    target: Database
+    log: logging.Logger
 
-def register(src_db: Database, dst_db: Database, route: Route, log: logging.Logger) -> None:
-    """`--register`: register on the source; if new there, forget the position on the target.
+    def register(self) -> None:
+        """`--register`: register on the source; if new there, forget the position on the target.
 
-    The position goes first: a crash before the registration leaves a consumer that is
-    unknown on both sides.
-    """
-    with src_db.session() as src, dst_db.session() as dst:
-        with target.locked(dst, route):
-            if source.is_registered(src, route):
-                log.info("Consumer is registered on the source queue already")
+        The position goes first: a crash before the registration leaves a consumer that is
+        unknown on both sides.
+        """
+        with self.source.session() as src, self.target.session() as dst:
+            with target.locked(dst, self.route):
+                with boundary("source"):
+                    if source.is_registered(src, self.route):
+                        self.log.info("Consumer is registered on the source queue already")
+                        return
+                self._forget(src, dst)
+            self.log.info("Registering consumer on source queue")
+            with boundary("source"):
+                source.register(src, self.route)
+
+    def unregister(self) -> None:
+        """`--unregister`: unregister on the source, then forget the position on the target.
+
+        In this order: without its position, a consumer that is still registered would be
+        given the batch again that the target has.
+        """
+        with self.source.session() as src, self.target.session() as dst:
+            self._own_position(src, dst)
+            self.log.info("Unregistering consumer from source queue")
+            with boundary("source"), src.transaction():
+                source.lock(src, self.route)
+                if not source.unregister(src, self.route):
+                    self.log.warning("Consumer was not registered on the source queue")
+            with target.locked(dst, self.route):
+                self._forget(src, dst)
+
+    def rewind(self) -> None:
+        """`--rewind`: move the source's position to the one on the target.
+
+        Raises NotReadyError when the source does not have that tick any more.
+        """
+        with (
+            self.source.session() as src,
+            self.target.session() as dst,
+            target.locked(dst, self.route),
+        ):
+            position = self._own_position(src, dst)
+            if position is None:
+                self.log.warning("No tick found on dst side")
                 return
-            _forget(dst, route, log)
-        log.info("Registering consumer on source queue")
+            with boundary("source"), src.transaction():
+                source.lock(src, self.route)
+                source.register(src, self.route, position.tick)
+        self.log.info("Rewound the source queue to tick %d", position.tick)
+
+    def reset(self) -> None:
+        """`--reset`: forget the position on the target."""
+        with (
+            self.source.session() as src,
+            self.target.session() as dst,
+            target.locked(dst, self.route),
+        ):
+            self._forget(src, dst)
+
+    def accept_source(self) -> None:
+        """`--accept-source`: the position on the target belongs to this source from now on."""
+        with (
+            self.source.session() as src,
+            self.target.session() as dst,
+            target.locked(dst, self.route),
+        ):
+            position = self._position(dst)
+            if position is None:
+                self.log.warning("No tick found on dst side")
+                return
+            identity = self._identity(src)
+            target.set_position(dst, self.route, Position(position.tick, identity))
+        self.log.info(
+            "The position, tick %d, came from %s; it belongs to %s now",
+            position.tick,
+            position.source or "an unknown source",
+            identity,
+        )
+
+    def _forget(self, src: Connection, dst: Connection) -> None:
+        self._own_position(src, dst)
+        self.log.info("Resetting queue tracking on dst side")
+        remembers = target.inspect(dst, self.route).remembers
+        target.forget_position(dst, self.route, remembers=remembers)
+
+    def _own_position(self, src: Connection, dst: Connection) -> Position | None:
+        """The position. Raises NotReadyError when it belongs to another source."""
+        position = self._position(dst)
+        if position is not None and position.source is not None:
+            identity = self._identity(src)
+            if position.source != identity:
+                raise NotReadyError(foreign_position(position, identity))
+        return position
+
+    def _position(self, dst: Connection) -> Position | None:
+        remembers = target.inspect(dst, self.route).remembers
+        return target.position(dst, self.route, remembers=remembers)
+
+    def _identity(self, src: Connection) -> str:
         with boundary("source"):
-            source.register(src, route)
-
-
-def unregister(src_db: Database, dst_db: Database, route: Route, log: logging.Logger) -> None:
-    """`--unregister`: unregister on the source, then forget the position on the target.
-
-    In this order: without its position, a consumer that is still registered would be
-    given the batch again that the target has.
-    """
-    log.info("Unregistering consumer from source queue")
-    with src_db.session() as src, src.transaction():
-        source.lock(src, route)
-        if not source.unregister(src, route):
-            log.warning("Consumer was not registered on the source queue")
-    with dst_db.session() as dst, target.locked(dst, route):
-        _forget(dst, route, log)
-
-
-def rewind(src_db: Database, dst_db: Database, route: Route, log: logging.Logger) -> None:
-    """`--rewind`: move the source's position to the one on the target.
-
-    Raises NotReadyError when the source does not have that tick any more.
-    """
-    with dst_db.session() as dst, target.locked(dst, route):
-        position = target.position(dst, route)
-        if position is None:
-            log.warning("No tick found on dst side")
-            return
-        with src_db.session() as src, src.transaction():
-            source.lock(src, route)
-            source.register(src, route, position)
-    log.info("Rewound the source queue to tick %d", position)
-
-
-def reset(dst_db: Database, route: Route, log: logging.Logger) -> None:
-    """`--reset`: forget the position on the target."""
-    with dst_db.session() as dst, target.locked(dst, route):
-        _forget(dst, route, log)
-
-
-def _forget(dst: Connection, route: Route, log: logging.Logger) -> None:
-    log.info("Resetting queue tracking on dst side")
-    target.set_position(dst, route, None)
+            return source.inspect(src, self.route).identity

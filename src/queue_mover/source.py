@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 
 from queue_mover.db import Connection, Cursor, has_function, lock_key
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Batch, BatchLimits, Route
+from queue_mover.model import Batch, BatchLimits, Route, Tick
 
 _NEXT_BATCH_FUNCTION = "pgq.next_batch_custom(text, text, interval, int4, interval)"
 
@@ -42,11 +42,17 @@ _COUNT: LiteralString = f"""
          when %(keep_lag)s::interval is null then ({_WANTED})
          else nullif(({_WANTED}), 0) end::int4
 """
+_MARK: LiteralString = """
+    (select extract(epoch from t.tick_time)::text || ' ' || md5(t.tick_snapshot::text)
+       from pgq.tick t join pgq.queue q on q.queue_id = t.tick_queue
+      where q.queue_name = %(queue)s and t.tick_id = {})
+"""
 _NEXT_BATCH: LiteralString = f"""
-    select batch_id, prev_tick_id, cur_tick_id,
-           case when batch_id is not null then pgq.batch_event_sql(batch_id) end
+    select batch_id, prev_tick_id, {_MARK.format("prev_tick_id")},
+           cur_tick_id, {_MARK.format("cur_tick_id")}, pgq.batch_event_sql(batch_id)
       from pgq.next_batch_custom(%(queue)s, %(consumer)s, %(keep_lag)s::interval,
                                  {_COUNT}, %(min_interval)s::interval)
+     where batch_id is not null
 """
 
 
@@ -55,6 +61,8 @@ class SourceState:
     """What a mover must know of the source before its first batch."""
 
     queue_exists: bool
+    identity: str
+    """Which queue of which database of which server this is, for people and for comparison."""
     registered: bool
     may_read: bool
     encoding: str
@@ -70,14 +78,17 @@ def inspect(connection: Connection, route: Route) -> SourceState:
     with connection.cursor(row_factory=class_row(SourceState)) as cursor:
         cursor.execute(
             """
-            select exists (select from pgq.queue where queue_name = %(queue)s) as queue_exists,
+            select q.queue_id is not null as queue_exists,
+                   format('system %%s, database %%s, queue %%s, no. %%s', c.system_identifier,
+                          current_database(), q.queue_name, q.queue_id) as identity,
                    exists (select from pgq.get_consumer_info(%(queue)s, %(consumer)s))
                      as registered,
                    has_function_privilege(%(function)s, 'execute') and coalesce(
-                     (select has_table_privilege(queue_data_pfx || '_0', 'select')
-                        from pgq.queue where queue_name = %(queue)s), true) as may_read,
+                     has_table_privilege(q.queue_data_pfx || '_0', 'select'), true) as may_read,
                    current_setting('server_encoding') as encoding,
                    current_user::text as role
+              from pg_control_system() c
+              left join pgq.queue q on q.queue_name = %(queue)s
             """,
             {
                 "queue": route.queue,
@@ -158,11 +169,12 @@ def next_batch(
         finished = _finish(connection, applied) if applied else None
         following = connection.execute(_NEXT_BATCH, arguments)
         connection.execute("commit")
-    batch = following.fetchone()
     found = finished is None or finished.fetchone() == (1,)
-    if batch is None or batch[0] is None:
+    row = following.fetchone()
+    if row is None:
         return None, found
-    return Batch(*batch), found
+    batch_id, start, start_mark, end, end_mark, select = row
+    return Batch(batch_id, Tick(start, start_mark), Tick(end, end_mark), select), found
 
 
 def finish(connection: Connection, route: Route, applied: Batch) -> bool:
@@ -187,10 +199,28 @@ def is_active(connection: Connection, batch: Batch) -> bool:
     return row == (True,)
 
 
+def describe_event(connection: Connection, batch: Batch, route: Route, number: int) -> str:
+    """Words for one event of a batch, by its number in the order of ids, from 1; 0: unknown."""
+    # As bytes: its type may be what cannot be read.
+    wanted = "format('%s (%s, type ', ev_id, ev_time)::bytea, convert_to(ev_type, 'SQL_ASCII')"
+    select = event_select(batch, route, wanted) + f" offset {max(number - 1, 0)} limit 1"
+    row = connection.execute(select.encode()).fetchone()
+    if row is None or not number:
+        return "one of the events"
+    return f"event {row[0].decode()}{bytes(row[1] or b'').decode(errors='backslashreplace')})"
+
+
 def event_select(batch: Batch, route: Route, columns: str) -> str:
-    """The SELECT of a batch's events: chosen columns, in the order of their ids."""
-    chosen = f"select {columns} from ({batch.sql}) ev"
+    """The SELECT of a batch's events: chosen columns, in the order of their ids.
+
+    It fails when the batch is not active any more: were the consumer unregistered, a rotation
+    could have emptied the tables that the batch's own SQL names.
+    """
+    chosen = (
+        f"select {columns} from ({batch.sql}) ev"
+        f" where (select pgq.batch_event_sql({batch.id})) is not null"
+    )
     if route.tables:
         names = sql.SQL(", ").join(sql.Literal(name) for name in route.tables)
-        chosen += f" where ev_extra1 in ({names.as_string()})"
+        chosen += f" and ev_extra1 in ({names.as_string()})"
     return chosen + " order by ev_id"

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 
 from psycopg.rows import class_row
 
-from queue_mover.db import Connection, has_function, lock_key
+from queue_mover.db import Connection, Cursor, has_function, lock_key
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Route
+from queue_mover.model import Position, Route
+
+# Should our host die in mid-batch, the server must not hold the consumer's lock for hours.
+_GUARDS = """
+    select set_config('idle_in_transaction_session_timeout', '300s', true),
+           set_config('tcp_keepalives_idle', '30', true),
+           set_config('tcp_keepalives_interval', '10', true),
+           set_config('tcp_keepalives_count', '3', true)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,8 @@ class TargetState:
     inserts_disabled: bool
     may_write: bool
     may_record: bool
+    remembers: bool
+    """Whether the schema queue_mover is there, which knows where positions came from."""
     encoding: str
     role: str
 
@@ -30,8 +40,8 @@ class Opening:
     locked: bool
     table: str
     """The event table that takes inserts now, quoted; good for this transaction only."""
-    position: int | None
-    """The last tick applied; None when the consumer has none here."""
+    position: Position | None
+    """None when the consumer has none here."""
 
 
 def inspect(connection: Connection, route: Route) -> TargetState:
@@ -55,6 +65,8 @@ def inspect(connection: Connection, route: Route) -> TargetState:
                             true) as may_write,
                    has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
                      as may_record,
+                   to_regprocedure('queue_mover.set_origin(text, text, bigint, text)')
+                     is not null as remembers,
                    current_setting('server_encoding') as encoding,
                    current_user::text as role
               from (values (%s)) as wanted (name)
@@ -91,7 +103,7 @@ def check(state: TargetState, route: Route) -> None:
         )
 
 
-def open_transaction(connection: Connection, route: Route) -> Opening:
+def open_transaction(connection: Connection, route: Route, *, remembers: bool) -> Opening:
     """Begin; take the consumer's lock; learn the event table and the position. One round trip.
 
     The lock comes before the transaction id, so a mover that finds it taken holds nothing
@@ -100,32 +112,71 @@ def open_transaction(connection: Connection, route: Route) -> Opening:
     """
     with connection.pipeline():
         connection.execute("begin")
+        connection.execute(_GUARDS)
         locked = connection.execute("select pg_try_advisory_xact_lock(%s)", [_key(route)])
         connection.execute("select txid_current()")
-        found = connection.execute(
-            "select pgq.quote_fqname(pgq.current_event_table(%s)), pgq_ext.get_last_tick(%s)",
-            [route.target_queue, route.consumer],
+        table = connection.execute(
+            "select pgq.quote_fqname(pgq.current_event_table(%s))", [route.target_queue]
         )
-    table, position = found.fetchone() or (None, None)
-    return Opening(locked.fetchone() == (True,), table, position)
+        found = _ask_position(connection, route, remembers=remembers)
+    return Opening(
+        locked=locked.fetchone() == (True,),
+        table=_only(table),
+        position=_position(found.fetchone()),
+    )
 
 
-def commit_position(connection: Connection, route: Route, tick: int) -> None:
+def commit_position(connection: Connection, route: Route, position: Position) -> None:
     """Set the position and commit, in one round trip: the batch is now on the target."""
     with connection.pipeline():
-        set_position(connection, route, tick)
+        set_position(connection, route, position)
         connection.execute("commit")
 
 
-def set_position(connection: Connection, route: Route, tick: int | None) -> None:
-    """Set the position; None forgets it (`pgq_ext.set_last_tick`)."""
-    connection.execute("select pgq_ext.set_last_tick(%s, %s::bigint)", [route.consumer, tick])
+def set_position(connection: Connection, route: Route, position: Position) -> None:
+    """Record the last tick applied (`pgq_ext.set_last_tick`), and where it came from if known."""
+    connection.execute(
+        "select pgq_ext.set_last_tick(%s, %s::bigint)", [route.consumer, position.tick]
+    )
+    if position.source is not None:
+        connection.execute(
+            "select queue_mover.set_origin(%s, %s, %s, %s)",
+            [route.consumer, position.source, position.tick, position.mark],
+        )
 
 
-def position(connection: Connection, route: Route) -> int | None:
-    """The last tick applied, None when the consumer has none here."""
-    row = connection.execute("select pgq_ext.get_last_tick(%s)", [route.consumer]).fetchone()
-    return row[0] if row else None
+def forget_position(connection: Connection, route: Route, *, remembers: bool) -> None:
+    """Forget the position, and where it came from."""
+    connection.execute("select pgq_ext.set_last_tick(%s, null::bigint)", [route.consumer])
+    if remembers:
+        connection.execute("select queue_mover.set_origin(%s, null, null, null)", [route.consumer])
+
+
+def position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
+    """The position, None when the consumer has none here."""
+    return _position(_ask_position(connection, route, remembers=remembers).fetchone())
+
+
+def _ask_position(connection: Connection, route: Route, *, remembers: bool) -> Cursor:
+    # Somebody else may have set the position since: then its origin is not known.
+    query = """
+        select t.tick, o.source, o.mark
+          from pgq_ext.get_last_tick(%(consumer)s) t (tick)
+          left join queue_mover.get_origin(%(consumer)s) o on o.tick = t.tick
+    """
+    if not remembers:
+        query = "select pgq_ext.get_last_tick(%(consumer)s), null, null"
+    return connection.execute(query, {"consumer": route.consumer})
+
+
+def _position(row: tuple[int | None, str | None, str | None] | None) -> Position | None:
+    return None if row is None or row[0] is None else Position(row[0], row[1], row[2])
+
+
+def _only(cursor: Cursor) -> str:
+    row = cursor.fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 import argparse
 import logging
 
-from queue_mover import registration
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
 from queue_mover.config.settings import Settings, load_mover
+from queue_mover.registration import Registrar
 from queue_mover.service import moving
 from queue_mover.service.job import Task
 
@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
         ("unregister", "unregister the consumer and forget its position on the target"),
         ("rewind", "move the source's position to the one on the target"),
         ("reset", "forget the position on the target"),
+        ("accept-source", "the source has moved or was upgraded: its position stays good"),
     ):
         group.add_argument(
             f"--{name}", dest="action", action="store_const", const=name, help=help_text
@@ -62,18 +63,16 @@ def _run() -> int:
 
 def _act(action: str, settings: Settings) -> None:
     log = logging.getLogger(settings.process.job_name)
-    route = settings.mover.route
     source, target = moving.databases(settings.mover, settings.process)
+    registrar = Registrar(settings.mover.route, source, target, log)
     try:
-        match action:
-            case "register":
-                registration.register(source, target, route, log)
-            case "unregister":
-                registration.unregister(source, target, route, log)
-            case "rewind":
-                registration.rewind(source, target, route, log)
-            case "reset":
-                registration.reset(target, route, log)
+        {
+            "register": registrar.register,
+            "unregister": registrar.unregister,
+            "rewind": registrar.rewind,
+            "reset": registrar.reset,
+            "accept-source": registrar.accept_source,
+        }[action]()
     finally:
         source.close()
         target.close()

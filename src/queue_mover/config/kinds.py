@@ -52,6 +52,17 @@ def _boolean(text: str) -> bool:
     return text.lower() in _TRUE
 
 
+def choice(*options: str) -> Kind:
+    """One of a few words."""
+
+    def parse(text: str) -> str:
+        if text not in options:
+            raise ValueError(f"not {' or '.join(options)}")
+        return text
+
+    return Kind(" or ".join(options), parse)
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 

@@ -95,6 +95,13 @@ _BATCHES = Group(
             "stay this far behind the head of the queue",
             shown="off",
         ),
+        Parameter(
+            "on_bad_event",
+            kinds.choice("stop", "quarantine"),
+            "stop",
+            "an event that the target cannot take, such as bytes its encoding lacks:"
+            " stop, or keep it in queue_mover.quarantine on the target and go on",
+        ),
         Parameter("pgq_lazy_fetch", kinds.INTEGER, "300", "no effect: events are streamed"),
         Parameter("pgq_autocommit", kinds.INTEGER, "0", "no effect"),
     ),

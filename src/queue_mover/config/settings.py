@@ -66,6 +66,7 @@ class MoverSettings:
     route: Route
     limits: BatchLimits
     auto_register: bool
+    on_bad_event: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,12 @@ def load_mover(path: Path, overrides: Mapping[str, str]) -> Settings:
         keep_lag=values["pgq_keep_lag"],
     )
     mover = MoverSettings(
-        values["src_db"], values["dst_db"], route, limits, values["auto_register"]
+        values["src_db"],
+        values["dst_db"],
+        route,
+        limits,
+        values["auto_register"],
+        values["on_bad_event"],
     )
     return Settings(
         _pick(ProcessSettings, values),

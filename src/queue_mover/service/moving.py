@@ -32,6 +32,8 @@ class MovingJob:
             return Step(worked=False)
         if outcome.result is not Result.MOVED:
             self._log.info("batch %s: not applied again", outcome.result.value)
+        for note in outcome.quarantined:
+            self._log.warning("quarantined: %s", note)
         return Step(worked=True, count=outcome.count)
 
     def _tell_busy(self, outcome: Outcome) -> None:
@@ -75,6 +77,7 @@ def task(settings: MoverSettings, process: ProcessSettings) -> Task:
             target,
             log,
             auto_register=settings.auto_register,
+            quarantines=settings.on_bad_event == "quarantine",
         )
         return MovingJob(mover, log)
 

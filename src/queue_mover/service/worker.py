@@ -9,6 +9,7 @@ from enum import Enum
 
 from queue_mover import logs
 from queue_mover.errors import (
+    BadEventError,
     ConfigError,
     LostPositionError,
     NotReadyError,
@@ -43,7 +44,9 @@ class Report:
 def is_fatal(error: Exception, *, looping: bool, worked_before: bool) -> bool:
     """Whether an error ends the worker. What a server lacks at the start, a person must bring;
     later it has been taken away, and may come back."""
-    if not looping or isinstance(error, LostPositionError | ConfigError | MemoryError):
+    if not looping or isinstance(
+        error, LostPositionError | BadEventError | ConfigError | MemoryError
+    ):
         return True
     return isinstance(error, NotReadyError) and not worked_before
 

@@ -1,0 +1,67 @@
+"""What to do with a batch, given what the target has: a pure function, and its words."""
+
+from collections.abc import Callable
+from enum import Enum
+
+from queue_mover.model import Batch, Position
+
+
+class Decision(Enum):
+    """What to do with a batch."""
+
+    APPLY = "apply"
+    SKIP = "skip"
+    """The target has this batch already."""
+    STALE = "stale"
+    """A partner has moved on since the source gave us this batch."""
+    LOST = "lost"
+    """The batch is the consumer's own, and the position fits neither end of it."""
+    FOREIGN = "foreign"
+    """The position came from another source."""
+    REWRITTEN = "rewritten"
+    """The tick has the right number, yet it is not the one that was applied."""
+
+
+def decide(
+    batch: Batch, position: Position | None, source: str, still_active: Callable[[], bool]
+) -> Decision:
+    """Compare the ticks at both ends of a batch with the last one that the target has.
+
+    `source` is the identity of the batch's queue. `still_active` asks whether the batch is
+    still the consumer's; it is called only when the position fits neither end.
+    """
+    if position is None:
+        return Decision.APPLY
+    if position.source not in (None, source):
+        return Decision.FOREIGN
+    for tick, decision in ((batch.start, Decision.APPLY), (batch.end, Decision.SKIP)):
+        if position.tick == tick.id:
+            return decision if position.mark in (None, tick.mark) else Decision.REWRITTEN
+    return Decision.LOST if still_active() else Decision.STALE
+
+
+def explain(decision: Decision, batch: Batch, position: Position, source: str) -> str:
+    """The operator's line for a decision that stops the mover, with the remedies."""
+    if decision is Decision.FOREIGN:
+        return foreign_position(position, source)
+    if decision is Decision.REWRITTEN:
+        return (
+            f"Lost position: tick {position.tick} of the source is not the tick"
+            f" {position.tick} that dst has: the source was restored from a backup, failed over,"
+            " or its queue made anew; remedy: compare both queues, then --accept-source goes on"
+            " from here, --reset repeats this batch"
+        )
+    return (
+        f"Lost position: batch {batch.start.id}..{batch.end.id}, dst has {position.tick};"
+        " remedy: --rewind goes on from the target's position, --reset from the source's"
+        " (repeating what the target has)"
+    )
+
+
+def foreign_position(position: Position, source: str) -> str:
+    """The operator's line for a position that came from another source."""
+    return (
+        f"the position on the target, tick {position.tick}, belongs to another source"
+        f" ({position.source}) than this one ({source}); remedy: a consumer_name of its own for"
+        " each source; if it is the same queue, moved or upgraded: --accept-source"
+    )

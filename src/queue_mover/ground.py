@@ -1,0 +1,76 @@
+"""The look at both sides before the first batch, and after every error."""
+
+import logging
+from dataclasses import dataclass
+
+from queue_mover import copy, source, target
+from queue_mover.db import Connection, boundary
+from queue_mover.decision import foreign_position
+from queue_mover.errors import NotReadyError
+from queue_mover.model import Batch, Position, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What was learnt about both sides; good until the next error."""
+
+    identity: str
+    """Of the source."""
+    encoding: str
+    """For both COPYs."""
+    remembers: bool
+    """Whether the target can tell where a position came from."""
+
+    def reached(self, batch: Batch) -> Position:
+        """The position after a batch."""
+        if not self.remembers:
+            return Position(batch.end.id)
+        return Position(batch.end.id, self.identity, batch.end.mark)
+
+
+def prepare(
+    src: Connection, dst: Connection, route: Route, log: logging.Logger, *, may_register: bool
+) -> Ground:
+    """Check both sides, and register the consumer when it is new.
+
+    Raises NotReadyError, with the remedy, when a batch could not be moved.
+    """
+    there = target.inspect(dst, route)
+    target.check(there, route)
+    with boundary("source"):
+        here = source.inspect(src, route)
+        source.check(here, route)
+        if not here.registered:
+            with src.transaction():
+                source.lock(src, route)
+                with boundary("target"):
+                    position = target.position(dst, route, remembers=there.remembers)
+                check_first(route, position, here.identity, allowed=may_register)
+                log.info("Registering consumer on source queue")
+                source.register(src, route)
+    if not there.remembers:
+        log.warning(
+            "the target does not remember which source a position came from:"
+            " another source with the same consumer_name would not be noticed;"
+            " remedy: pgqadm.py CONFIG install"
+        )
+    return Ground(
+        here.identity, copy.common_encoding(here.encoding, there.encoding), there.remembers
+    )
+
+
+def check_first(route: Route, position: Position | None, identity: str, *, allowed: bool) -> None:
+    """Raise NotReadyError when a mover may not register its consumer by itself."""
+    if position is not None and position.source not in (None, identity):
+        raise NotReadyError(foreign_position(position, identity))
+    if position is not None:
+        raise NotReadyError(
+            f'consumer "{route.consumer}" is not registered on queue "{route.queue}", yet the'
+            f" target has its position, tick {position.tick}; remedy: --rewind goes on from there,"
+            " --register starts anew from now"
+        )
+    if not allowed:
+        raise NotReadyError(
+            f'consumer "{route.consumer}" is not registered on queue "{route.queue}" and'
+            " auto_register is off; remedy: --register"
+        )

@@ -1,0 +1,99 @@
+-- queue_mover: what a target database remembers beyond the position in pgq_ext: which source
+-- a position came from, and the events that the target could not take.
+--
+-- Safe to run again: tables stay, functions and privileges become what is written here.
+-- Run it in one transaction; `pgqadm install` does, after pgq_ext.sql.
+--
+-- Movers write only through the functions, which run with the rights of their owner; hence
+-- the pinned search_path.
+
+create schema if not exists queue_mover;
+comment on schema queue_mover is 'queue_mover: origins of positions, quarantined events';
+
+create table if not exists queue_mover.origin (
+    consumer    text        primary key,
+    source      text        not null,
+    tick        bigint      not null,
+    mark        text,
+    recorded    timestamptz not null default now()
+);
+comment on table queue_mover.origin is
+    'Which source a consumer''s position belongs to, and by what to know its tick again.';
+comment on column queue_mover.origin.mark is
+    'Time and snapshot of the tick; NULL after --accept-source, until the next batch.';
+
+create table if not exists queue_mover.quarantine (
+    id          bigint      generated always as identity primary key,
+    arrived     timestamptz not null default now(),
+    consumer    text        not null,
+    source      text        not null,
+    queue       text        not null,
+    ev_id       bigint      not null,
+    ev_time     timestamptz,
+    ev_type     bytea,
+    ev_data     bytea,
+    ev_extra1   bytea,
+    ev_extra2   bytea,
+    ev_extra3   bytea,
+    ev_extra4   bytea,
+    encoding    text        not null,
+    reason      text        not null
+);
+comment on table queue_mover.quarantine is
+    'Events that this database could not take, byte for byte, in the encoding they came in.';
+
+
+create or replace function queue_mover.get_origin(
+    a_consumer text, out source text, out tick bigint, out mark text)
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+    select o.source, o.tick, o.mark from queue_mover.origin o where o.consumer = a_consumer;
+$$;
+comment on function queue_mover.get_origin(text) is
+    'Where the position of a consumer came from; NULLs when nothing is recorded.';
+
+create or replace function queue_mover.set_origin(
+    a_consumer text, a_source text, a_tick bigint, a_mark text)
+returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if a_source is null then
+        delete from queue_mover.origin where consumer = a_consumer;
+        return;
+    end if;
+    insert into queue_mover.origin (consumer, source, tick, mark)
+        values (a_consumer, a_source, a_tick, a_mark)
+        on conflict (consumer) do update
+            set source = excluded.source, tick = excluded.tick,
+                mark = excluded.mark, recorded = excluded.recorded;
+end;
+$$;
+comment on function queue_mover.set_origin(text, text, bigint, text) is
+    'Record where the position of a consumer came from; source NULL forgets it.';
+
+create or replace function queue_mover.quarantine_event(
+    a_consumer text, a_source text, a_queue text, a_ev_id bigint, a_ev_time timestamptz,
+    a_fields bytea[], a_encoding text, a_reason text)
+returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+    insert into queue_mover.quarantine (
+            consumer, source, queue, ev_id, ev_time,
+            ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, encoding, reason)
+        values (a_consumer, a_source, a_queue, a_ev_id, a_ev_time,
+                a_fields[1], a_fields[2], a_fields[3], a_fields[4], a_fields[5], a_fields[6],
+                a_encoding, a_reason);
+$$;
+comment on function queue_mover.quarantine_event(
+        text, text, text, bigint, timestamptz, bytea[], text, text) is
+    'Keep an event that the target could not take; fields are type, data, extra1 to extra4.';
+
+
+revoke all on schema queue_mover from public;
+revoke all on all tables in schema queue_mover from public;
+revoke all on all functions in schema queue_mover from public;
+grant usage on schema queue_mover to pgq_writer, pgq_admin;
+grant execute on all functions in schema queue_mover to pgq_writer;
+grant select, delete on queue_mover.quarantine to pgq_admin;
+grant select on queue_mover.origin to pgq_admin;
