@@ -1,0 +1,149 @@
+"""`pgqadm install`: PgQ, and the schema in which a target remembers positions."""
+
+import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
+
+import psycopg
+from psycopg import errors
+
+from queue_mover.admin.guard import explained, primary
+from queue_mover.db import Connection, has_function, lock_key
+from queue_mover.errors import OperatorError
+
+PGQ_FILE = "pgq_pl_only.sql"
+ATTEMPTS = 5
+
+# Roles belong to the whole server, our lock to one database: an install into another one, at
+# the same moment, may create them first. Then everything is there on the next attempt.
+_SOMEBODY_WAS_FASTER = (
+    errors.UniqueViolation,
+    errors.DuplicateObject,
+    errors.DuplicateSchema,
+    errors.DuplicateTable,
+    errors.DuplicateFunction,
+)
+
+
+def install(conn: Connection, pgq_sql: Path | None = None) -> list[str]:
+    """Install what is missing, all of it or nothing; one line for each part. Safe to repeat.
+
+    pgq_sql: upstream's `pgq_pl_only.sql`, for a server that has no `pgq` extension. Without it
+    the local PostgreSQL's contrib folders are searched.
+
+    Raises OperatorError when there is no PgQ to install, when something else has one of the
+    two schemas, or when a privilege is missing.
+    """
+    for attempts_left in reversed(range(ATTEMPTS)):
+        try:
+            with explained(conn, "run install as a superuser"), conn.transaction():
+                conn.execute("select pg_advisory_xact_lock(%s)", [lock_key("install")])
+                return [_install_pgq(conn, pgq_sql), _install_pgq_ext(conn)]
+        except _SOMEBODY_WAS_FASTER:
+            if not attempts_left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _install_pgq(conn: Connection, pgq_sql: Path | None) -> str:
+    if has_function(conn, "pgq.create_queue(text)"):
+        return f"PgQ: is there already ({pgq_version(conn)})"
+    if schema_exists(conn, "pgq"):
+        raise OperatorError(
+            f'database "{conn.info.dbname}" has a schema "pgq" that is not PgQ; remedy: rename it'
+        )
+    if _extension_available(conn):
+        conn.execute("create extension pgq")
+        return f"PgQ: installed as extension ({pgq_version(conn)})"
+    path = find_pgq_sql(pgq_sql, conn.info.server_version // 10000)
+    run_pgq_sql(conn, path)
+    return f"PgQ: installed from {path}"
+
+
+def _extension_available(conn: Connection) -> bool:
+    found = conn.execute("select from pg_catalog.pg_available_extensions where name = 'pgq'")
+    return found.fetchone() is not None
+
+
+def find_pgq_sql(pgq_sql: Path | None, server_major: int) -> Path:
+    """Upstream's SQL file: the one that was named, else the one of the local PostgreSQL.
+
+    Raises OperatorError, naming the package that brings it, when there is none.
+    """
+    candidates = [pgq_sql] if pgq_sql else [d / PGQ_FILE for d in contrib_folders(server_major)]
+    for path in candidates:
+        if path.is_file():
+            return path
+    if pgq_sql:
+        raise OperatorError(f"pgq_sql: no file {pgq_sql}; remedy: the path of a {PGQ_FILE}")
+    raise OperatorError(
+        "the server has no pgq extension; remedy: install its package there"
+        f" (Debian: postgresql-{server_major}-pgq3), or set pgq_sql to the path of a {PGQ_FILE}"
+    )
+
+
+def contrib_folders(server_major: int) -> list[Path]:
+    """Where the local PostgreSQL keeps SQL files, the best match for the server first."""
+    folders = [Path(f"/usr/share/postgresql/{server_major}/contrib")]
+    pg_config = shutil.which("pg_config")
+    if pg_config:
+        answer = subprocess.run(
+            [pg_config, "--sharedir"], capture_output=True, text=True, check=False
+        )
+        if answer.returncode == 0:
+            folders.append(Path(answer.stdout.strip()) / "contrib")
+    return folders
+
+
+def run_pgq_sql(conn: Connection, path: Path) -> None:
+    """Run upstream's SQL file. Raises OperatorError when it cannot be used."""
+    before = conn.execute("select current_setting('client_min_messages')").fetchone()
+    assert before is not None
+    try:
+        conn.execute(path.read_bytes())
+    except OSError as error:
+        raise OperatorError(f"pgq_sql: cannot read {path}: {error.strerror}") from error
+    except (psycopg.errors.SyntaxError, psycopg.DataError) as error:
+        raise OperatorError(f"pgq_sql: cannot run {path}: {primary(error)}") from error
+    # The file changes it for the whole session.
+    conn.execute("select set_config('client_min_messages', %s, false)", before)
+    if not has_function(conn, "pgq.create_queue(text)"):
+        raise OperatorError(f"pgq_sql: {path} did not bring PgQ; remedy: take a {PGQ_FILE}")
+
+
+def _install_pgq_ext(conn: Connection) -> str:
+    existed = schema_exists(conn, "pgq_ext")
+    if existed and not _is_ours(conn):
+        if has_function(conn, "pgq_ext.get_last_tick(text)"):
+            return "pgq_ext: is there already, not ours, left as it is"
+        raise OperatorError(
+            f'database "{conn.info.dbname}" has a schema "pgq_ext" without get_last_tick(text);'
+            " remedy: rename it"
+        )
+    conn.execute(resources.files("queue_mover").joinpath("sql/pgq_ext.sql").read_bytes())
+    return f"pgq_ext: {'is there already, brought up to date' if existed else 'installed'}"
+
+
+def _is_ours(conn: Connection) -> bool:
+    # Read, not called: a stranger's function would run with the rights of a superuser.
+    found = conn.execute(
+        """
+        select from pg_catalog.pg_proc
+         where pronamespace = to_regnamespace('pgq_ext') and proname = 'version'
+           and prosrc like '%queue_mover%'
+        """
+    )
+    return found.fetchone() is not None
+
+
+def schema_exists(conn: Connection, name: str) -> bool:
+    """Whether the database has a schema of this name."""
+    row = conn.execute("select to_regnamespace(%s) is not null", [name]).fetchone()
+    return row == (True,)
+
+
+def pgq_version(conn: Connection) -> str:
+    """The version of PgQ, for people; it knows none when it came from an SQL file."""
+    row = conn.execute("select pgq.version()").fetchone()
+    return str(row[0]) if row and row[0] else "from an SQL file"

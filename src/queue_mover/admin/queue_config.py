@@ -1,0 +1,121 @@
+"""`pgqadm config`: show and change how often a queue is ticked and rotated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from queue_mover.admin.guard import explained, grant
+from queue_mover.admin.queues import check_exists
+from queue_mover.db import Connection
+from queue_mover.errors import OperatorError
+
+PREFIX = "queue_"
+VARIABLES = {
+    "queue_ticker_max_lag": "interval",
+    "queue_ticker_max_count": "integer",
+    "queue_ticker_idle_period": "interval",
+    "queue_rotation_period": "interval",
+}
+"""The variables that can be changed, and their types."""
+
+EXAMPLES = {
+    "interval": 'an interval such as "3 seconds" or 00:01:00',
+    "integer": "a whole number such as 500",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QueueConfig:
+    """A queue's settings, as PostgreSQL writes them, in the order of VARIABLES."""
+
+    queue: str
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One variable before and after."""
+
+    variable: str
+    old: str
+    new: str
+
+
+def show(conn: Connection, queue: str | None = None) -> list[QueueConfig]:
+    """The settings of one queue, or of all. Raises OperatorError when there is no such queue."""
+    columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(v)) for v in VARIABLES)
+    statement = sql.SQL(
+        "select queue_name, {} from pgq.queue"
+        " where queue_name = %(queue)s or %(queue)s::text is null order by 1"
+    ).format(columns)
+    with explained(conn, grant(conn, "pgq_reader")):
+        rows = conn.execute(statement, {"queue": queue}).fetchall()
+        if queue is not None and not rows:
+            check_exists(conn, queue)
+    return [QueueConfig(name, tuple(zip(VARIABLES, row, strict=True))) for name, *row in rows]
+
+
+def change(conn: Connection, queue: str, assignments: Sequence[str]) -> list[Change]:
+    """Change variables, each given as VAR=VALUE, all of them or none; what changed and how.
+
+    Raises OperatorError, naming the variable, the value and what is allowed.
+    """
+    wanted = parse(assignments)
+    with explained(conn, grant(conn, "pgq_admin")), conn.transaction():
+        (before,) = show(conn, queue)
+        for variable, value in wanted.items():
+            _check(conn, variable, value)
+            conn.execute(
+                "select pgq.set_queue_config(%s, %s, %s)",
+                [queue, variable.removeprefix(PREFIX), value],
+            )
+        (after,) = show(conn, queue)
+    old, new = dict(before.values), dict(after.values)
+    return [Change(variable, old[variable], new[variable]) for variable in wanted]
+
+
+def parse(assignments: Sequence[str]) -> dict[str, str]:
+    """Values by variable name in full, from VAR=VALUE. Raises OperatorError for a wrong one."""
+    wanted: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        name = name.strip()
+        if not equals:
+            raise OperatorError(f'"{assignment}" is not of the form VAR=VALUE')
+        variable = name if name.startswith(PREFIX) else PREFIX + name
+        if variable not in VARIABLES:
+            raise OperatorError(f'no variable "{name}"; allowed: {", ".join(VARIABLES)}')
+        wanted[variable] = value.strip()
+    return wanted
+
+
+def _check(conn: Connection, variable: str, value: str) -> None:
+    """Raise OperatorError for what PgQ would choke on, now or, being negative, later."""
+    kind = VARIABLES[variable]
+    statement = sql.SQL("select %s::{kind} >= '0'::{kind}").format(kind=sql.SQL(kind))
+    try:
+        row = conn.execute(statement, [value]).fetchone()
+    except psycopg.DataError:
+        row = None
+    if row != (True,):
+        raise OperatorError(f'{variable}: "{value}" does not do; write {EXAMPLES[kind]}')
+
+
+def config_lines(configs: Sequence[QueueConfig]) -> list[str]:
+    """Settings for people: a line for each queue, and one below for each variable."""
+    width = max(len(variable) for variable in VARIABLES)
+    lines: list[str] = []
+    for config in configs:
+        lines.append(config.queue)
+        lines += [f"    {variable:<{width}} = {value}" for variable, value in config.values]
+    return lines or ["no queues"]
+
+
+def change_lines(queue: str, changes: Sequence[Change]) -> list[str]:
+    """Changes for people."""
+    width = max((len(change.variable) for change in changes), default=0)
+    return [queue] + [
+        f"    {change.variable:<{width}} = {change.new} (was {change.old})" for change in changes
+    ]

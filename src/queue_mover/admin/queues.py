@@ -1,0 +1,108 @@
+"""`pgqadm create`, `drop`, `register` and `unregister`. Each says in one line what happened."""
+
+from psycopg import errors
+
+from queue_mover.admin.guard import explained, grant, primary
+from queue_mover.db import Connection, one_line
+from queue_mover.errors import OperatorError
+
+
+def create(conn: Connection, queue: str) -> str:
+    """Create a queue, unless it exists. Raises OperatorError when that is not possible."""
+    _check_name("queue", queue)
+    with explained(conn, grant(conn, "pgq_admin")):
+        created = _count(conn, "select pgq.create_queue(%s)", queue)
+    return f'queue "{queue}" created' if created else f'queue "{queue}" exists already'
+
+
+def drop(conn: Connection, queue: str) -> str:
+    """Drop a queue with its events. Raises OperatorError when consumers need it, or it is none."""
+    with explained(conn, grant(conn, "pgq_admin")):
+        try:
+            _count(conn, "select pgq.drop_queue(%s)", queue)
+        except errors.DependentObjectsStillExist as error:
+            reason = one_line(error.diag.message_detail or primary(error))
+            raise OperatorError(f'queue "{queue}" is in use: {reason}') from error
+        except errors.RaiseException:
+            # Asked afterwards: before, a consumer could register between question and act.
+            check_exists(conn, queue)
+            attached = consumers(conn, queue)
+            if not attached:
+                raise
+            raise OperatorError(
+                f'queue "{queue}" has consumers: {_listed(attached)};'
+                f" remedy: pgqadm.py CONFIG unregister {queue} CONSUMER for each"
+            ) from None
+    return f'queue "{queue}" dropped'
+
+
+def register(conn: Connection, queue: str, consumer: str) -> str:
+    """Register a consumer, which will get the events from now on, unless it is registered.
+
+    Raises OperatorError when the queue is missing or has never been ticked.
+    """
+    _check_name("consumer", consumer)
+    with explained(conn, grant(conn, "pgq_reader")):
+        check_exists(conn, queue)
+        try:
+            added = _count(conn, "select pgq.register_consumer(%s, %s)", queue, consumer)
+        except errors.RaiseException as error:
+            check_exists(conn, queue)
+            raise OperatorError(f'queue "{queue}": {primary(error)}') from error
+    if added:
+        return f'consumer "{consumer}" registered on queue "{queue}"'
+    return f'consumer "{consumer}" is registered on queue "{queue}" already'
+
+
+def unregister(conn: Connection, queue: str, consumer: str) -> str:
+    """Unregister a consumer, if it is registered; its retry events go with it.
+
+    Raises OperatorError when the queue is missing.
+    """
+    with explained(conn, grant(conn, "pgq_reader")):
+        removed = _count(conn, "select pgq.unregister_consumer(%s, %s)", queue, consumer)
+        if removed:
+            others = "" if removed == 1 else f", with {removed - 1} subconsumers"
+            return f'consumer "{consumer}" unregistered from queue "{queue}"{others}'
+        check_exists(conn, queue)
+        attached = consumers(conn, queue)
+    return (
+        f'consumer "{consumer}" is not registered on queue "{queue}"'
+        f" (registered: {_listed(attached) or 'none'})"
+    )
+
+
+def consumers(conn: Connection, queue: str) -> list[str]:
+    """The names of a queue's consumers."""
+    found = conn.execute("select consumer_name from pgq.get_consumer_info(%s) order by 1", [queue])
+    return [name for (name,) in found]
+
+
+def check_exists(conn: Connection, queue: str) -> None:
+    """Raise OperatorError, naming the queues there are, when this is none."""
+    names = [name for (name,) in conn.execute("select queue_name from pgq.queue order by 1")]
+    if queue not in names:
+        raise OperatorError(
+            f'no queue "{queue}" in database "{conn.info.dbname}"'
+            f" (there: {_listed(names) or 'none'}); remedy: pgqadm.py CONFIG create {queue}"
+        )
+
+
+def _count(conn: Connection, statement: str, *arguments: str) -> int:
+    """Call a function of PgQ that returns how many things it changed."""
+    try:
+        row = conn.execute(statement.encode(), arguments).fetchone()
+    except errors.UniqueViolation:
+        # Somebody did the same at the same moment, and has committed: now PgQ sees it.
+        row = conn.execute(statement.encode(), arguments).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not name.strip():
+        raise OperatorError(f"the name of a {kind} must not be empty")
+
+
+def _listed(names: list[str], limit: int = 10) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

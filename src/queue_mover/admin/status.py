@@ -1,0 +1,146 @@
+"""What `pgqadm status` knows: read from one snapshot of the database."""
+
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+
+from queue_mover.admin.guard import explained, grant
+from queue_mover.admin.install import pgq_version, schema_exists
+from queue_mover.db import Connection, has_function
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue. Periods and ages are in seconds."""
+
+    name: str
+    tables: int
+    current_table: int
+    rotation_period: float
+    since_rotation: float
+    half_rotated: bool
+    """The second step of the last rotation has not been done."""
+    tick_holds: bool
+    """Even a consumer at the newest tick would hold the rotation: an old transaction is open."""
+    external_ticker: bool
+    ticker_paused: bool
+    inserts_disabled: bool
+    max_count: int
+    max_lag: float
+    idle_period: float
+    since_tick: float | None
+    """None: the queue has no tick at all."""
+    last_tick: int | None
+    events_per_second: float | None
+    """Between the last twenty ticks or so; None: too few ticks to tell."""
+    new_events: int | None
+    """Inserted since the last tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A consumer of a queue. Ages are in seconds."""
+
+    queue: str
+    name: str
+    lag: float | None
+    """The age of the last tick it has finished; None: that tick is gone, or a subconsumer."""
+    since_seen: float
+    """Since it last took or finished a batch."""
+    last_tick: int | None
+    batch: int | None
+    """Its active batch."""
+    pending: int | None
+    """Events between its position and the newest tick."""
+    holds: bool
+    """It may still need the table that the next rotation would empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A database with its queues and their consumers, in order of name."""
+
+    database: str
+    postgresql: str
+    is_standby: bool
+    pgq: str
+    pgq_ext: str | None
+    """The version of pgq_ext; None: not there."""
+    queues: tuple[Queue, ...]
+    consumers: tuple[Consumer, ...]
+
+
+_QUEUES = """
+select q.queue_name as name,
+       q.queue_ntables as tables,
+       q.queue_cur_table as current_table,
+       extract(epoch from q.queue_rotation_period)::float8 as rotation_period,
+       extract(epoch from now() - q.queue_switch_time)::float8 as since_rotation,
+       q.queue_switch_step2 is null as half_rotated,
+       coalesce(txid_snapshot_xmin(t.tick_snapshot) <= q.queue_switch_step2, false) as tick_holds,
+       q.queue_external_ticker as external_ticker,
+       q.queue_ticker_paused as ticker_paused,
+       q.queue_disable_insert as inserts_disabled,
+       q.queue_ticker_max_count as max_count,
+       extract(epoch from q.queue_ticker_max_lag)::float8 as max_lag,
+       extract(epoch from q.queue_ticker_idle_period)::float8 as idle_period,
+       extract(epoch from i.ticker_lag)::float8 as since_tick,
+       i.last_tick_id as last_tick,
+       i.ev_per_sec as events_per_second,
+       i.ev_new as new_events
+  from pgq.queue q
+  join pgq.get_queue_info() i on i.queue_name = q.queue_name
+  left join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = i.last_tick_id
+ where %(queue)s::text is null or q.queue_name = %(queue)s
+ order by q.queue_name
+"""
+
+_CONSUMERS = """
+select c.queue_name as queue,
+       c.consumer_name as name,
+       extract(epoch from c.lag)::float8 as lag,
+       extract(epoch from c.last_seen)::float8 as since_seen,
+       c.last_tick,
+       c.current_batch as batch,
+       c.pending_events as pending,
+       coalesce(txid_snapshot_xmin(t.tick_snapshot) <= q.queue_switch_step2, false) as holds
+  from pgq.get_consumer_info() c
+  join pgq.queue q on q.queue_name = c.queue_name
+  left join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = c.last_tick
+ where %(queue)s::text is null or q.queue_name = %(queue)s
+ order by c.queue_name, c.consumer_name
+"""
+
+
+def gather(conn: Connection, queue: str | None = None) -> Status:
+    """Look at the database, or at one queue of it. Raises NotReadyError when it has no PgQ."""
+    arguments = {"queue": queue}
+    with explained(conn, grant(conn, "pgq_reader")), conn.transaction():
+        conn.execute("set transaction isolation level repeatable read, read only")
+        with conn.cursor(row_factory=class_row(Queue)) as cursor:
+            queues = tuple(cursor.execute(_QUEUES, arguments))
+        with conn.cursor(row_factory=class_row(Consumer)) as cursor:
+            consumers = tuple(cursor.execute(_CONSUMERS, arguments))
+        row = conn.execute(
+            "select current_setting('server_version'), pg_is_in_recovery()"
+        ).fetchone()
+        assert row is not None
+        return Status(
+            database=conn.info.dbname,
+            # Debian adds its package version in brackets.
+            postgresql=str(row[0]).partition(" ")[0],
+            is_standby=row[1],
+            pgq=pgq_version(conn),
+            pgq_ext=_pgq_ext_version(conn),
+            queues=queues,
+            consumers=consumers,
+        )
+
+
+def _pgq_ext_version(conn: Connection) -> str | None:
+    if not schema_exists(conn, "pgq_ext"):
+        return None
+    if not has_function(conn, "pgq_ext.version()"):
+        return "of unknown version"
+    row = conn.execute("select pgq_ext.version()").fetchone()
+    return str(row[0]) if row and row[0] else "of unknown version"

@@ -1,0 +1,174 @@
+"""`pgqadm ticker`: one step of ticking, one round of maintenance. The caller owns the clock.
+
+PgQ has a trap here. `pgq.ticker()` takes the snapshot of a tick first and its number a moment
+later. Two tickers at the same moment (a pgqd and we) may number their snapshots in the wrong
+order; an event that committed in between then stands in two batches, and every consumer gets it
+twice. So we tick alone: `pgq.tick` is locked against writers, pgqd included, for as long as the
+call takes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+
+from queue_mover.admin.guard import explained, grant, is_lost, primary
+from queue_mover.db import Connection
+from queue_mover.errors import NotReadyError
+
+LOCK_SECONDS = 5
+"""How long to wait for others; longer than PostgreSQL takes to call off an autovacuum."""
+
+MAX_CALLS = 1000
+"""How often a maintenance function may ask to be called again in one round."""
+
+RETRY_EVENTS = "pgq.maint_retry_events"
+
+# Several statements in one string: one round trip, and one transaction.
+_TIMEOUT = sql.SQL("set local lock_timeout = {}; ").format(f"{LOCK_SECONDS}s")
+_ALONE = _TIMEOUT + sql.SQL("lock table pgq.tick in share row exclusive mode; ")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, and what the server said when it failed."""
+
+    name: str
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What one step did: how many queues got a tick, and the calls that failed."""
+
+    count: int
+    failures: tuple[Call, ...] = ()
+
+
+def tick(conn: Connection) -> Ticked:
+    """Tick every queue whose settings say that it is time.
+
+    Raises NotReadyError (a privilege or PgQ is missing, a standby) and driver errors that
+    concern the connection; what concerns one queue does not keep the others waiting.
+    """
+    with explained(conn, grant(conn, "pgq_admin")):
+        try:
+            return Ticked(_ticker(conn, sql.SQL("")))
+        except errors.InsufficientPrivilege:
+            raise
+        except errors.LockNotAvailable as error:
+            busy = f"{primary(error)}: somebody else ticks in a long transaction"
+            return Ticked(0, (Call("pgq.ticker()", busy),))
+        except psycopg.Error as error:
+            if is_lost(conn, error):
+                raise
+        return _tick_each(conn)
+
+
+def _ticker(conn: Connection, argument: sql.Composable) -> Any:
+    call = sql.SQL("select pgq.ticker({})").format(argument)
+    return _last_value(conn, _ALONE + call)
+
+
+def _last_value(conn: Connection, statements: sql.Composable) -> Any:
+    """The one value that the last of several statements returns."""
+    cursor = conn.execute(statements)
+    while cursor.nextset():
+        pass
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _tick_each(conn: Connection) -> Ticked:
+    """The same queue by queue, each in its own transaction."""
+    queues = conn.execute(
+        """
+        select queue_name, pg_is_in_recovery() from pgq.queue
+         where not queue_external_ticker and not queue_ticker_paused
+         order by 1
+        """
+    ).fetchall()
+    count, failures = 0, []
+    for queue, is_standby in queues:
+        if is_standby:
+            raise NotReadyError(
+                f'database "{conn.info.dbname}" is a standby; remedy: tick on the primary'
+            )
+        try:
+            count += _ticker(conn, sql.Literal(queue)) is not None
+        except psycopg.Error as error:
+            if is_lost(conn, error):
+                raise
+            failures.append(Call(f"pgq.ticker({queue})", primary(error)))
+    return Ticked(count, tuple(failures))
+
+
+def maintain(conn: Connection) -> Iterator[Call]:
+    """One round of maintenance: retry events, rotation, and whatever else PgQ asks for.
+
+    A generator that yields after each call, so that its user can tick (and look at its stop
+    flag) in between: bringing back many retry events takes a while. A call that fails does not
+    keep the others from being made.
+
+    Raises NotReadyError and driver errors that concern the connection.
+    """
+    with explained(conn, grant(conn, "pgq_admin")):
+        found = conn.execute("select func_name, func_arg from pgq.maint_operations()")
+        operations = found.fetchall()
+    for function, argument in [(RETRY_EVENTS, None), *operations]:
+        yield from _call_until_done(conn, function, argument)
+
+
+def _call_until_done(conn: Connection, function: str, argument: str | None) -> Iterator[Call]:
+    name = f"{function}({argument or ''})"
+    calls, again = 0, True
+    while again:
+        if calls == MAX_CALLS and function != RETRY_EVENTS:
+            yield Call(name, f"asks for more after {calls} calls; the rest waits for next time")
+            return
+        try:
+            again = _call(conn, function, argument)
+        except psycopg.Error as error:
+            if is_lost(conn, error):
+                raise
+            yield Call(name, primary(error))
+            return
+        calls += 1
+        yield Call(name)
+
+
+def _call(conn: Connection, function: str, argument: str | None) -> bool:
+    """Do one maintenance operation; whether it wants to be done again at once."""
+    if function == "vacuum":
+        _vacuum(conn, argument or "")
+        return False
+    arguments = sql.SQL("") if argument is None else sql.Literal(argument)
+    call = sql.SQL("select {}({})").format(_identifier(conn, function), arguments)
+    result = _last_value(conn, _TIMEOUT + call)
+    # This one alone says how many events it brought back, a few at a time.
+    return bool(result) if function == RETRY_EVENTS else result == 1
+
+
+def _vacuum(conn: Connection, table: str) -> None:
+    """Vacuum; a table that the server skips (it warns only) is an error here."""
+    warnings: list[str] = []
+
+    def remember(notice: psycopg.errors.Diagnostic) -> None:
+        warnings.append(notice.message_primary or "")
+
+    conn.add_notice_handler(remember)
+    try:
+        conn.execute(sql.SQL("vacuum (skip_locked) {}").format(_identifier(conn, table)))
+    finally:
+        conn.remove_notice_handler(remember)
+    if warnings:
+        raise psycopg.NotSupportedError(warnings[0])
+
+
+def _identifier(conn: Connection, name: str) -> sql.Identifier:
+    """A name as PgQ writes it ("schema.name", without quotes as a rule), safely quoted."""
+    row = conn.execute("select parse_ident(%s)", [name]).fetchone()
+    assert row is not None
+    return sql.Identifier(*row[0])
