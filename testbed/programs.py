@@ -91,10 +91,10 @@ def missing_packages() -> list[str]:
     servers = _servers()
     if not any((_share_dir(bindir) / PGQ_CONTROL).exists() for bindir in servers):
         versions = [d.parent.name for d in servers if d.parent.name.isdigit()]
-        version = (
-            DEBIAN_POSTGRESQL if DEBIAN_POSTGRESQL in versions or not versions else versions[0]
-        )
-        missing += [f"postgresql-{version}", f"postgresql-{version}-pgq3"]
+        if not versions:
+            missing.append(f"postgresql-{DEBIAN_POSTGRESQL}")
+        usual = DEBIAN_POSTGRESQL in versions or not versions
+        missing.append(f"postgresql-{DEBIAN_POSTGRESQL if usual else versions[0]}-pgq3")
     for name in ("pgqd", "pgbouncer"):
         try:
             find_program(name)

@@ -1,0 +1,56 @@
+"""Commands and daemons are run, watched and ended as told."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from testbed.processes import Process, process_alive, run, wait_until, write_ini
+
+TALKER = "import sys, time; print('here', flush=True); print('oh', file=sys.stderr); time.sleep(60)"
+
+
+def test_run_reports_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment variables of libpq stay out: they would redirect connections."""
+    monkeypatch.setenv("PGHOST", "nowhere")
+    program = "import os, sys; print(os.environ.get('PGHOST'), sys.stdin.read()); sys.exit('no')"
+    result = run([sys.executable, "-c", program], stdin="hello")
+    assert (result.returncode, result.stdout, result.stderr) == (1, "None hello\n", "no\n")
+    with pytest.raises(AssertionError, match="hello"):
+        result.check()
+
+
+def test_process_is_ended_with_its_block(tmp_path: Path) -> None:
+    with Process([sys.executable, "-c", TALKER], tmp_path) as process:
+        process.wait_for_output("here")
+        assert process.running
+        assert process_alive(process.pid)
+    assert process.returncode == -signal.SIGKILL
+    assert process.stderr in ("", "oh\n")
+
+
+def test_process_that_ends_early_is_no_timeout(tmp_path: Path) -> None:
+    with Process([sys.executable, "-c", "print('bye')"], tmp_path) as process:
+        with pytest.raises(AssertionError, match="ended without 'hello'"):
+            process.wait_for_output("hello", timeout=30)
+        assert process.wait() == 0
+
+
+def test_frozen_process_can_be_killed(tmp_path: Path) -> None:
+    with Process([sys.executable, "-c", TALKER], tmp_path) as process:
+        process.wait_for_output("oh")
+        process.send(signal.SIGSTOP)
+        assert process.kill() == -signal.SIGKILL
+
+
+def test_wait_until_says_what_it_waited_for() -> None:
+    answers = iter([0, 0, 7])
+    assert wait_until(lambda: next(answers), 5, "seven") == 7
+    with pytest.raises(TimeoutError, match=r"waited 0.05 s for a miracle; the last answer was ''"):
+        wait_until(lambda: "", 0.05, "a miracle")
+
+
+def test_write_ini(tmp_path: Path) -> None:
+    ini = write_ini(tmp_path / "a.ini", "queue_mover3", {"loop_delay": 0, "src_db": "dbname=x"})
+    assert ini.read_text() == "[queue_mover3]\nloop_delay = 0\nsrc_db = dbname=x\n"
