@@ -20,6 +20,8 @@ def test_fresh_databases_have_pgq(source_db: Database, target_db: Database) -> N
         with database.connect() as conn:
             row = conn.execute("select extname from pg_extension where extname = 'pgq'").fetchone()
             assert row == ("pgq",)
+    with target_db.connect() as conn:
+        assert conn.execute("select pgq_ext.get_last_tick('nobody')").fetchone() == (None,)
 
 
 def test_databases_are_not_shared(source_db: Database, source_queue: str) -> None:
