@@ -1,0 +1,61 @@
+"""What the tests of moving batches share: a pair of queues with its movers.
+
+Making two databases takes longer than most of these tests. So there are two kinds of pair: one
+in databases of its own, for tests that lock, kill or look at whole tables, and one in databases
+that a module shares, with queues and a consumer of its own, for tests about the data.
+"""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.cluster import Cluster
+from testbed.database import Database
+from tests.moving.pair import Pair, install_memory
+
+TEMPLATE = "template_pgq"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def pair(source_db: Database, target_db: Database, tmp_path: Path) -> Iterator[Pair]:
+    """A source queue and a target queue in databases of their own; nobody is registered yet."""
+    install_memory(target_db)
+    pair = Pair(source_db, target_db, tmp_path)
+    yield pair
+    pair.close()
+
+
+@pytest.fixture(scope="module")
+def _shared_databases(
+    source_cluster: Cluster, target_cluster: Cluster
+) -> Iterator[tuple[Database, Database]]:
+    number = next(_numbers)
+    names = (f"shared_source{number}", f"shared_target{number}")
+    clusters = (source_cluster.start(), target_cluster.start())
+    source, target = (
+        cluster.create_database(name, TEMPLATE)
+        for cluster, name in zip(clusters, names, strict=True)
+    )
+    install_memory(target)
+    yield source, target
+    for cluster, name in zip(clusters, names, strict=True):
+        cluster.start().drop_database(name)
+
+
+@pytest.fixture
+def queues(_shared_databases: tuple[Database, Database], tmp_path: Path) -> Iterator[Pair]:
+    """A source queue and a target queue, both empty; nobody is registered yet."""
+    pair = Pair(*_shared_databases, tmp_path, next(_numbers))
+    yield pair
+    pair.close()
+
+
+@pytest.fixture
+def registered(queues: Pair) -> Pair:
+    """Queues, with their consumer registered as a first start does."""
+    queues.register()
+    return queues
