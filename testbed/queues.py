@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-PGQ_EXT_SQL = Path(__file__).parents[1] / "src" / "queue_mover" / "sql" / "pgq_ext.sql"
+SQL = Path(__file__).parents[1] / "src" / "queue_mover" / "sql"
 
 
 def install_pgq(conn: Connection) -> None:
@@ -19,9 +19,10 @@ def install_pgq(conn: Connection) -> None:
 
 
 def install_pgq_ext(conn: Connection) -> None:
-    """Install the schema for positions on the target, from this project's own SQL file."""
+    """Install the schemas of a target, pgq_ext and queue_mover, from this project's SQL files."""
     conn.execute("set client_min_messages = warning")
-    conn.execute(PGQ_EXT_SQL.read_bytes())
+    for name in ("pgq_ext.sql", "queue_mover.sql"):
+        conn.execute((SQL / name).read_bytes())
     conn.execute("reset client_min_messages")
 
 

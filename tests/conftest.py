@@ -14,7 +14,7 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database
-from testbed.queues import PGQ_EXT_SQL, create_queue, install_pgq, install_pgq_ext
+from testbed.queues import create_queue, install_pgq, install_pgq_ext
 
 TEMPLATE = "template_pgq"
 
@@ -26,7 +26,7 @@ def _start(name: str, *, is_target: bool) -> Cluster:
     cluster = Cluster(name).start()
     with cluster.create_database(TEMPLATE).connect() as conn:
         install_pgq(conn)
-        if is_target and PGQ_EXT_SQL.exists():
+        if is_target:
             install_pgq_ext(conn)
     return cluster
 

@@ -5,9 +5,10 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from queue import Empty, LifoQueue
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import conninfo, errors
@@ -100,6 +101,19 @@ def translate(error: psycopg.Error, side: str) -> Exception:
     return StatementError(f"{side} database: {message}" + (f" ({context})" if context else ""))
 
 
+class Sessions(Protocol):
+    """Where a mover gets a connection from, for one piece of work at a time."""
+
+    def session(self) -> AbstractContextManager[Connection]:
+        """A connection, outside a transaction."""
+
+    def close(self) -> None:
+        """Give up what is open."""
+
+    def abandon(self) -> None:
+        """From another thread: cut what is open."""
+
+
 class Database:
     """One connection to one database: opened when first needed, replaced when it has aged.
 
@@ -170,3 +184,43 @@ class Database:
             socket.socket(fileno=os.dup(connection.fileno())) as wire,
         ):
             wire.shutdown(socket.SHUT_RDWR)
+
+
+class Pool:
+    """A few connections to one database, taken in turn by the threads that need one.
+
+    A background pool would reconnect on its own and hide from an operator why it cannot;
+    here the thread that needs a connection opens it and gets the error. The one used last
+    is taken first, so that those not needed age and go.
+    """
+
+    def __init__(self, databases: Sequence[Database]) -> None:
+        self._databases = tuple(databases)
+        self._free: LifoQueue[Database] = LifoQueue()
+        for database in databases:
+            self._free.put(database)
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection, once one is free."""
+        database = self._free.get()
+        try:
+            with database.session() as connection:
+                yield connection
+        finally:
+            self._free.put(database)
+
+    def close(self) -> None:
+        """One user leaves: close what is free now. Others open theirs again."""
+        free = []
+        with suppress(Empty):
+            while True:
+                free.append(self._free.get_nowait())
+        for database in free:
+            database.close()
+            self._free.put(database)
+
+    def abandon(self) -> None:
+        """From another thread: cut all connections under those who use them."""
+        for database in self._databases:
+            database.abandon()

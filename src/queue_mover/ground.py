@@ -1,13 +1,12 @@
 """The look at both sides before the first batch, and after every error."""
 
-import logging
 from dataclasses import dataclass
 
 from queue_mover import copy, source, target
 from queue_mover.db import Connection, boundary
 from queue_mover.decision import foreign_position
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Batch, Position, Route
+from queue_mover.model import Batch, Log, Position, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Ground:
 
 
 def prepare(
-    src: Connection, dst: Connection, route: Route, log: logging.Logger, *, may_register: bool
+    src: Connection, dst: Connection, route: Route, log: Log, *, may_register: bool
 ) -> Ground:
     """Check both sides, and register the consumer when it is new.
 

@@ -4,13 +4,15 @@ import logging
 import logging.config
 import logging.handlers
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from queue_mover.config.parameters import LOG_FORMAT
 from queue_mover.config.settings import LogSettings
 from queue_mover.errors import ConfigError
+from queue_mover.model import Log
 
 TRACE = 5
 """Below DEBUG: everything, the driver's messages included; switched on by -vv."""
@@ -19,6 +21,20 @@ TRACE = 5
 def statistics(values: Mapping[str, object]) -> str:
     """The line that fifteen years of log collectors parse: `{count: 1000, duration: 0.0527}`."""
     return "{" + ", ".join(f"{key}: {value}" for key, value in values.items()) + "}"
+
+
+def logger(job_name: str, source: str) -> Log:
+    """The job's log; where a process has many sources, lines begin with the source's name."""
+    log = logging.getLogger(job_name)
+    return _SourceLog(log, {"source": source}) if source else log
+
+
+class _SourceLog(logging.LoggerAdapter[logging.Logger]):
+    def process(
+        self, msg: object, kwargs: MutableMapping[str, Any]
+    ) -> tuple[str, MutableMapping[str, Any]]:
+        assert self.extra is not None
+        return f"{self.extra['source']}: {msg}", kwargs
 
 
 def start(settings: LogSettings, level: int, *, daemon: bool) -> None:

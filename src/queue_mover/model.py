@@ -1,7 +1,11 @@
 """The values that travel between the floors; frozen, without behaviour."""
 
+import logging
 from dataclasses import dataclass
 from enum import Enum
+
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+"""A job's log; where a process has many sources, lines name theirs."""
 
 
 @dataclass(frozen=True, slots=True)

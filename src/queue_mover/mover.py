@@ -8,14 +8,12 @@ No sleep and no retry here: after an error the next call starts from what the tw
 databases say.
 """
 
-import logging
-
 from queue_mover import copy, quarantine, source, target
-from queue_mover.db import Connection, Database, boundary
+from queue_mover.db import Connection, Sessions, boundary
 from queue_mover.decision import Decision, decide, explain
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.ground import Ground, prepare
-from queue_mover.model import Batch, BatchLimits, Outcome, Result, Route
+from queue_mover.model import Batch, BatchLimits, Log, Outcome, Result, Route
 
 
 class Mover:
@@ -25,9 +23,9 @@ class Mover:
         self,
         route: Route,
         limits: BatchLimits,
-        source: Database,
-        target: Database,
-        log: logging.Logger,
+        source: Sessions,
+        target: Sessions,
+        log: Log,
         *,
         auto_register: bool = True,
         quarantines: bool = False,
@@ -41,6 +39,7 @@ class Mover:
         self._quarantines = quarantines
         self._ground: Ground | None = None
         self._applied: Batch | None = None
+        self._idle = False
 
     def move_batch(self) -> Outcome:
         """Move the next batch, if one waits. Raises a QueueMoverError; then call again."""
@@ -55,13 +54,16 @@ class Mover:
         try:
             self._ground = self._ground or self._prepare()
             with self._source.session() as src:
+                if self._idle and not source.has_news(src, self.route):
+                    return Outcome(Result.IDLE)
                 batch = self._next_batch(src)
+                self._idle = batch is None
                 if batch is None:
                     return Outcome(Result.IDLE)
                 outcome = self._bring(batch, src, self._ground, careful=careful)
         except BaseException:
             # What we remember may be half true now; the databases know.
-            self._ground, self._applied = None, None
+            self._ground, self._applied, self._idle = None, None, False
             raise
         if outcome.result in (Result.MOVED, Result.SKIPPED):
             self._applied = batch

@@ -8,14 +8,13 @@ that makes a batch look as if the target had it.
 Where both locks are held, the target's is taken first: two of these cannot deadlock.
 """
 
-import logging
 from dataclasses import dataclass
 
 from queue_mover import source, target
-from queue_mover.db import Connection, Database, boundary
+from queue_mover.db import Connection, Sessions, boundary
 from queue_mover.decision import foreign_position
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Position, Route
+from queue_mover.model import Log, Position, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +22,9 @@ class Registrar:
     """The switches that change a consumer's registration and position."""
 
     route: Route
-    source: Database
-    target: Database
-    log: logging.Logger
+    source: Sessions
+    target: Sessions
+    log: Log
 
     def register(self) -> None:
         """`--register`: register on the source; if new there, forget the position on the target.
@@ -107,6 +106,11 @@ class Registrar:
             position.source or "an unknown source",
             identity,
         )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.source.close()
+        self.target.close()
 
     def _forget(self, src: Connection, dst: Connection) -> None:
         self._own_position(src, dst)

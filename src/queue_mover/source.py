@@ -177,6 +177,27 @@ def next_batch(
     return Batch(batch_id, Tick(start, start_mark), Tick(end, end_mark), select), found
 
 
+def has_news(connection: Connection, route: Route) -> bool:
+    """Whether asking for a batch is worth it: one is active, or a tick waits.
+
+    One cheap statement, for the many times an idle mover asks. Also true when the consumer
+    is not registered: asking for a batch says so.
+    """
+    row = connection.execute(
+        """
+        select s.sub_batch is not null
+               or exists (select from pgq.tick t
+                           where t.tick_queue = s.sub_queue and t.tick_id > s.sub_last_tick)
+          from pgq.queue q
+          join pgq.subscription s on s.sub_queue = q.queue_id
+          join pgq.consumer c on c.co_id = s.sub_consumer
+         where q.queue_name = %s and c.co_name = %s
+        """,
+        [route.queue, route.consumer],
+    ).fetchone()
+    return row != (False,)
+
+
 def finish(connection: Connection, route: Route, applied: Batch) -> bool:
     """Finish an applied batch. Returns False when it was not there any more."""
     with connection.pipeline():

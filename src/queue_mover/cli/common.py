@@ -11,7 +11,7 @@ from pathlib import Path
 
 from queue_mover import __version__, logs, process
 from queue_mover.config.settings import LogSettings, ProcessSettings
-from queue_mover.errors import OperatorError
+from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service.job import Task
 from queue_mover.service.supervisor import Supervisor
 
@@ -64,7 +64,7 @@ def guarded(command: str, run: Callable[[], int]) -> int:
     """Run a command. An operator's error becomes one line on stderr and exit code 1."""
     try:
         return run()
-    except OperatorError as error:
+    except (OperatorError, UnavailableError) as error:
         print(f"{command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -119,6 +119,8 @@ def serve(
     settings: ProcessSettings,
     tasks: Sequence[Task],
     load: Callable[[], Sequence[Task]],
+    *,
+    refresh: float = 0,
 ) -> int:
     """Run tasks under the pidfile's lock, in the background if so asked. Returns the exit code.
 
@@ -128,14 +130,14 @@ def serve(
     if settings.pidfile is None:
         if switches.daemon:
             raise OperatorError("Daemon needs pidfile; remedy: set pidfile in the config file")
-        return Supervisor(load, log).run(tasks)
+        return Supervisor(load, log, refresh=refresh).run(tasks)
     pidfile = process.PidFile(settings.pidfile)
     if stale := pidfile.lock():
         log.warning("Ignoring stale pidfile: process %s is gone", stale)
     background = process.go_background() if switches.daemon else None
     pidfile.write()
     try:
-        supervisor = Supervisor(load, log, background.detach if background else lambda: None)
-        return supervisor.run(tasks)
+        running = background.detach if background else lambda: None
+        return Supervisor(load, log, running=running, refresh=refresh).run(tasks)
     finally:
         pidfile.remove()

@@ -1,14 +1,13 @@
 """queue_mover3: move the events of one queue into another."""
 
 import argparse
-import logging
 
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
 from queue_mover.config.settings import Settings, load_mover
-from queue_mover.registration import Registrar
+from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service import moving
-from queue_mover.service.job import Task
+from queue_mover.service.moving import Targets
 
 COMMAND = "queue_mover3"
 
@@ -21,6 +20,13 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = common.parser(
         COMMAND, "Moves events from one PgQ queue into a queue of another database, exactly once."
+    )
+    parser.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only these of the file's sources; wildcards; repeatable",
     )
     group = parser.add_argument_group("position").add_mutually_exclusive_group()
     for name, help_text in (
@@ -44,35 +50,43 @@ def _run() -> int:
         return 0
     path = common.config_path(switches)
 
+    targets = moving.Targets()
+
     def load() -> Settings:
-        settings = load_mover(path, overrides)
+        settings = load_mover(path, overrides, switches.source)
         common.start_log(switches, settings.log, settings.warnings)
         return settings
-
-    def tasks(settings: Settings) -> list[Task]:
-        return [moving.task(settings.mover, settings.process)]
 
     settings = load()
     if switches.signal:
         return common.send_signal(settings.process, switches.signal)
     if switches.action:
-        _act(switches.action, settings)
-        return 0
-    return common.serve(switches, settings.process, tasks(settings), lambda: tasks(load()))
+        return _act(switches.action, settings, targets)
+    return common.serve(
+        switches,
+        settings.process,
+        moving.tasks(settings, targets),
+        lambda: moving.tasks(load(), targets),
+        refresh=settings.refresh,
+    )
 
 
-def _act(action: str, settings: Settings) -> None:
-    log = logging.getLogger(settings.process.job_name)
-    source, target = moving.databases(settings.mover, settings.process)
-    registrar = Registrar(settings.mover.route, source, target, log)
-    try:
-        {
-            "register": registrar.register,
-            "unregister": registrar.unregister,
-            "rewind": registrar.rewind,
-            "reset": registrar.reset,
-            "accept-source": registrar.accept_source,
-        }[action]()
-    finally:
-        source.close()
-        target.close()
+def _act(action: str, settings: Settings, targets: Targets) -> int:
+    """Do an action for every source; one that fails does not keep the others from it."""
+    code = 0
+    for mover in settings.movers:
+        registrar = moving.registrar(mover, targets)
+        try:
+            {
+                "register": registrar.register,
+                "unregister": registrar.unregister,
+                "rewind": registrar.rewind,
+                "reset": registrar.reset,
+                "accept-source": registrar.accept_source,
+            }[action]()
+        except (OperatorError, UnavailableError) as error:
+            registrar.log.error("%s", error)
+            code = 1
+        finally:
+            registrar.close()
+    return code

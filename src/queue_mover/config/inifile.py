@@ -23,7 +23,36 @@ class IniFile:
     parser: ConfigParser
     main: str
     """The section that configures the program."""
+    sign: str
+    """What begins a reference to another value; written twice it stands for itself."""
     warnings: tuple[str, ...]
+
+    def sections(self, prefix: str) -> list[str]:
+        """The sections whose name begins so, in the order of the file."""
+        return [name for name in self.parser.sections() if name.startswith(prefix)]
+
+    def merge(self, path: Path) -> None:
+        """Add the sections of another file. Raises ConfigError when one stands in both."""
+        other = RawConfigParser(**_DIALECT)
+        text = _text(path)
+        _parse(other, text, path)
+        for name in other.sections():
+            if self.parser.has_section(name):
+                raise ConfigError(f"{path}: [{name}]: stands in another file too")
+        _parse(self.parser, text, path)
+
+    def inherit(self, section: str, values: Mapping[str, str]) -> None:
+        """Give a section the values it does not set: these, then those of the main section."""
+        if not self.parser.has_section(section):
+            self.parser.add_section(section)
+        mine = set(self.keys(section))
+        for key, value in values.items():
+            if key not in mine:
+                self.parser.set(section, key, value.replace(self.sign, self.sign * 2))
+        mine |= set(values)
+        for key in self.keys(self.main):
+            if key not in mine:
+                self.parser.set(section, key, self.parser.get(self.main, key, raw=True))
 
     def keys(self, section: str) -> list[str]:
         """The keys of a section as written there, without those of [DEFAULT]."""
@@ -66,8 +95,9 @@ def read(path: Path, sections: Iterable[str], overrides: Mapping[str, str]) -> I
         raise ConfigError(f"{path}: config_format: 1 or 2, not {version!r}")
     parser = ConfigParser(interpolation=_INTERPOLATION[version](), **_DIALECT)
     _parse(parser, text, path)
-    _complete(parser, main, _automatic(path, main, "$" if version == "2" else "%"), overrides)
-    return IniFile(path, parser, main, tuple(_duplicates(text, path)))
+    sign = "$" if version == "2" else "%"
+    _complete(parser, main, _automatic(path, main, sign), overrides)
+    return IniFile(path, parser, main, sign, tuple(_duplicates(text, path)))
 
 
 # Python 2's parser let a key stand twice and cut "; comment" off a value.

@@ -32,6 +32,13 @@ def _count(text: str) -> int:
     return number
 
 
+def _slots(text: str) -> int:
+    number = _count(text)
+    if number < 1:
+        raise ValueError("not a whole number from 1")
+    return number
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -85,6 +92,7 @@ TEXT = Kind("text", str)
 INTEGER = Kind("whole number", _integer)
 COUNT = Kind("whole number", _count)
 NUMBER = Kind("number", _number)
+SLOTS = Kind("whole number", _slots)
 SECONDS = Kind("seconds", _seconds)
 BOOLEAN = Kind("0 or 1", _boolean)
 WORDS = Kind("comma list", _words)

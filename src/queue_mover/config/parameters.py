@@ -64,6 +64,34 @@ _ROUTE = Group(
     ),
 )
 
+_MANY = Group(
+    "Many sources",
+    (
+        Parameter(
+            "include",
+            kinds.WORDS,
+            "",
+            "files with more [source:NAME] sections; wildcards; relative to this file's folder",
+            shown="none",
+        ),
+        Parameter(
+            "dst_connections",
+            kinds.SLOTS,
+            "4",
+            "connections to the target that all sources share",
+        ),
+    ),
+)
+
+_CATALOGUE = Group(
+    "Sources from a database: section [sources]",
+    (
+        Parameter("list_db", kinds.CONNECT, None, "database that knows the partitions"),
+        Parameter("list_sql", kinds.TEXT, None, "query for their names and connect strings"),
+        Parameter("refresh", kinds.SECONDS, "300", "between looks for new ones; 0: only on reload"),
+    ),
+)
+
 _BATCHES = Group(
     "Batches",
     (
@@ -219,11 +247,20 @@ _ADMIN = Group(
     ),
 )
 
-MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _process("1.0"), _LOG, _SYNTAX)
+MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _process("1.0"), _LOG, _MANY, _SYNTAX)
 """Section [queue_mover3], or [queue_mover]."""
+
+SERVICE: tuple[Group, ...] = (_process("1.0"), _LOG, _MANY, _SYNTAX)
+"""What does not differ from source to source."""
+
+SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _process("1.0"))
+"""What a section [source:NAME] may set."""
+
+CATALOGUE: tuple[Group, ...] = (_CATALOGUE,)
+"""Section [sources]."""
 
 ADMIN: tuple[Group, ...] = (_ADMIN, _process("0.1"), _LOG, _SYNTAX)
 """Section [pgqadm]."""
 
-AUTOMATIC = ("service_name", "host_name", "config_dir", "config_file")
+AUTOMATIC = ("service_name", "host_name", "config_dir", "config_file", "source")
 """Set by the program; a file may use them as %(x)s, and may set them."""

@@ -1,12 +1,12 @@
 """An ini file with its meaning: frozen, validated settings."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from queue_mover.config import inifile, kinds, parameters
+from queue_mover.config import inifile, kinds, parameters, sources
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.parameters import Group, Parameter
 from queue_mover.errors import ConfigError
@@ -61,12 +61,15 @@ class LogSettings:
 class MoverSettings:
     """One source queue and where it goes."""
 
+    source: str
+    """Name of its [source:NAME] section; "" where the file has none."""
     src_db: str
     dst_db: str
     route: Route
     limits: BatchLimits
     auto_register: bool
     on_bad_event: str
+    process: ProcessSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,10 @@ class Settings:
 
     process: ProcessSettings
     log: LogSettings
-    mover: MoverSettings
+    movers: tuple[MoverSettings, ...]
+    dst_connections: int
+    refresh: float
+    """Seconds between looks for new sources; 0: none."""
     warnings: tuple[str, ...]
 
 
@@ -92,42 +98,77 @@ class AdminSettings:
     warnings: tuple[str, ...]
 
 
-def load_mover(path: Path, overrides: Mapping[str, str]) -> Settings:
-    """Read a queue_mover3 file. Raises ConfigError, one line for the first thing wrong."""
+def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] = ()) -> Settings:
+    """Read a queue_mover3 file. `wanted` are names of sources, with wildcards; empty: all.
+
+    Raises ConfigError, one line for the first thing wrong; UnavailableError when the
+    database that lists the sources cannot be reached.
+    """
     ini = inifile.read(path, ("queue_mover3", "queue_mover"), overrides)
-    values = _values(ini, parameters.MOVER)
-    route = Route(
-        queue=values["queue_name"],
-        consumer=values["consumer_name"],
-        target_queue=values["dst_queue_name"],
-        tables=values["table_filter"],
-    )
-    limits = BatchLimits(
-        max_events=values["max_batch_events"],
-        min_events=values["pgq_batch_collect_events"],
-        min_interval=values["pgq_batch_collect_interval"],
-        keep_lag=values["pgq_keep_lag"],
-    )
-    mover = MoverSettings(
-        values["src_db"],
-        values["dst_db"],
-        route,
-        limits,
-        values["auto_register"],
-        values["on_bad_event"],
-    )
+    values = _values(ini, ini.main, parameters.SERVICE)
+    catalogue = None
+    if ini.sections(sources.CATALOGUE):
+        catalogue = _values(ini, sources.CATALOGUE, parameters.CATALOGUE)
+    found = sources.collect(ini, values["include"], catalogue)
+    movers = [_mover(ini, ini.main, "")] if not found else []
+    movers += [_mover(ini, section, name) for name, section in sources.choose(found, wanted)]
+    _require_own_consumers(ini, movers)
     return Settings(
         _pick(ProcessSettings, values),
         _pick(LogSettings, values),
-        mover,
-        (*ini.warnings, *_unknown_keys(ini, parameters.MOVER)),
+        tuple(movers),
+        values["dst_connections"],
+        catalogue["refresh"] if catalogue else 0,
+        (
+            *ini.warnings,
+            *_unknown_keys(ini, ini.main, parameters.MOVER).values(),
+            *(note for section in found.values() for note in _unknown_in_source(ini, section)),
+        ),
     )
+
+
+def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
+    values = _values(ini, section, parameters.SOURCE, source)
+    return MoverSettings(
+        source=source,
+        src_db=values["src_db"],
+        dst_db=values["dst_db"],
+        route=Route(
+            queue=values["queue_name"],
+            consumer=values["consumer_name"],
+            target_queue=values["dst_queue_name"],
+            tables=values["table_filter"],
+        ),
+        limits=BatchLimits(
+            max_events=values["max_batch_events"],
+            min_events=values["pgq_batch_collect_events"],
+            min_interval=values["pgq_batch_collect_interval"],
+            keep_lag=values["pgq_keep_lag"],
+        ),
+        auto_register=values["auto_register"],
+        on_bad_event=values["on_bad_event"],
+        process=_pick(ProcessSettings, values),
+    )
+
+
+def _require_own_consumers(ini: IniFile, movers: Sequence[MoverSettings]) -> None:
+    """Two sources with one position would each skip what the other has moved."""
+    owners: dict[tuple[str, str], str] = {}
+    for mover in movers:
+        key = (mover.dst_db, mover.route.consumer)
+        if key in owners:
+            raise ConfigError(
+                f"{ini.path}: consumer_name: sources {owners[key]} and {mover.source} would share"
+                f' the consumer "{mover.route.consumer}" on one target; remedy: leave it unset,'
+                " or put %(source)s in it"
+            )
+        owners[key] = mover.source
 
 
 def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
     """Read a pgqadm file. Raises ConfigError, one line for the first thing wrong."""
     ini = inifile.read(path, ("pgqadm",), overrides)
-    values = _values(ini, parameters.ADMIN)
+    values = _values(ini, ini.main, parameters.ADMIN)
     return AdminSettings(
         _pick(ProcessSettings, values),
         _pick(LogSettings, values),
@@ -135,24 +176,27 @@ def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
         values["maint_delay"],
         values["retry_delay"],
         values["pgq_sql"],
-        (*ini.warnings, *_unknown_keys(ini, parameters.ADMIN)),
+        (*ini.warnings, *_unknown_keys(ini, ini.main, parameters.ADMIN).values()),
     )
 
 
-def _values(ini: IniFile, groups: tuple[Group, ...]) -> dict[str, Any]:
+def _values(
+    ini: IniFile, section: str, groups: tuple[Group, ...], source: str = ""
+) -> dict[str, Any]:
     job_name = ini.get(ini.main, "job_name") or ini.path.stem
+    consumer = f"{job_name}.{source}" if source else job_name
     values = {
-        parameter.name: _value(ini, parameter, job_name)
+        parameter.name: _value(ini, section, parameter, consumer)
         for group in groups
         for parameter in group.parameters
     }
     return values | {"job_name": job_name, "service_name": ini.get(ini.main, "service_name")}
 
 
-def _value(ini: IniFile, parameter: Parameter, job_name: str) -> object:
-    text = _text(ini, parameter)
+def _value(ini: IniFile, section: str, parameter: Parameter, consumer: str) -> object:
+    text = _text(ini, section, parameter)
     if not text:
-        text = (parameter.default or "").replace("%(job_name)s", job_name)
+        text = (parameter.default or "").replace("%(job_name)s", consumer)
     try:
         return parameter.kind.parse(text)
     except ValueError as error:
@@ -160,27 +204,37 @@ def _value(ini: IniFile, parameter: Parameter, job_name: str) -> object:
         raise ConfigError(f"{ini.path}: {parameter.name}:{shown} {error}") from None
 
 
-def _text(ini: IniFile, parameter: Parameter) -> str:
+def _text(ini: IniFile, section: str, parameter: Parameter) -> str:
     """The value as written; the older spelling wins; empty counts as not set."""
-    texts = [ini.get(ini.main, key) for key in (parameter.older, parameter.name) if key]
+    texts = [ini.get(section, key) for key in (parameter.older, parameter.name) if key]
     text = next((text for text in texts if text), "")
     if not text and parameter.default is None:
         state = "missing from" if texts[-1] is None else "empty in"
         raise ConfigError(
-            f"{ini.path}: {parameter.name}: {state} [{ini.main}]; it is the {parameter.meaning}"
+            f"{ini.path}: {parameter.name}: {state} [{section}]; it is the {parameter.meaning}"
         )
     return text
 
 
-def _unknown_keys(ini: IniFile, groups: tuple[Group, ...]) -> list[str]:
-    """A misspelt key is told, not refused; one that others refer to is a variable."""
+def _unknown_keys(ini: IniFile, section: str, groups: tuple[Group, ...]) -> dict[str, str]:
+    """A line about each misspelt key: told, not refused. One that others refer to is a variable."""
     known = {parameter.name for group in groups for parameter in group.parameters}
     known |= {parameter.older for group in groups for parameter in group.parameters}
-    known |= {*parameters.AUTOMATIC, *ini.referred(ini.main)}
-    return [
-        f"{ini.path}: {key}: unknown key" + _suggestion(key, known)
-        for key in ini.keys(ini.main)
+    known |= {*parameters.AUTOMATIC, *ini.referred(section)}
+    place = f"{ini.path}: " if section == ini.main else f"{ini.path}: [{section}] "
+    return {
+        key: f"{place}{key}: unknown key" + _suggestion(key, known)
+        for key in ini.keys(section)
         if key not in known
+    }
+
+
+def _unknown_in_source(ini: IniFile, section: str) -> list[str]:
+    inherited = set(ini.keys(ini.main))
+    return [
+        note
+        for key, note in _unknown_keys(ini, section, parameters.SOURCE).items()
+        if key not in inherited
     ]
 
 

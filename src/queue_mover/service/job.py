@@ -15,6 +15,8 @@ class Step:
     """Whether there may be more to do at once; otherwise the service sleeps for loop_delay."""
     count: int | None = None
     """Events moved, where the step was a batch."""
+    quarantined: int = 0
+    """Events that the target could not take."""
     waits: bool = False
     """Whether somebody else is at the work: there is more to do, but not now and not for us."""
 
@@ -39,7 +41,8 @@ class Job(Protocol):
 class Task:
     """A job to be, with everything that makes it what it is: a change means a new job."""
 
-    name: str
+    source: str
+    """Name of the source in the log; "" where there is but one."""
     settings: object
     process: ProcessSettings
     make: Callable[[], Job] = field(compare=False)

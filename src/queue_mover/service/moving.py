@@ -1,12 +1,15 @@
-"""A mover as a job of the service."""
+"""Movers as jobs of the service."""
 
-import logging
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from queue_mover.config.settings import MoverSettings, ProcessSettings
-from queue_mover.db import Database
-from queue_mover.model import Outcome, Result
+from queue_mover import logs
+from queue_mover.config.settings import MoverSettings, Settings
+from queue_mover.db import Database, Pool
+from queue_mover.model import Log, Outcome, Result
 from queue_mover.mover import Mover
+from queue_mover.registration import Registrar
 from queue_mover.service.job import Step, Task
 
 REMINDER = 60.0
@@ -16,7 +19,7 @@ REMINDER = 60.0
 class MovingJob:
     """Moves one source queue, a batch a step."""
 
-    def __init__(self, mover: Mover, log: logging.Logger) -> None:
+    def __init__(self, mover: Mover, log: Log) -> None:
         self._mover = mover
         self._log = log
         self._reminded = float("-inf")
@@ -34,7 +37,7 @@ class MovingJob:
             self._log.info("batch %s: not applied again", outcome.result.value)
         for note in outcome.quarantined:
             self._log.warning("quarantined: %s", note)
-        return Step(worked=True, count=outcome.count)
+        return Step(worked=True, count=outcome.count, quarantined=len(outcome.quarantined))
 
     def _tell_busy(self, outcome: Outcome) -> None:
         now = time.monotonic()
@@ -47,38 +50,65 @@ class MovingJob:
         self._mover.finish()
 
     def close(self) -> None:
-        """Close both connections."""
+        """Close the connections."""
         self._mover.close()
 
     def abandon(self) -> None:
-        """Cut both connections."""
+        """Cut the connections."""
         self._mover.abandon()
 
 
-def databases(mover: MoverSettings, process: ProcessSettings) -> tuple[Database, Database]:
-    """The two sides of a mover, not connected yet."""
-    name, lifetime = process.job_name, process.connection_lifetime
-    return (
-        Database("source", mover.src_db, name, lifetime),
-        Database("target", mover.dst_db, name, lifetime),
-    )
+@dataclass(slots=True)
+class Targets:
+    """The connections to targets that all movers of a process share."""
+
+    _pools: dict[tuple[str, int], Pool] = field(default_factory=dict)
+
+    def pool(self, settings: MoverSettings, size: int) -> Pool:
+        """The one pool for a mover's target, of at most so many connections."""
+        key = (settings.dst_db, size)
+        if key not in self._pools:
+            process = settings.process
+            self._pools[key] = Pool(
+                [
+                    Database(
+                        "target", settings.dst_db, process.job_name, process.connection_lifetime
+                    )
+                    for _ in range(size)
+                ]
+            )
+        return self._pools[key]
 
 
-def task(settings: MoverSettings, process: ProcessSettings) -> Task:
-    """What the service needs to run a mover."""
+def source_database(settings: MoverSettings) -> Database:
+    """The source of a mover, not connected yet."""
+    process = settings.process
+    return Database("source", settings.src_db, process.job_name, process.connection_lifetime)
 
+
+def tasks(settings: Settings, targets: Targets) -> Sequence[Task]:
+    """What the service needs to run the movers of a config."""
+    return [_task(mover, settings.dst_connections, targets) for mover in settings.movers]
+
+
+def _task(settings: MoverSettings, connections: int, targets: Targets) -> Task:
     def make() -> MovingJob:
-        log = logging.getLogger(process.job_name)
-        source, target = databases(settings, process)
+        log = logs.logger(settings.process.job_name, settings.source)
         mover = Mover(
             settings.route,
             settings.limits,
-            source,
-            target,
+            source_database(settings),
+            targets.pool(settings, connections),
             log,
             auto_register=settings.auto_register,
             quarantines=settings.on_bad_event == "quarantine",
         )
         return MovingJob(mover, log)
 
-    return Task(process.job_name, settings, process, make)
+    return Task(settings.source, (settings, connections), settings.process, make)
+
+
+def registrar(settings: MoverSettings, targets: Targets) -> Registrar:
+    """What changes the registration and position of a mover."""
+    log = logs.logger(settings.process.job_name, settings.source)
+    return Registrar(settings.route, source_database(settings), targets.pool(settings, 1), log)

@@ -23,10 +23,12 @@ class Statistics:
         self.idle_since = now
         return {"idle": round(idle, 4)}
 
-    def batch(self, now: float, count: int) -> dict[str, object]:
+    def batch(self, now: float, count: int, quarantined: int = 0) -> dict[str, object]:
         """A batch has ended. Returns the values of its line."""
         values: dict[str, object] = {"count": count, "duration": round(now - self._began, 4)}
         if count:
             values["idle"] = round(self._began - self.idle_since, 4)
             self.idle_since = now
+        if quarantined:
+            values["quarantined"] = quarantined
         return values

@@ -1,6 +1,5 @@
 """One job in one thread: step, sleep, step; errors retried with patience."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -39,6 +38,15 @@ class Report:
 
     worker: "Worker"
     news: News
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a worker has done since its start; written by its thread, read by the supervisor."""
+
+    batches: int = 0
+    events: int = 0
+    failing: bool = False
 
 
 def is_fatal(error: Exception, *, looping: bool, worked_before: bool) -> bool:
@@ -81,19 +89,20 @@ class Worker:
         """A patient worker retries from the start what a server lacks."""
         self.task = task
         self._report = report
-        self._log = logging.getLogger(task.name)
+        self._log = logs.logger(task.process.job_name, task.source)
         self._job: Job = task.make()
         self._stopping = threading.Event()
         self._abandoned = False
         self._worked_before = patient
         self._told_running = False
+        self.progress = Progress()
         process = task.process
         self._streak = Streak(
             process.exception_sleep, process.exception_grace, process.exception_reset
         )
         self._statistics = Statistics(process.keepalive_stats, time.monotonic())
         # A stuck thread must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name=task.name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=task.source or None, daemon=True)
 
     def start(self) -> None:
         """Begin to work."""
@@ -133,7 +142,7 @@ class Worker:
         elif isinstance(error, UnavailableError):
             self._log.error("%s", error)
         else:
-            self._log.exception("Job %s crashed: %s", self.task.name, error)
+            self._log.exception("Job %s crashed: %s", self.task.process.job_name, error)
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
@@ -157,22 +166,27 @@ class Worker:
                 raise
             return self._failed(error)
         self._worked_before = True
+        self.progress.failing = False
         if self._streak.succeeded(time.monotonic()):
             self._log.info("recovered: working again")
         if step.count is not None:
-            self._write(self._statistics.batch(time.monotonic(), step.count))
+            self.progress.batches += 1
+            self.progress.events += step.count
+            now = time.monotonic()
+            self._write(self._statistics.batch(now, step.count, step.quarantined))
         return pause(step, process.loop_delay)
 
     def _failed(self, error: Exception) -> float:
         now = time.monotonic()
+        self.progress.failing = True
         if not self._streak.failed(now, str(error)):
             self._log.debug("still failing: %s", error)
         elif isinstance(error, UnavailableError | OperatorError):
             self._log.error("%s; retrying, up to every %g s", error, self._streak.longest_wait)
         elif is_quiet(error, self.task.process.exception_quiet) and self._streak.in_grace(now):
-            self._log.warning("Job %s crashed: %s", self.task.name, error)
+            self._log.warning("Job %s crashed: %s", self.task.process.job_name, error)
         else:
-            self._log.exception("Job %s crashed: %s", self.task.name, error)
+            self._log.exception("Job %s crashed: %s", self.task.process.job_name, error)
         return self._streak.wait()
 
     def _tell_running(self) -> None:
@@ -181,5 +195,8 @@ class Worker:
             self._report(Report(self, News.RUNNING))
 
     def _write(self, values: dict[str, object]) -> None:
+        if values and self.task.source:
+            values["source"] = self.task.source
         if values:
-            self._log.info("%s", logs.statistics(values))
+            # Without the source's name in front: collectors know the line by its brace.
+            logs.logger(self.task.process.job_name, "").info("%s", logs.statistics(values))

@@ -1,0 +1,67 @@
+"""Which sources a file names: its sections, those of other files, those a database lists."""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from queue_mover.config.inifile import IniFile
+from queue_mover.db import Database
+from queue_mover.errors import ConfigError
+
+PREFIX = "source:"
+CATALOGUE = "sources"
+
+
+def collect(
+    ini: IniFile, include: Sequence[str], catalogue: Mapping[str, Any] | None
+) -> dict[str, str]:
+    """The section of each source, by its name; every section complete with what it inherits.
+
+    A section may be there for a source that the catalogue lists, to override its values.
+    Raises ConfigError; UnavailableError when the catalogue cannot be reached.
+    """
+    folder = ini.path.absolute().parent
+    for pattern in include:
+        for path in sorted(folder.glob(pattern)):
+            ini.merge(path)
+    listed = _listed(ini, catalogue) if catalogue else {}
+    written = [section.removeprefix(PREFIX).strip() for section in ini.sections(PREFIX)]
+    sections = {}
+    for name in dict.fromkeys([*written, *listed]):
+        if not name:
+            raise ConfigError(f"{ini.path}: [{PREFIX}]: a source needs a name")
+        section = sections[name] = f"{PREFIX}{name}"
+        connect = {"src_db": listed[name]} if name in listed else {}
+        ini.inherit(section, {"source": name, **connect})
+    return sections
+
+
+def choose(sections: Mapping[str, str], wanted: Sequence[str]) -> list[tuple[str, str]]:
+    """The sources whose names match one of the patterns; all where there are no patterns.
+
+    Raises ConfigError when a pattern matches none.
+    """
+    for pattern in wanted:
+        if not any(fnmatchcase(name, pattern) for name in sections):
+            known = ", ".join(sections) or "none"
+            raise ConfigError(f"--source {pattern}: no such source; the file has: {known}")
+    return [
+        (name, section)
+        for name, section in sections.items()
+        if not wanted or any(fnmatchcase(name, pattern) for pattern in wanted)
+    ]
+
+
+def _listed(ini: IniFile, catalogue: Mapping[str, Any]) -> dict[str, str]:
+    database = Database("catalogue", catalogue["list_db"], "queue_mover3")
+    with database.session() as connection:
+        rows = connection.execute(catalogue["list_sql"].encode()).fetchall()
+    database.close()
+    if any(len(row) != 2 or None in row for row in rows):
+        raise ConfigError(
+            f"{ini.path}: list_sql: its rows are not (name, connect string) without NULLs"
+        )
+    listed = {str(name): str(connect) for name, connect in rows}
+    if len(listed) < len(rows):
+        raise ConfigError(f"{ini.path}: list_sql: returns a name twice")
+    return listed
