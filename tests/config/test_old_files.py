@@ -1,0 +1,157 @@
+"""Files from fifteen years of operation load as they did then."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from queue_mover.config.settings import load_mover
+from queue_mover.errors import ConfigError
+from tests.config.files import lines, load, write
+
+
+@pytest.mark.parametrize("section", ["queue_mover3", "queue_mover"])
+def test_both_section_names(tmp_path: Path, section: str) -> None:
+    settings = load(tmp_path, section=section)
+    assert settings.mover.route.queue == "from_here"
+    assert settings.process.service_name == section
+
+
+def test_the_newer_section_wins(tmp_path: Path) -> None:
+    path = write(tmp_path, section="queue_mover")
+    newer = ["[queue_mover3]", *lines("queue_name = newer", without=["queue_name"])]
+    path.write_text(path.read_text() + "\n".join(newer))
+    assert load_mover(path, {}).mover.route.queue == "newer"
+
+
+@pytest.mark.parametrize(
+    ("written", "queue"),
+    [
+        (["queue_name = new"], "new"),
+        (["pgq_queue_name = old"], "old"),
+        (["queue_name = new", "pgq_queue_name = old"], "old"),
+        (["pgq_queue_name = old", "queue_name = new"], "old"),
+        (["pgq_queue_name =", "queue_name = new"], "new"),
+    ],
+)
+def test_both_spellings_of_the_queue(tmp_path: Path, written: list[str], queue: str) -> None:
+    settings = load(tmp_path, *written, without=["queue_name"])
+    assert settings.mover.route.queue == queue
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "consumer"),
+    [
+        ([], "mover"),
+        (["job_name = job"], "job"),
+        (["consumer_name = new"], "new"),
+        (["pgq_consumer_id = old"], "old"),
+        (["consumer_name = new", "pgq_consumer_id = old"], "old"),
+        (["pgq_consumer_id = old", "consumer_name = new"], "old"),
+        (["consumer_name = to_%(job_name)s"], "to_mover"),
+    ],
+)
+def test_both_spellings_of_the_consumer(tmp_path: Path, written: list[str], consumer: str) -> None:
+    settings = load(tmp_path, *written)
+    assert settings.mover.route.consumer == consumer
+    assert settings.warnings == ()
+
+
+def test_inline_comments(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        "; a comment",
+        "# another one",
+        "queue_name = orders ; the old queue",
+        "logfile = a;b.log",
+        "src_db = dbname=here ; user=nobody",
+        "loop_delay = 2\t; seconds",
+        without=["queue_name", "src_db"],
+    )
+    assert settings.mover.route.queue == "orders"
+    assert settings.mover.src_db == "dbname=here"
+    assert settings.process.loop_delay == 2.0
+    assert settings.log.logfile == Path("a;b.log")
+
+
+def test_a_key_that_stands_twice(tmp_path: Path) -> None:
+    settings = load(tmp_path, "loop_delay = 2", "job_name = job", "loop_delay = 3")
+    assert settings.process.loop_delay == 3.0
+    assert settings.warnings == (
+        f"{tmp_path / 'mover.ini'}: line 8: loop_delay stands twice, the last one counts",
+    )
+
+
+def test_each_key_that_stands_twice_is_told(tmp_path: Path) -> None:
+    settings = load(tmp_path, "loop_delay = 2", "job_name = a", "loop_delay = 3", "job_name = b")
+    told = " ".join(settings.warnings)
+    assert "loop_delay stands twice" in told
+    assert "job_name stands twice" in told
+
+
+def test_a_section_that_stands_twice(tmp_path: Path) -> None:
+    settings = load(tmp_path, "loop_delay = 2", "[queue_mover3]", "loop_delay = 3")
+    assert settings.process.loop_delay == 3.0
+    assert "[queue_mover3] stands twice" in settings.warnings[0]
+
+
+def test_other_sections_are_not_our_business(tmp_path: Path) -> None:
+    settings = load(tmp_path, "[londiste3]", "what = ever")
+    assert settings.warnings == ()
+
+
+def test_colons_spaces_and_capitals(tmp_path: Path) -> None:
+    settings = load(tmp_path, "Loop_Delay : 4", "LOG_COUNT=5", "log_size   =   6")
+    assert settings.process.loop_delay == 4.0
+    assert (settings.log.log_count, settings.log.log_size) == (5, 6)
+
+
+def test_a_value_on_several_lines(tmp_path: Path) -> None:
+    settings = load(tmp_path, "src_db = dbname=here", "  user=mover", without=["src_db"])
+    assert settings.mover.src_db.split() == ["dbname=here", "user=mover"]
+
+
+def test_an_empty_value_counts_as_not_set(tmp_path: Path) -> None:
+    settings = load(tmp_path, "loop_delay =", "pidfile =", "job_name =", "table_filter =")
+    assert (settings.process.loop_delay, settings.process.pidfile) == (1.0, None)
+    assert (settings.process.job_name, settings.mover.route.tables) == ("mover", ())
+
+
+def test_keys_without_effect_are_taken(tmp_path: Path) -> None:
+    settings = load(tmp_path, "pgq_lazy_fetch = 500", "pgq_autocommit = 1")
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "koi8-r", "cp1252"])
+def test_comments_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path)
+    comment = {"koi8-r": "# очередь заказов\n"}.get(encoding, "# für die Aufträge ; ÿ\n")
+    path.write_bytes(comment.encode(encoding) + path.read_bytes())
+    assert load_mover(path, {}).mover.route.queue == "from_here"
+
+
+@pytest.mark.parametrize("key", ["consumer_name", "src_db"])
+def test_a_value_that_is_not_utf8_is_refused(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path)
+    path.write_bytes(path.read_bytes() + f"{key} = dbname=aufträge\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=f"{key}: .*UTF-8"):
+        load_mover(path, {})
+
+
+def test_utf8_values(tmp_path: Path) -> None:
+    assert load(tmp_path, "consumer_name = aufträge✓").mover.route.consumer == "aufträge✓"
+
+
+def test_windows_editors(tmp_path: Path) -> None:
+    path = write(tmp_path, "loop_delay = 2 ; seconds")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    settings = load_mover(path, {})
+    assert (settings.process.loop_delay, settings.mover.dst_db) == (2.0, "dbname=there")
+
+
+def test_the_job_is_named_after_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "orders_to_center.mover.ini"
+    shutil.move(write(tmp_path), path)
+    settings = load_mover(path, {})
+    assert settings.process.job_name == settings.log.job_name == "orders_to_center.mover"
