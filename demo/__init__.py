@@ -1,0 +1,14 @@
+"""`make demo`: the main job on real data, and the proof that every event arrived.
+
+| module | what it does |
+|---|---|
+| stage | two private clusters, four databases, their tickers; gone at the end |
+| admin | the pgqadm commands |
+| movers | which daemons move which shards, by which ini files: the layout |
+| shop, shop.sql | an application that writes orders, as several writers at once |
+| meter | produced, moved, lag: measured while it runs |
+| story | what happens, act by act |
+| verdict | the comparison of every field of every event, as a table |
+| kept | what stays after KEEP=1: how to connect, and how to remove it |
+| screen | plain text on 80 columns, with one line that lives when there is a terminal |
+"""

@@ -1,0 +1,61 @@
+"""python -m demo: show the main job. KEEP=1 in the environment leaves it running."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+
+from demo import kept
+from demo.screen import Screen
+from demo.stage import DemoError
+from demo.story import Story
+from testbed.cluster import ClusterError
+from testbed.programs import MissingProgramError
+
+USAGE = "usage: python -m demo [stop DIRECTORY]     (KEEP=1 leaves it running)"
+INTERRUPTED = 130
+TROUBLE = (DemoError, MissingProgramError, ClusterError, TimeoutError, psycopg.Error)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demo, or remove what one has left. Returns the exit code."""
+    match arguments:
+        case []:
+            return show()
+        case ["stop", directory]:
+            objection = kept.stop(Path(directory).absolute())
+            print(objection or "Stopped and removed.")
+            return 1 if objection else 0
+        case _:
+            print(USAGE, file=sys.stderr)
+            return 2
+
+
+def show() -> int:
+    """The demo. Returns 0 when every event arrived as it should."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        # libpq's variables would lead away from the private servers.
+        del os.environ[name]
+    screen = Screen()
+    began = time.monotonic()
+    try:
+        good = Story(screen, keep=os.environ.get("KEEP", "") not in ("", "0")).play()
+    except KeyboardInterrupt:
+        screen.gap()
+        screen.say("Interrupted. Servers and movers stopped, files removed.")
+        return INTERRUPTED
+    except TROUBLE as error:
+        screen.verdict("The demo did not get to its end.", good=False)
+        screen.say(*str(error).splitlines())
+        return 1
+    screen.say(f"{time.monotonic() - began:.0f} seconds in all.")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

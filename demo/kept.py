@@ -1,0 +1,74 @@
+"""What stays after KEEP=1: how to connect, where things are, and how to remove it all."""
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from demo.movers import Movers
+from demo.screen import Screen
+from demo.stage import SOURCE_QUEUE, Databases
+from testbed.processes import process_alive, wait_until
+from testbed.reaper import remove_directory
+
+PREFIX = "qm-demo-"
+
+
+def describe(screen: Screen, directory: Path, databases: Databases, movers: Movers) -> None:
+    """Tell whoever asked to keep it what there is."""
+    screen.act("Still running, because you said KEEP=1")
+    for database in databases.every:
+        screen.command(f'psql "{database.conninfo()}"')
+    screen.gap()
+    screen.say("Write an event on a shard, and see it arrive in central:")
+    shard = databases.shards[0]
+    screen.command(
+        f'psql "{shard.conninfo()}" \\',
+        f"    -c \"select pgq.insert_event('{SOURCE_QUEUE}', 'hello', 'world')\"",
+        f'psql "{databases.central.conninfo()}" \\',
+        '    -c "select * from pgq.event_1 order by ev_id desc limit 1"',
+    )
+    screen.gap()
+    names = ", ".join(movers.ini_files)
+    screen.say(
+        f"Everything is in {directory}:",
+        f"  movers    {names}; each with a .log and a .pid",
+        "  pgqadm    admin-shard0.ini, admin-central.ini and so on",
+        "  clusters  sources-cluster and target-cluster: pgqd.ini, pgqd.log,",
+        "            postgresql.log, data",
+        f"  commands  {_shown(Path(sys.executable).parent)}",
+    )
+    screen.gap()
+    screen.say("To stop and remove it all, from here:")
+    screen.command(f"{_shown(Path(sys.executable))} -m demo stop {directory}")
+
+
+def _shown(path: Path) -> str:
+    """Without the part that goes without saying."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def stop(directory: Path) -> str:
+    """End and remove what was kept; an objection when that is no such directory."""
+    if not directory.name.startswith(PREFIX) or not directory.is_dir():
+        return f"{directory}: not a directory that the demo has left"
+    clusters = [link.resolve() for link in directory.glob("*-cluster")]
+    for pidfile in directory.glob("*.pid"):
+        _end(pidfile, signal.SIGTERM)
+    for cluster in clusters:
+        _end(cluster / "pgqd.pid", signal.SIGTERM)
+        _end(cluster / "data" / "postmaster.pid", signal.SIGQUIT)
+    for path in (*clusters, directory):
+        remove_directory(path)
+    return ""
+
+
+def _end(pidfile: Path, signum: signal.Signals) -> None:
+    """End a process that works where its pidfile is; another one may have its number by now."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        pid = int(pidfile.read_text().split()[0])
+        if Path(f"/proc/{pid}/cwd").resolve() != pidfile.parent.resolve():
+            return
+        os.kill(pid, signum)
+        wait_until(lambda: not process_alive(pid), 20, f"the end of process {pid}")

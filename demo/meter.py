@@ -1,0 +1,114 @@
+"""Produced, moved, lag: measured from outside while it runs."""
+
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from psycopg import sql
+
+from demo.movers import Movers
+from demo.shop import Shop, Tally
+from demo.stage import SOURCE_QUEUE, TARGET_QUEUE, Databases
+from testbed.queues import qualified, queue_table
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look."""
+
+    seconds: float
+    """since the meter was made"""
+    moved: dict[str, int]
+    """events that central has, by shard"""
+    produced: dict[str, int]
+    """events that committed on the shards a moment later, by shard"""
+    lag: float
+    """seconds that the slowest mover is behind"""
+
+    @property
+    def total_moved(self) -> int:
+        """Of all shards."""
+        return sum(self.moved.values())
+
+    @property
+    def total_produced(self) -> int:
+        """Of all shards."""
+        return sum(self.produced.values())
+
+    def waiting(self, shard: str) -> int:
+        """Events of a shard that have not arrived."""
+        return self.produced[shard] - self.moved[shard]
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(int(self.seconds), 60)
+        return (
+            f"{minutes}:{seconds:02}   produced {self.total_produced:>8,}"
+            f"   moved {self.total_moved:>8,}   lag {self.lag:4.1f} s"
+        )
+
+
+class Meter:
+    """Connections that count; as a context manager, closed at the end."""
+
+    def __init__(self, databases: Databases, movers: Movers, shop: Shop) -> None:
+        self._shop = shop
+        self._shards = [
+            (shard.connect(), movers.consumer(shard.name)) for shard in databases.shards
+        ]
+        self._central = databases.central.connect()
+        self._settled = {shard.name: 0 for shard in databases.shards}
+        self._horizon = 0
+        self._began = time.monotonic()
+        self._count = sql.SQL("""
+            select ev_extra4, count(*),
+                   count(*) filter (where ev_txid < txid_snapshot_xmin(txid_current_snapshot())),
+                   txid_snapshot_xmin(txid_current_snapshot())
+              from {} where ev_txid >= %s group by 1
+        """).format(qualified(queue_table(self._central, TARGET_QUEUE)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for conn in (self._central, *(conn for conn, _ in self._shards)):
+            conn.close()
+
+    def look(self) -> Sample:
+        """Measure now."""
+        seconds = time.monotonic() - self._began
+        moved = self._moved()
+        lag = max(self._lag(number) for number in range(len(self._shards)))
+        produced = {shard: tally.committed for shard, tally in self.tallies().items()}
+        # A writer counts its events a moment after they commit: a mover can be faster.
+        produced = {shard: max(count, moved[shard]) for shard, count in produced.items()}
+        return Sample(seconds, moved, produced, lag)
+
+    def tallies(self) -> dict[str, Tally]:
+        """What the writers have counted."""
+        return dict(self._shop.tallies())
+
+    def _moved(self) -> dict[str, int]:
+        """Counts what has come since the last look; older transactions cannot bring more."""
+        moved = dict(self._settled)
+        horizon = self._horizon
+        for shard, fresh, settled, xmin in self._central.execute(self._count, [self._horizon]):
+            if shard in moved:
+                moved[shard] += fresh
+                self._settled[shard] += settled
+            horizon = xmin
+        self._horizon = horizon
+        return moved
+
+    def _lag(self, number: int) -> float:
+        conn, consumer = self._shards[number]
+        row = conn.execute(
+            "select extract(epoch from lag)::float8 from pgq.get_consumer_info(%s, %s)",
+            [SOURCE_QUEUE, consumer],
+        ).fetchone()
+        return float(row[0]) if row and row[0] is not None else 0.0

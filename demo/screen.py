@@ -1,0 +1,85 @@
+"""Plain text on 80 columns; on a terminal, one line that lives and a little weight."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from io import TextIOWrapper
+
+WIDTH = 78
+BOLD, DIM, GREEN, RED = "1", "2", "1;32", "1;31"
+
+
+class Screen:
+    """Where the demo speaks."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")
+        self._colours = self.terminal and not os.environ.get("NO_COLOR")
+        self._alive = False
+
+    def _write(self, text: str) -> None:
+        if self._alive:
+            self._alive = False
+            text = "\r" + " " * WIDTH + "\r" + text
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def _styled(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self._colours else text
+
+    def title(self, text: str) -> None:
+        """The first line."""
+        self._write(f"\n{self._styled(text, BOLD)}\n")
+
+    def act(self, text: str) -> None:
+        """A heading."""
+        self._write(f"\n{self._styled(text, BOLD)}\n\n")
+
+    def say(self, *lines: str) -> None:
+        """Text, as it is, indented."""
+        self._write("".join(f"  {line}".rstrip() + "\n" for line in lines))
+
+    def command(self, *commands: str) -> None:
+        """What one would type."""
+        for text in commands:
+            self._write(f"    {self._styled('$ ' + text, DIM)}\n")
+
+    def quote(self, text: str) -> None:
+        """The answer of a command, or what stands in a file."""
+        self._write("".join(f"    {line}".rstrip() + "\n" for line in text.splitlines()))
+
+    def gap(self) -> None:
+        """An empty line."""
+        self._write("\n")
+
+    def verdict(self, text: str, *, good: bool) -> None:
+        """The line for which all this was made."""
+        self._write(f"\n  {self._styled(text, GREEN if good else RED)}\n")
+
+    def live(self, text: str) -> None:
+        """Replace the living line; without a terminal, a line like any other."""
+        if not self.terminal:
+            self.say(text)
+            return
+        self._write("\r" + f"  {text}".ljust(WIDTH)[:WIDTH])
+        self._alive = True
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Columns, the first one to the left and the others to the right; rules around."""
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        rule = "  ".join("-" * width for width in widths)
+        first, *body, last = [_aligned(row, widths) for row in rows]
+        self.say(first, rule, *body, rule, last)
+
+
+def shortened(text: str, width: int = WIDTH - 4) -> str:
+    """Text that fits into a quoted line."""
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _aligned(row: Iterable[str], widths: Sequence[int]) -> str:
+    first, *others = zip(row, widths, strict=True)
+    cells = [first[0].ljust(first[1]), *(text.rjust(width) for text, width in others)]
+    return "  ".join(cells)

@@ -1,0 +1,93 @@
+"""Two private clusters, four databases, their tickers, and a directory: gone at the end."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from testbed.cluster import Cluster
+from testbed.database import Database
+from testbed.processes import Process
+from testbed.reaper import REAPER, private_directory, remove_directory
+from testbed.ticker import start_pgqd
+
+SHARDS = ("shard0", "shard1", "shard2")
+CENTRAL = "central"
+SOURCE_QUEUE = "shop"
+TARGET_QUEUE = "all_shops"
+SHOP_SQL = Path(__file__).with_name("shop.sql")
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says why."""
+
+
+@dataclass(frozen=True)
+class Databases:
+    """The shards, in order, and the one that gets all their events."""
+
+    shards: tuple[Database, ...]
+    central: Database
+
+    @property
+    def every(self) -> tuple[Database, ...]:
+        """All four."""
+        return (*self.shards, self.central)
+
+
+class Stage:
+    """Where the demo takes place; as a context manager, removed afterwards unless kept."""
+
+    def __init__(self) -> None:
+        self.directory = private_directory("qm-demo-")
+        self._exit = ExitStack()
+        self._exit.callback(remove_directory, self.directory)
+        self._tickers: list[Process] = []
+        self._kept = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._kept:
+            self._exit.close()
+
+    def start_clusters(self) -> Databases:
+        """Make and start both clusters with their databases."""
+        self.sources = self._exit.enter_context(Cluster("sources"))
+        self.target = self._exit.enter_context(Cluster("target"))
+        for cluster in (self.sources, self.target):
+            (self.directory / f"{cluster.name}-cluster").symlink_to(cluster.directory)
+        return Databases(
+            tuple(map(self.sources.create_database, SHARDS)),
+            self.target.create_database(CENTRAL),
+        )
+
+    def start_tickers(self) -> None:
+        """One pgqd for each cluster."""
+        for cluster, names in ((self.sources, SHARDS), (self.target, (CENTRAL,))):
+            ticker = start_pgqd(cluster, names)
+            self._exit.enter_context(ticker)
+            self._tickers.append(ticker)
+
+    def keep(self) -> None:
+        """Leave all of it running when this process ends."""
+        self._kept = True
+        for ticker in self._tickers:
+            ticker.keep()
+        self.sources.keep()
+        self.target.keep()
+        REAPER.forget_directory(self.directory)
+
+
+def open_shops(databases: Databases) -> None:
+    """The tables of the shop, whose triggers write into the queue, in each shard."""
+    for shard in databases.shards:
+        with shard.connect() as conn:
+            conn.execute(SHOP_SQL.read_bytes())

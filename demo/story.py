@@ -1,0 +1,222 @@
+"""What happens, act by act."""
+
+import time
+from collections.abc import Callable
+
+from demo import kept, verdict
+from demo.admin import Admin, typed
+from demo.kill import kill_in_the_middle
+from demo.meter import Meter, Sample
+from demo.movers import Movers
+from demo.screen import Screen
+from demo.shop import ROLLED_BACK, WRITERS_PER_SHARD, Shop, Tally
+from demo.stage import (
+    CENTRAL,
+    SHARDS,
+    SOURCE_QUEUE,
+    TARGET_QUEUE,
+    Databases,
+    Stage,
+    open_shops,
+)
+
+VICTIM = "shard1"
+KILL_AT = 0.35
+"""of the events written"""
+DEAD_SECONDS = 4.0
+CAUGHT_UP = 1.0
+"""seconds of lag"""
+PATIENCE = 120.0
+"""seconds without a single arrival after which nobody waits any longer"""
+GLANCE = 0.2
+LINE_EVERY = 3.0
+"""seconds between lines where there is no terminal"""
+
+
+class Story:
+    """The demo from beginning to end."""
+
+    def __init__(self, screen: Screen, *, keep: bool) -> None:
+        self._screen = screen
+        self._keep = keep
+        self._last_line = 0.0
+
+    def play(self) -> bool:
+        """Everything; whether all events arrived as they should."""
+        self._prologue()
+        with Stage() as stage:
+            databases = self._build(stage)
+            with Movers(stage.directory, databases) as movers:
+                admin = self._prepare(stage, databases)
+                self._start(movers)
+                good = self._run(databases, movers)
+                self._ask(admin)
+                if self._keep:
+                    stage.keep()
+                    movers.keep()
+                    kept.describe(self._screen, stage.directory, databases, movers)
+                else:
+                    self._stop(movers)
+        if not self._keep:
+            self._screen.say("Clusters stopped, files removed.")
+        return good
+
+    def _prologue(self) -> None:
+        self._screen.title("queue_mover: every event arrives, exactly once")
+        self._screen.gap()
+        self._screen.say(
+            "A shop keeps its orders in three databases (shards). Each change becomes an",
+            "event in a queue there, and all events have to get into one queue in a",
+            "central database on another server: each of them once, unchanged, in order.",
+            "",
+            "  shard0  [shop] ---.",
+            "  shard1  [shop] ---+---  queue_mover3  --->  [all_shops]  central",
+            "  shard2  [shop] ---'",
+            "",
+            "Everything here is real: PostgreSQL, PgQ, its ticker pgqd, daemons, ini files.",
+            "On the way one of the daemons is killed in the middle of its work. All of it",
+            "takes about a minute; Ctrl-C ends and removes it.",
+        )
+
+    def _build(self, stage: Stage) -> Databases:
+        screen = self._screen
+        screen.act("1. Two private PostgreSQL servers")
+        databases = stage.start_clusters()
+        with databases.central.connect() as conn:
+            row = conn.execute("select split_part(version(), ' ', 2)").fetchone()
+        assert row is not None
+        screen.say(
+            f"PostgreSQL {row[0]} on port {stage.sources.port}: shard0, shard1, shard2",
+            f"PostgreSQL {row[0]} on port {stage.target.port}: central",
+            f"In {stage.directory}, where all commands below are run.",
+        )
+        return databases
+
+    def _prepare(self, stage: Stage, databases: Databases) -> Admin:
+        screen = self._screen
+        screen.act("2. PgQ and a queue in each database, a ticker for each server")
+        admin = Admin(stage.directory, databases.every)
+        for name in SHARDS:
+            admin.prepare(name, SOURCE_QUEUE)
+        admin.prepare(CENTRAL, TARGET_QUEUE)
+        open_shops(databases)
+        screen.command(*(typed(words) for words in admin.commands(SHARDS[0], SOURCE_QUEUE)))
+        screen.say("  and the same for shard1, shard2 and central.")
+        stage.start_tickers()
+        screen.command("pgqd -q sources-cluster/pgqd.ini &", "pgqd -q target-cluster/pgqd.ini &")
+        return admin
+
+    def _start(self, movers: Movers) -> None:
+        screen = self._screen
+        screen.act("3. The movers, as daemons")
+        screen.command(f"cat {movers.ini_files[0]}")
+        screen.quote(movers.ini_text(movers.ini_files[0]))
+        screen.gap()
+        for ini in movers.ini_files:
+            movers.start(ini)
+            screen.command(movers.start_command(ini))
+
+    def _run(self, databases: Databases, movers: Movers) -> bool:
+        shop = Shop(databases.shards)
+        try:
+            with Meter(databases, movers, shop) as meter:
+                self._open(shop)
+                self._watch(meter, movers, lambda now: now.total_produced >= KILL_AT * shop.quota)
+                self._kill(databases, movers, shop, meter)
+                self._watch(meter, movers, lambda _: not shop.busy)
+                end = self._watch(meter, movers, lambda now: now.total_moved >= now.total_produced)
+                self._screen.say(str(end))
+                tallies = meter.tallies()
+        finally:
+            shop.close()
+        return self._judge(databases, tallies, end)
+
+    def _open(self, shop: Shop) -> None:
+        self._screen.act("4. The shop sells, the movers move")
+        self._screen.say(
+            f"{WRITERS_PER_SHARD * len(SHARDS)} writers place, ship and cancel orders, in"
+            " transactions of 2 to 1,500 events,",
+            f"{ROLLED_BACK:.0%} of them rolled back. lag: how far the slowest mover is behind.",
+        )
+        self._screen.gap()
+        shop.open()
+
+    def _watch(self, meter: Meter, movers: Movers, until: Callable[[Sample], bool]) -> Sample:
+        """Show progress until something is true, or nothing has moved for too long."""
+        moved, since = -1, time.monotonic()
+        while True:
+            now = meter.look()
+            if until(now):
+                return now
+            if now.total_moved != moved:
+                moved, since = now.total_moved, time.monotonic()
+            elif time.monotonic() - since > PATIENCE:
+                return now
+            movers.check()
+            self._show(now)
+            time.sleep(GLANCE)
+
+    def _show(self, now: Sample) -> None:
+        if self._screen.terminal or now.seconds - self._last_line >= LINE_EVERY:
+            self._last_line = now.seconds
+            self._screen.live(str(now))
+
+    def _kill(self, databases: Databases, movers: Movers, shop: Shop, meter: Meter) -> None:
+        screen, ini = self._screen, movers.ini_of(VICTIM)
+        screen.say(str(meter.look()))
+        screen.gap()
+        kill_in_the_middle(screen, databases, movers, shop, VICTIM)
+        dead = time.monotonic()
+        screen.gap()
+        now = self._watch(meter, movers, lambda _: time.monotonic() - dead > DEAD_SECONDS)
+        screen.say(str(now))
+        screen.gap()
+        waiting = now.waiting(VICTIM)
+        screen.say(f"{waiting:,} events of {VICTIM} are waiting by now. Start its mover again:")
+        lines = len(movers.log(ini))
+        movers.start(ini)
+        screen.command(movers.start_command(ini))
+        self._watch(meter, movers, lambda now: now.lag < CAUGHT_UP)
+        screen.gap()
+        screen.say("It goes on from the position that stands in central. Its log:")
+        screen.quote("\n".join(_telling(movers.log(ini)[lines:])))
+        screen.gap()
+
+    def _judge(self, databases: Databases, tallies: dict[str, Tally], end: Sample) -> bool:
+        screen = self._screen
+        total = sum(tallies.values(), Tally())
+        screen.gap()
+        screen.say(
+            f"The writers are done: {total.committed:,} events in {total.transactions:,}"
+            " transactions. Another",
+            f"{total.undone:,} events were rolled back by the shop, and must not arrive.",
+            "",
+            "Some events, as they stand in central now (extra1 and data):",
+        )
+        screen.quote("\n".join(verdict.some_events(databases.central)))
+        screen.act("5. Every field of every event, on the shards and in central, compared")
+        committed = {shard: tally.committed for shard, tally in tallies.items()}
+        found = verdict.judge(databases, committed, end.seconds)
+        verdict.show(screen, found)
+        return found.good
+
+    def _ask(self, admin: Admin) -> None:
+        if not (shard := admin.status(VICTIM)):
+            return
+        self._screen.act("6. What a database administrator sees")
+        self._screen.command(typed((admin.ini(VICTIM), "status")))
+        self._screen.quote(shard)
+
+    def _stop(self, movers: Movers) -> None:
+        self._screen.act("The end")
+        for ini in movers.ini_files:
+            self._screen.command(movers.stop_command(ini))
+            movers.stop(ini)
+
+
+def _telling(log: list[str]) -> list[str]:
+    """The lines of a log that tell what it found, and its biggest batch; without the date."""
+    lines = [line.partition(" ")[2] for line in log]
+    counts = [line for line in lines if "{count: " in line]
+    biggest = max(counts, key=lambda line: int(line.split("{count: ")[1].split(",")[0]), default="")
+    return [*(line for line in lines if "stale pidfile" in line), biggest]

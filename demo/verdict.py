@@ -1,0 +1,151 @@
+"""The comparison of every field of every event, as a table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from demo.screen import Screen, shortened
+from demo.stage import SHARDS, SOURCE_QUEUE, TARGET_QUEUE, Databases
+from testbed.compare import Comparison, compare
+from testbed.database import Database
+from testbed.events import EventSet, queue_events
+from testbed.queues import qualified, queue_table
+
+HEADER = ("source", "committed", "arrived", "missing", "doubled", "changed", "order", "events/s")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the comparison found."""
+
+    committed: Mapping[str, int]
+    """events by shard, as the writers counted them"""
+    comparisons: Mapping[str, Comparison]
+    """of each shard with the events in central that say they come from there"""
+    strangers: int
+    """events in central that say something else"""
+    seconds: float
+    """from the first write to the last arrival"""
+
+    @property
+    def good(self) -> bool:
+        """Whether central has exactly what was committed, once, unchanged, in order."""
+        counted = all(
+            self.committed[shard] == sum(found.expected) for shard, found in self._shards()
+        )
+        identical = all(found.identical for _, found in self._shards())
+        return counted and identical and not self.strangers
+
+    def _shards(self) -> list[tuple[str, Comparison]]:
+        return list(self.comparisons.items())
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table."""
+        lines = [self._numbers(shard, found) for shard, found in self._shards()]
+        columns = list(zip(*lines, strict=True))
+        total = [sum(column) for column in columns]
+        named = [*zip(self.comparisons, lines, strict=True), ("central", total)]
+        return [HEADER, *(self._row(name, numbers) for name, numbers in named)]
+
+    def _numbers(self, shard: str, found: Comparison) -> list[int]:
+        return [
+            self.committed[shard],
+            sum(found.arrived),
+            found.missing,
+            found.doubled,
+            found.changed,
+            found.out_of_order,
+        ]
+
+    def _row(self, name: str, numbers: list[int]) -> tuple[str, ...]:
+        *counts, disorder = numbers
+        order = f"{disorder:,} wrong" if disorder else "kept"
+        rate = f"{numbers[1] / self.seconds:,.0f}"
+        return (name, *(f"{count:,}" for count in counts), order, rate)
+
+    def sentence(self) -> str:
+        """The result in a line."""
+        numbers = [self._numbers(shard, found) for shard, found in self._shards()]
+        _, _, missing, doubled, changed, disorder = map(sum, zip(*numbers, strict=True))
+        order = "order NOT kept" if disorder else "order kept"
+        more = f", changed {changed:,}" if changed else ""
+        return f"missing {missing:,}, doubled {doubled:,}, {order}{more}"
+
+    def objections(self) -> list[str]:
+        """What is wrong, in words; empty when nothing is."""
+        found = [
+            line
+            for shard, comparison in self._shards()
+            if not comparison.identical
+            for line in f"{shard}: {comparison}".splitlines()
+        ]
+        for shard, comparison in self._shards():
+            if self.committed[shard] != sum(comparison.expected):
+                found.append(
+                    f"{shard}: the writers counted {self.committed[shard]:,} events,"
+                    f" its queue has {sum(comparison.expected):,}"
+                )
+        if self.strangers:
+            found.append(f"central: {self.strangers:,} events that name no shard")
+        return found
+
+
+def judge(databases: Databases, committed: Mapping[str, int], seconds: float) -> Verdict:
+    """Compare what stands in the queues of the shards with what stands in central's."""
+    comparisons = {
+        shard.name: compare(
+            [queue_events(shard, SOURCE_QUEUE)], _arrived_from(databases.central, shard.name)
+        )
+        for shard in databases.shards
+    }
+    return Verdict(committed, comparisons, _strangers(databases.central), seconds)
+
+
+def _arrived_from(central: Database, shard: str) -> EventSet:
+    """The events in central whose extra4 names a shard, as a view."""
+    view = f"demo.from_{shard}"
+    with central.connect() as conn:
+        conn.execute("set client_min_messages = warning")
+        conn.execute("create schema if not exists demo")
+        conn.execute(
+            sql.SQL("create or replace view {} as select * from {} where ev_extra4 = {}").format(
+                qualified(view), qualified(queue_table(conn, TARGET_QUEUE)), sql.Literal(shard)
+            )
+        )
+    return EventSet(central, view)
+
+
+def _strangers(central: Database) -> int:
+    with central.connect() as conn:
+        row = conn.execute(
+            sql.SQL("select count(*) from {} where (ev_extra4 = any(%s)) is not true").format(
+                qualified(queue_table(conn, TARGET_QUEUE))
+            ),
+            [list(SHARDS)],
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def show(screen: Screen, verdict: Verdict) -> None:
+    """The table and the sentence."""
+    screen.table(verdict.rows())
+    if verdict.good:
+        screen.verdict(verdict.sentence(), good=True)
+        return
+    screen.verdict(f"NOT the same: {verdict.sentence()}", good=False)
+    screen.say(*verdict.objections())
+
+
+def some_events(central: Database) -> list[str]:
+    """A few different events of the first order, each cut to fit into a line."""
+    with central.connect() as conn:
+        rows = conn.execute(
+            sql.SQL("""
+                select distinct on (ev_extra1, ev_type) ev_extra1, ev_data from {}
+                 where ev_extra4 = %s and ev_extra1 <> 'public.stock' order by ev_extra1, ev_type
+            """).format(qualified(queue_table(conn, TARGET_QUEUE))),
+            [SHARDS[0]],
+        ).fetchall()
+    return [shortened(f"{table:<15}  {data}") for table, data in rows]
