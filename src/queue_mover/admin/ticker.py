@@ -7,7 +7,7 @@ twice. So we tick alone: `pgq.tick` is locked against writers, pgqd included, fo
 call takes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from queue_mover.admin.guard import explained, grant, is_lost, primary
 from queue_mover.db import Connection
 from queue_mover.errors import NotReadyError
 
-LOCK_SECONDS = 5
+LOCK_SECONDS = 3
 """How long to wait for others; longer than PostgreSQL takes to call off an autovacuum."""
 
 MAX_CALLS = 1000
@@ -72,7 +72,7 @@ def _ticker(conn: Connection, argument: sql.Composable) -> Any:
     return _last_value(conn, _ALONE + call)
 
 
-def _last_value(conn: Connection, statements: sql.Composable) -> Any:
+def _last_value(conn: Connection, statements: sql.Composed) -> Any:
     """The one value that the last of several statements returns."""
     cursor = conn.execute(statements)
     while cursor.nextset():
@@ -105,7 +105,7 @@ def _tick_each(conn: Connection) -> Ticked:
     return Ticked(count, tuple(failures))
 
 
-def maintain(conn: Connection) -> Iterator[Call]:
+def maintain(conn: Connection) -> Generator[Call, None, None]:
     """One round of maintenance: retry events, rotation, and whatever else PgQ asks for.
 
     A generator that yields after each call, so that its user can tick (and look at its stop

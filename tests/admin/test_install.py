@@ -1,0 +1,229 @@
+"""pgqadm install, on real databases."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from queue_mover.admin import install as module
+from queue_mover.admin.install import contrib_folders, find_pgq_sql, install
+from queue_mover.errors import OperatorError
+from testbed.cluster import Cluster
+from testbed.database import Database
+
+PGQ_ROLES = ("pgq_admin", "pgq_reader", "pgq_writer")
+
+
+@pytest.fixture
+def blank_db(source_cluster: Cluster) -> Iterator[Database]:
+    """A database with nothing in it."""
+    source_cluster.drop_database("blank")
+    yield source_cluster.create_database("blank")
+    source_cluster.drop_database("blank")
+
+
+@pytest.fixture
+def blank(blank_db: Database) -> Iterator[psycopg.Connection]:
+    """A connection to a database with nothing in it."""
+    with blank_db.connect() as conn:
+        yield conn
+
+
+@pytest.fixture
+def no_extension(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server without the pgq extension. It cannot be hidden from a real one."""
+    monkeypatch.setattr(module, "_extension_available", lambda _conn: False)
+
+
+@pytest.fixture
+def pgq_file() -> Path:
+    """Upstream's SQL file."""
+    try:
+        return find_pgq_sql(None, 15)
+    except OperatorError:
+        pytest.skip("upstream's pgq_pl_only.sql is not on this machine")
+
+
+def has(conn: psycopg.Connection, function: str) -> bool:
+    """Whether the database has this function."""
+    row = conn.execute("select to_regprocedure(%s) is not null", [function]).fetchone()
+    return row == (True,)
+
+
+def test_blank_database_gets_both(blank: psycopg.Connection) -> None:
+    assert install(blank) == ["PgQ: installed as extension (3.5)", "pgq_ext: installed"]
+
+    assert has(blank, "pgq.next_batch(text,text)")
+    assert has(blank, "pgq_ext.set_last_tick(text,bigint)")
+
+
+def test_again_keeps_positions_and_repairs_functions(blank: psycopg.Connection) -> None:
+    install(blank)
+    blank.execute("select pgq_ext.set_last_tick('c', 5)")
+    blank.execute("drop function pgq_ext.is_batch_done(text, bigint)")
+
+    assert install(blank) == [
+        "PgQ: is there already (3.5)",
+        "pgq_ext: is there already, brought up to date",
+    ]
+
+    assert blank.execute("select pgq_ext.get_last_tick('c')").fetchone() == (5,)
+    assert has(blank, "pgq_ext.is_batch_done(text,bigint)")
+
+
+def test_four_databases_twice_at_once_on_a_server_without_roles(
+    private_cluster: Callable[..., Cluster],
+) -> None:
+    # given: a server where each install would create the roles
+    cluster = private_cluster("install")
+    names = [f"db{number}" for number in range(4)]
+    for name in names:
+        cluster.create_database(name)
+
+    def run(name: str) -> list[str]:
+        with cluster.connect(name) as conn:
+            return install(conn)
+
+    # when
+    with ThreadPoolExecutor(8) as pool:
+        reports = list(pool.map(run, names * 2))
+    # then
+    assert sum("PgQ: installed as extension (3.5)" in report for report in reports) == 4
+    assert sum("pgq_ext: installed" in report for report in reports) == 4
+    with cluster.connect() as conn:
+        roles = conn.execute("select rolname from pg_roles where rolname like 'pgq%' order by 1")
+        assert tuple(name for (name,) in roles) == PGQ_ROLES
+
+
+def test_existing_upstream_pgq_ext_stays_untouched(blank: psycopg.Connection) -> None:
+    # given
+    blank.execute(
+        """
+        create schema pgq_ext;
+        create table pgq_ext.completed_tick (consumer_id text, last_tick_id bigint);
+        create function pgq_ext.get_last_tick(a_consumer text) returns bigint
+          language sql as 'select 42::bigint';
+        create function pgq_ext.version() returns text language sql as $$select '3.3'$$;
+        """
+    )
+    before = _catalog(blank)
+    # when
+    report = install(blank)
+    # then
+    assert report[1] == "pgq_ext: is there already, not ours, left as it is"
+    assert _catalog(blank) == before
+
+
+def _catalog(conn: psycopg.Connection) -> list[tuple[object, ...]]:
+    return conn.execute(
+        """
+        select oid, xmin::text from pg_proc where pronamespace = 'pgq_ext'::regnamespace
+        union all
+        select oid, xmin::text from pg_class where relnamespace = 'pgq_ext'::regnamespace
+        union all
+        select oid, xmin::text from pg_namespace where nspname = 'pgq_ext'
+        order by 1
+        """
+    ).fetchall()
+
+
+def test_strangers_version_function_is_not_called(blank: psycopg.Connection) -> None:
+    blank.execute(
+        """
+        create schema pgq_ext;
+        create function pgq_ext.get_last_tick(text) returns bigint
+          language sql as 'select null::bigint';
+        create table public.called();
+        create function pgq_ext.version() returns text
+          language plpgsql as $$begin drop table public.called; return 'x'; end$$;
+        """
+    )
+
+    install(blank)
+
+    assert blank.execute("select to_regclass('public.called') is not null").fetchone() == (True,)
+
+
+@pytest.mark.parametrize("schema", ["pgq", "pgq_ext"])
+def test_schema_of_somebody_else_is_an_error_and_nothing_is_installed(
+    blank: psycopg.Connection, schema: str
+) -> None:
+    blank.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+
+    with pytest.raises(OperatorError, match=rf'has a schema "{schema}".*remedy'):
+        install(blank)
+
+    assert not has(blank, "pgq.create_queue(text)")
+
+
+def test_without_privileges_it_says_who_can(blank_db: Database, blank: psycopg.Connection) -> None:
+    blank.execute("create role plain login")
+    try:
+        with (
+            blank_db.connect(user="plain") as conn,
+            pytest.raises(OperatorError, match="remedy: run install as a superuser"),
+        ):
+            install(conn)
+    finally:
+        blank.execute("drop role plain")
+
+
+@pytest.mark.usefixtures("no_extension")
+def test_server_without_extension_gets_upstreams_file(
+    blank: psycopg.Connection, pgq_file: Path
+) -> None:
+    # given
+    blank.execute("set client_min_messages = error")
+    # when
+    assert install(blank, pgq_file)[0] == f"PgQ: installed from {pgq_file}"
+    # then: it works, the session is as before, and a second time finds it
+    assert blank.execute("select pgq.create_queue('q')").fetchone() == (1,)
+    assert blank.execute("show client_min_messages").fetchone() == ("error",)
+    assert install(blank)[0] == "PgQ: is there already (from an SQL file)"
+
+
+@pytest.mark.usefixtures("no_extension")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("select 1;", "did not bring PgQ"),
+        ("create schema pgq; \\echo psql only", "cannot run .*syntax error"),
+        (None, "no file"),
+    ],
+)
+def test_unusable_file_leaves_nothing_behind(
+    blank: psycopg.Connection, tmp_path: Path, content: str | None, message: str
+) -> None:
+    path = tmp_path / "some.sql"
+    if content is not None:
+        path.write_text(content)
+
+    with pytest.raises(OperatorError, match=message) as caught:
+        install(blank, path)
+
+    assert str(path) in str(caught.value)
+    assert blank.execute("select to_regnamespace('pgq')").fetchone() == (None,)
+
+
+def test_file_is_looked_for_where_the_server_is_local(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # given
+    (tmp_path / "contrib").mkdir()
+    file = tmp_path / "contrib" / "pgq_pl_only.sql"
+    program = tmp_path / "pg_config"
+    program.write_text(f"#!/bin/sh\necho {tmp_path}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    # then
+    assert contrib_folders(99) == [
+        Path("/usr/share/postgresql/99/contrib"),
+        tmp_path / "contrib",
+    ]
+    with pytest.raises(OperatorError, match=r"Debian: postgresql-99-pgq3\), or set pgq_sql"):
+        find_pgq_sql(None, 99)
+    file.touch()
+    assert find_pgq_sql(None, 99) == file
