@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from queue_mover.config.settings import Settings, load_mover
+from queue_mover.config.settings import MoverSettings, Settings, load_mover
 
 REQUIRED = {
     "src_db": "dbname=here",
@@ -45,3 +45,9 @@ def load(
     """What the program reads from such a file."""
     path = write(directory, *further, without=without, section=section)
     return load_mover(path, overrides or {})
+
+
+def only(settings: Settings) -> MoverSettings:
+    """The one mover of a file without [source:NAME] sections."""
+    (mover,) = settings.movers
+    return mover

@@ -7,7 +7,7 @@ import pytest
 
 from queue_mover.config.settings import load_mover
 from queue_mover.errors import ConfigError
-from tests.config.files import load, write
+from tests.config.files import load, only, write
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from tests.config.files import load, write
 )
 def test_references(tmp_path: Path, reference: str, value: str) -> None:
     settings = load(tmp_path, f"consumer_name = {reference}")
-    assert settings.mover.route.consumer == value.format(directory=tmp_path)
+    assert only(settings).route.consumer == value.format(directory=tmp_path)
     assert settings.warnings == ()
 
 
@@ -33,14 +33,14 @@ def test_references(tmp_path: Path, reference: str, value: str) -> None:
 )
 def test_the_file_may_set_what_is_automatic(tmp_path: Path, key: str) -> None:
     settings = load(tmp_path, f"{key} = mine", f"consumer_name = to_%({key})s")
-    assert settings.mover.route.consumer == "to_mine"
+    assert only(settings).route.consumer == "to_mine"
     assert settings.warnings == ()
 
 
 def test_a_job_name_made_from_others_names_the_consumer(tmp_path: Path) -> None:
     settings = load(tmp_path, "job_name = %(queue_name)s_mover")
     assert settings.process.job_name == "from_here_mover"
-    assert settings.mover.route.consumer == "from_here_mover"
+    assert only(settings).route.consumer == "from_here_mover"
 
 
 def test_variables_of_the_users_own(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_variables_of_the_users_own(tmp_path: Path) -> None:
         "src_db = %(prefix)s dbname=here",
         without=["src_db"],
     )
-    assert settings.mover.src_db == "host=db7 dbname=here"
+    assert only(settings).src_db == "host=db7 dbname=here"
     assert settings.warnings == ()
 
 
@@ -59,7 +59,7 @@ def test_the_default_section(tmp_path: Path) -> None:
     path = write(tmp_path, "src_db = host=%(db_host)s", without=["src_db"])
     path.write_text("[DEFAULT]\ndb_host = db7\nloop_delay = 5\n\n" + path.read_text())
     settings = load_mover(path, {})
-    assert settings.mover.src_db == "host=db7"
+    assert only(settings).src_db == "host=db7"
     assert settings.process.loop_delay == 5.0
     assert settings.warnings == ()
 
@@ -93,8 +93,8 @@ def test_format_2(tmp_path: Path) -> None:
         "source = here",
         without=["src_db"],
     )
-    assert settings.mover.src_db == "host=db7 dbname=here"
-    assert settings.mover.route.consumer == "100%_$_mover"
+    assert only(settings).src_db == "host=db7 dbname=here"
+    assert only(settings).route.consumer == "100%_$_mover"
     assert settings.warnings == ()
 
 
@@ -112,18 +112,18 @@ def test_set_overrides_and_adds(tmp_path: Path) -> None:
     overrides = {"loop_delay": "9", "job_name": "other"}
     settings = load(tmp_path, "loop_delay = 1", overrides=overrides)
     assert settings.process.loop_delay == 9.0
-    assert settings.process.job_name == settings.mover.route.consumer == "other"
+    assert settings.process.job_name == only(settings).route.consumer == "other"
     assert settings.warnings == ()
 
 
 def test_set_brings_a_required_key(tmp_path: Path) -> None:
     settings = load(tmp_path, without=["queue_name"], overrides={"queue_name": "set"})
-    assert settings.mover.route.queue == "set"
+    assert only(settings).route.queue == "set"
 
 
 def test_set_is_interpolated(tmp_path: Path) -> None:
     settings = load(tmp_path, overrides={"consumer_name": "%(queue_name)s_%(job_name)s"})
-    assert settings.mover.route.consumer == "from_here_mover"
+    assert only(settings).route.consumer == "from_here_mover"
 
 
 def test_set_of_a_misspelt_key_is_told(tmp_path: Path) -> None:
@@ -134,5 +134,5 @@ def test_set_of_a_misspelt_key_is_told(tmp_path: Path) -> None:
 
 
 def test_set_with_a_lonely_percent_sign(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="^--set consumer_name: a literal % is written %%$"):
+    with pytest.raises(ConfigError, match=r"^--set consumer_name: a literal % is written %%$"):
         load(tmp_path, overrides={"consumer_name": "50%"})

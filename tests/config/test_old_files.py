@@ -7,13 +7,13 @@ import pytest
 
 from queue_mover.config.settings import load_mover
 from queue_mover.errors import ConfigError
-from tests.config.files import lines, load, write
+from tests.config.files import lines, load, only, write
 
 
 @pytest.mark.parametrize("section", ["queue_mover3", "queue_mover"])
 def test_both_section_names(tmp_path: Path, section: str) -> None:
     settings = load(tmp_path, section=section)
-    assert settings.mover.route.queue == "from_here"
+    assert only(settings).route.queue == "from_here"
     assert settings.process.service_name == section
 
 
@@ -21,7 +21,7 @@ def test_the_newer_section_wins(tmp_path: Path) -> None:
     path = write(tmp_path, section="queue_mover")
     newer = ["[queue_mover3]", *lines("queue_name = newer", without=["queue_name"])]
     path.write_text(path.read_text() + "\n".join(newer))
-    assert load_mover(path, {}).mover.route.queue == "newer"
+    assert only(load_mover(path, {})).route.queue == "newer"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_newer_section_wins(tmp_path: Path) -> None:
 )
 def test_both_spellings_of_the_queue(tmp_path: Path, written: list[str], queue: str) -> None:
     settings = load(tmp_path, *written, without=["queue_name"])
-    assert settings.mover.route.queue == queue
+    assert only(settings).route.queue == queue
     assert settings.warnings == ()
 
 
@@ -54,7 +54,7 @@ def test_both_spellings_of_the_queue(tmp_path: Path, written: list[str], queue: 
 )
 def test_both_spellings_of_the_consumer(tmp_path: Path, written: list[str], consumer: str) -> None:
     settings = load(tmp_path, *written)
-    assert settings.mover.route.consumer == consumer
+    assert only(settings).route.consumer == consumer
     assert settings.warnings == ()
 
 
@@ -69,8 +69,8 @@ def test_inline_comments(tmp_path: Path) -> None:
         "loop_delay = 2\t; seconds",
         without=["queue_name", "src_db"],
     )
-    assert settings.mover.route.queue == "orders"
-    assert settings.mover.src_db == "dbname=here"
+    assert only(settings).route.queue == "orders"
+    assert only(settings).src_db == "dbname=here"
     assert settings.process.loop_delay == 2.0
     assert settings.log.logfile == Path("a;b.log")
 
@@ -109,13 +109,13 @@ def test_colons_spaces_and_capitals(tmp_path: Path) -> None:
 
 def test_a_value_on_several_lines(tmp_path: Path) -> None:
     settings = load(tmp_path, "src_db = dbname=here", "  user=mover", without=["src_db"])
-    assert settings.mover.src_db.split() == ["dbname=here", "user=mover"]
+    assert only(settings).src_db.split() == ["dbname=here", "user=mover"]
 
 
 def test_an_empty_value_counts_as_not_set(tmp_path: Path) -> None:
     settings = load(tmp_path, "loop_delay =", "pidfile =", "job_name =", "table_filter =")
     assert (settings.process.loop_delay, settings.process.pidfile) == (1.0, None)
-    assert (settings.process.job_name, settings.mover.route.tables) == ("mover", ())
+    assert (settings.process.job_name, only(settings).route.tables) == ("mover", ())
 
 
 def test_keys_without_effect_are_taken(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_comments_in_any_encoding(tmp_path: Path, encoding: str) -> None:
     path = write(tmp_path)
     comment = {"koi8-r": "# очередь заказов\n"}.get(encoding, "# für die Aufträge ; ÿ\n")
     path.write_bytes(comment.encode(encoding) + path.read_bytes())
-    assert load_mover(path, {}).mover.route.queue == "from_here"
+    assert only(load_mover(path, {})).route.queue == "from_here"
 
 
 @pytest.mark.parametrize("key", ["consumer_name", "src_db"])
@@ -140,14 +140,14 @@ def test_a_value_that_is_not_utf8_is_refused(tmp_path: Path, key: str) -> None:
 
 
 def test_utf8_values(tmp_path: Path) -> None:
-    assert load(tmp_path, "consumer_name = aufträge✓").mover.route.consumer == "aufträge✓"
+    assert only(load(tmp_path, "consumer_name = aufträge✓")).route.consumer == "aufträge✓"
 
 
 def test_windows_editors(tmp_path: Path) -> None:
     path = write(tmp_path, "loop_delay = 2 ; seconds")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     settings = load_mover(path, {})
-    assert (settings.process.loop_delay, settings.mover.dst_db) == (2.0, "dbname=there")
+    assert (settings.process.loop_delay, only(settings).dst_db) == (2.0, "dbname=there")
 
 
 def test_the_job_is_named_after_the_file(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from queue_mover.config import parameters
 from queue_mover.config.parameters import Group, Parameter
 from queue_mover.config.settings import load_admin
-from tests.config.files import load
+from tests.config.files import load, only
 
 REQUIRED = None
 
@@ -49,10 +49,15 @@ MOVER = {
     "pgq_batch_collect_events": "0",
     "pgq_batch_collect_interval": "",
     "pgq_keep_lag": "",
+    "on_bad_event": "stop",
+    "include": "",
+    "dst_connections": "4",
     "pgq_lazy_fetch": "300",
     "pgq_autocommit": "0",
     "loop_delay": "1.0",
 }
+
+CATALOGUE = {"list_db": REQUIRED, "list_sql": REQUIRED, "refresh": "300"}
 
 ADMIN = {**PROCESS, "db": REQUIRED, "maint_delay": "600", "loop_delay": "0.1"}
 
@@ -71,6 +76,11 @@ def test_mover_has_each_key_with_its_default(name: str, default: str | None) -> 
 @pytest.mark.parametrize(("name", "default"), ADMIN.items())
 def test_admin_has_each_key_with_its_default(name: str, default: str | None) -> None:
     assert table(parameters.ADMIN)[name].default == default
+
+
+def test_the_catalogue_has_its_keys() -> None:
+    defaults = {name: key.default for name, key in table(parameters.CATALOGUE).items()}
+    assert defaults == CATALOGUE
 
 
 def test_mover_has_no_key_that_is_not_specified() -> None:
@@ -98,7 +108,7 @@ def test_defaults_are_values_of_their_kind(groups: tuple[Group, ...]) -> None:
 
 def test_a_file_with_the_required_keys_alone(tmp_path: Path) -> None:
     settings = load(tmp_path)
-    process, log, mover = settings.process, settings.log, settings.mover
+    process, log, mover = settings.process, settings.log, only(settings)
     assert (mover.src_db, mover.dst_db) == ("dbname=here", "dbname=there")
     assert (mover.route.queue, mover.route.target_queue) == ("from_here", "to_here")
     assert (mover.route.consumer, mover.route.tables) == ("mover", ())

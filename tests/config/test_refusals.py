@@ -32,7 +32,10 @@ def test_the_file_is_a_directory(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("src_db = dbname=x\n[queue_mover3]\n", "line 1: before any [section]"),
-        ("[queue_mover3]\nsrc_db = dbname=x\nwhat is this\n", "line 3: not of the form key = value"),
+        (
+            "[queue_mover3]\nloop_delay = 1\nwhat is this\n",
+            "line 3: not of the form key = value",
+        ),
         ("[queue_mover3]\n= 5\n", "line 2: not of the form key = value"),
         ("[queue_mover3\nsrc_db = dbname=x\n", "line 1: before any [section]"),
         ("", "no section [queue_mover3]"),
