@@ -53,11 +53,16 @@ def has(conn: psycopg.Connection, function: str) -> bool:
     return row == (True,)
 
 
-def test_blank_database_gets_both(blank: psycopg.Connection) -> None:
-    assert install(blank) == ["PgQ: installed as extension (3.5)", "pgq_ext: installed"]
+def test_blank_database_gets_everything(blank: psycopg.Connection) -> None:
+    assert install(blank) == [
+        "PgQ: installed as extension (3.5)",
+        "pgq_ext: installed",
+        "queue_mover: installed",
+    ]
 
     assert has(blank, "pgq.next_batch(text,text)")
     assert has(blank, "pgq_ext.set_last_tick(text,bigint)")
+    assert has(blank, "queue_mover.get_origin(text)")
 
 
 def test_again_keeps_positions_and_repairs_functions(blank: psycopg.Connection) -> None:
@@ -68,6 +73,7 @@ def test_again_keeps_positions_and_repairs_functions(blank: psycopg.Connection) 
     assert install(blank) == [
         "PgQ: is there already (3.5)",
         "pgq_ext: is there already, brought up to date",
+        "queue_mover: is there already, brought up to date",
     ]
 
     assert blank.execute("select pgq_ext.get_last_tick('c')").fetchone() == (5,)
@@ -147,7 +153,7 @@ def test_strangers_version_function_is_not_called(blank: psycopg.Connection) -> 
     assert blank.execute("select to_regclass('public.called') is not null").fetchone() == (True,)
 
 
-@pytest.mark.parametrize("schema", ["pgq", "pgq_ext"])
+@pytest.mark.parametrize("schema", ["pgq", "pgq_ext", "queue_mover"])
 def test_schema_of_somebody_else_is_an_error_and_nothing_is_installed(
     blank: psycopg.Connection, schema: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""`pgqadm install`: PgQ, and the schema in which a target remembers positions."""
+"""`pgqadm install`: PgQ, and the schemas in which a target remembers what it has."""
 
 import shutil
 import subprocess
@@ -33,13 +33,17 @@ def install(conn: Connection, pgq_sql: Path | None = None) -> list[str]:
     the local PostgreSQL's contrib folders are searched.
 
     Raises OperatorError when there is no PgQ to install, when something else has one of the
-    two schemas, or when a privilege is missing.
+    schemas, or when a privilege is missing.
     """
     for attempts_left in reversed(range(ATTEMPTS)):
         try:
             with explained(conn, "run install as a superuser"), conn.transaction():
                 conn.execute("select pg_advisory_xact_lock(%s)", [lock_key("install")])
-                return [_install_pgq(conn, pgq_sql), _install_pgq_ext(conn)]
+                return [
+                    _install_pgq(conn, pgq_sql),
+                    _install_pgq_ext(conn),
+                    _install_queue_mover(conn),
+                ]
         except _SOMEBODY_WAS_FASTER:
             if not attempts_left:
                 raise
@@ -50,9 +54,7 @@ def _install_pgq(conn: Connection, pgq_sql: Path | None) -> str:
     if has_function(conn, "pgq.create_queue(text)"):
         return f"PgQ: is there already ({pgq_version(conn)})"
     if schema_exists(conn, "pgq"):
-        raise OperatorError(
-            f'database "{conn.info.dbname}" has a schema "pgq" that is not PgQ; remedy: rename it'
-        )
+        raise _taken(conn, "pgq", "is not PgQ")
     if _extension_available(conn):
         conn.execute("create extension pgq")
         return f"PgQ: installed as extension ({pgq_version(conn)})"
@@ -113,16 +115,31 @@ def run_pgq_sql(conn: Connection, path: Path) -> None:
 
 
 def _install_pgq_ext(conn: Connection) -> str:
-    existed = schema_exists(conn, "pgq_ext")
-    if existed and not _is_ours(conn):
+    if schema_exists(conn, "pgq_ext") and not _is_ours(conn):
         if has_function(conn, "pgq_ext.get_last_tick(text)"):
             return "pgq_ext: is there already, not ours, left as it is"
-        raise OperatorError(
-            f'database "{conn.info.dbname}" has a schema "pgq_ext" without get_last_tick(text);'
-            " remedy: rename it"
-        )
-    conn.execute(resources.files("queue_mover").joinpath("sql/pgq_ext.sql").read_bytes())
-    return f"pgq_ext: {'is there already, brought up to date' if existed else 'installed'}"
+        raise _taken(conn, "pgq_ext", "has no get_last_tick(text)")
+    return _run_own_sql(conn, "pgq_ext")
+
+
+def _install_queue_mover(conn: Connection) -> str:
+    if schema_exists(conn, "queue_mover") and not has_function(
+        conn, "queue_mover.get_origin(text)"
+    ):
+        raise _taken(conn, "queue_mover", "is not ours")
+    return _run_own_sql(conn, "queue_mover")
+
+
+def _run_own_sql(conn: Connection, schema: str) -> str:
+    existed = schema_exists(conn, schema)
+    conn.execute(resources.files("queue_mover").joinpath(f"sql/{schema}.sql").read_bytes())
+    return f"{schema}: {'is there already, brought up to date' if existed else 'installed'}"
+
+
+def _taken(conn: Connection, schema: str, why: str) -> OperatorError:
+    return OperatorError(
+        f'database "{conn.info.dbname}" has a schema "{schema}" that {why}; remedy: rename it'
+    )
 
 
 def _is_ours(conn: Connection) -> bool:
