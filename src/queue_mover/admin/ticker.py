@@ -121,6 +121,12 @@ def maintain(conn: Connection) -> Generator[Call, None, None]:
         yield from _call_until_done(conn, function, argument)
 
 
+def retry_events(conn: Connection) -> Generator[Call, None, None]:
+    """Bring back the retry events that are due; yields and raises as `maintain` does."""
+    with explained(conn, grant(conn, "pgq_admin")):
+        yield from _call_until_done(conn, RETRY_EVENTS, None)
+
+
 def _call_until_done(conn: Connection, function: str, argument: str | None) -> Iterator[Call]:
     name = f"{function}({argument or ''})"
     calls, again = 0, True

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run() -> int:
-    switches = _parser().parse_args()
+    switches = _parser().parse_intermixed_args()
     overrides = dict(switches.set)
     if switches.ini:
         print(sample.ini(COMMAND, parameters.MOVER, overrides))
