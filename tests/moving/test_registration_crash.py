@@ -1,0 +1,143 @@
+"""A command that changes both databases and dies between them leaves what the next start can take.
+
+Each command is held at a step by a lock, and killed there with its backends.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from testbed import processes
+from tests.moving.holding import (
+    end_backends,
+    hold_source,
+    hold_table,
+    hold_target,
+    wait_until_blocked,
+)
+from tests.moving.pair import Pair, value
+
+
+@pytest.fixture
+def moved(pair: Pair) -> Pair:
+    """Ten events have been moved, ten wait."""
+    pair.register()
+    pair.produce(10)
+    pair.move()
+    pair.produce(10)
+    return pair
+
+
+@contextmanager
+def killed_at(
+    pair: Pair,
+    switch: str,
+    hold: Callable[[Pair], psycopg.Connection],
+    side: psycopg.Connection,
+) -> Iterator[None]:
+    """The command has been killed while it waited for a lock on this side."""
+    with hold(pair), processes.mover(pair.ini(), switch, name="mover") as command:
+        wait_until_blocked(side)
+        command.kill()
+        end_backends(pair.source)
+        end_backends(pair.target)
+    yield
+
+
+def hold_registrations(pair: Pair) -> psycopg.Connection:
+    """Registrations can be read, not changed."""
+    return hold_table(pair.source_db, "pgq.subscription", "share")
+
+
+def test_register(moved: Pair) -> None:
+    # given a position without registration
+    value(moved.source, "select pgq.unregister_consumer(%s, %s)", moved.queue, moved.consumer)
+    # when --register dies before it has registered
+    with killed_at(moved, "--register", hold_registrations, moved.source):
+        # then the consumer is unknown on both sides
+        assert moved.position is None
+        assert moved.subscription() is None
+    # and the next start is a first start
+    moved.command(loop_delay=0).check()
+    moved.produce(5)
+    moved.command(loop_delay=0).check()
+    assert moved.here.count() == 15
+
+
+@pytest.mark.parametrize(
+    ("hold", "side"), [(hold_source, "source"), (hold_registrations, "source")]
+)
+def test_unregister_before_the_source(
+    moved: Pair, hold: Callable[[Pair], psycopg.Connection], side: str
+) -> None:
+    before = (moved.subscription(), moved.position)
+    with killed_at(moved, "--unregister", hold, getattr(moved, side)):
+        assert (moved.subscription(), moved.position) == before
+    moved.command(loop_delay=0).check()
+    moved.assert_identical()
+
+
+def test_unregister_between_the_databases(moved: Pair) -> None:
+    position = moved.position
+    with killed_at(moved, "--unregister", hold_target, moved.target):
+        assert moved.subscription() is None
+        assert moved.position == position
+    # then the next start refuses
+    result = moved.command(loop_delay=0)
+    assert result.returncode == 1
+    assert "--rewind goes on from there, --register starts anew" in result.stderr
+    # and both ways out are open: the one that loses nothing
+    moved.command("--rewind").check()
+    moved.command(loop_delay=0).check()
+    moved.assert_identical()
+    # and the one that was wanted
+    moved.command("--unregister").check()
+    assert moved.subscription() is None
+    assert moved.position is None
+
+
+@pytest.mark.parametrize("hold", [hold_source, hold_registrations, hold_target])
+def test_rewind(moved: Pair, hold: Callable[[Pair], psycopg.Connection]) -> None:
+    # given a consumer that stands elsewhere than its position
+    value(
+        moved.source,
+        "select pgq.register_consumer_at(%s, %s, 1)",
+        moved.queue,
+        moved.consumer,
+    )
+    before = (moved.subscription(), moved.position)
+    side = moved.target if hold is hold_target else moved.source
+    # when --rewind dies on its way, then nothing has changed
+    with killed_at(moved, "--rewind", hold, side):
+        assert (moved.subscription(), moved.position) == before
+    # and it can be repeated
+    moved.command("--rewind").check()
+    moved.command(loop_delay=0).check()
+    moved.assert_identical()
+
+
+def test_reset(moved: Pair) -> None:
+    before = (moved.subscription(), moved.position)
+    with killed_at(moved, "--reset", hold_target, moved.target):
+        assert (moved.subscription(), moved.position) == before
+    moved.command(loop_delay=0).check()
+    moved.assert_identical()
+
+
+def test_the_first_start(pair: Pair) -> None:
+    # given a mover that dies while it registers
+    with (
+        hold_registrations(pair),
+        processes.mover(pair.ini(), name="mover") as mover,
+    ):
+        wait_until_blocked(pair.source)
+        mover.kill()
+        end_backends(pair.source)
+    assert pair.subscription() is None
+    # then the next one registers, once
+    pair.command(loop_delay=0).check()
+    pair.produce(5)
+    pair.command(loop_delay=0).check()
+    pair.assert_identical()
