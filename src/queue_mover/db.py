@@ -83,22 +83,23 @@ def boundary(side: str) -> Iterator[None]:
 
 
 def translate(error: psycopg.Error, side: str) -> Exception:
-    """Which of our errors a driver error is."""
+    """Which of our errors a driver error is. `side` may be empty: "database" alone."""
+    place = f"{side} database".lstrip()
     state = error.sqlstate or ""
     message = one_line(error.diag.message_primary or str(error))
-    if isinstance(error, errors.OperationalError) and (
+    passing = isinstance(error, errors.OperationalError) and (
         not state or state.startswith(PASSING_SQLSTATES)
-    ):
-        return UnavailableError(f"{side} database not available: {message}")
-    if isinstance(error, errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification):
-        return UnavailableError(f"{side} database not available: {message}")
+    )
+    refused = errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification
+    if passing or isinstance(error, refused):
+        return UnavailableError(f"{place} not available: {message}")
     if isinstance(error, errors.InsufficientPrivilege):
         remedy = "pgq_reader" if side == "source" else "pgq_admin"
-        return NotReadyError(f"{side} database: {message}; remedy: GRANT {remedy} TO the role")
+        return NotReadyError(f"{place}: {message}; remedy: GRANT {remedy} TO the role")
     if isinstance(error, errors.RaiseException):
-        return NotReadyError(f"{side} database: PgQ says: {message}")
+        return NotReadyError(f"{place}: PgQ says: {message}")
     context = one_line(error.diag.context or "")
-    return StatementError(f"{side} database: {message}" + (f" ({context})" if context else ""))
+    return StatementError(f"{place}: {message}" + (f" ({context})" if context else ""))
 
 
 class Sessions(Protocol):
