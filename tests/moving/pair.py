@@ -17,7 +17,7 @@ from testbed.compare import Comparison, compare
 from testbed.database import Database
 from testbed.events import Event, EventSet, insert_events, queue_events
 from testbed.processes import Process, run, script, wait_until, write_ini
-from testbed.queues import create_queue, produce
+from testbed.queues import create_queue, insert_event, produce
 
 # A queue that ticks whenever it is asked to, without a gap in the event ids.
 TICKS_AT_WILL = {"ticker_max_count": 0, "ticker_max_lag": "0", "ticker_idle_period": "0"}
@@ -83,9 +83,11 @@ class Pair:
         insert_events(self.source, self.queue, events)
         self.tick()
 
-    def produce(self, count: int = 10, *, label: str = "event") -> int:
-        """Insert many different events on the source, and tick; the tick."""
+    def produce(self, count: int = 10, *, label: str = "event", last: str = "") -> int:
+        """Insert many different events on the source, then the last one, and tick; the tick."""
         produce(self.source, self.queue, count, label=label)
+        if last:
+            insert_event(self.source, self.queue, "t", last)
         return self.tick()
 
     def tick(self) -> int:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from testbed.queues import insert_event
 from tests.moving.holding import (
     end_backends,
     hold_copy,
@@ -18,13 +17,6 @@ from tests.moving.pair import Pair
 LAST = "the last event of the batch"
 
 
-def begin_batch(pair: Pair) -> int:
-    """A batch whose COPY stops at its last event, if it is held; its end tick."""
-    pair.produce(3000)
-    insert_event(pair.source, pair.queue, "t", LAST)
-    return pair.tick()
-
-
 @contextmanager
 def killed_before_it_finished(pair: Pair) -> Iterator[int]:
     """A mover was killed between its commit on the target and its word to the source.
@@ -35,7 +27,7 @@ def killed_before_it_finished(pair: Pair) -> Iterator[int]:
     stop_copy_at(pair, LAST)
     with pair.start() as mover:
         with hold_copy(pair) as copying:
-            tick = begin_batch(pair)
+            tick = pair.produce(3000, last=LAST)
             wait_until_blocked(pair.target)
             finishing = hold_source(pair)
             copying.close()
@@ -79,14 +71,14 @@ def test_killed_in_mid_copy(pair: Pair) -> None:
     stop_copy_at(pair, LAST)
     # given a mover whose batch is on the target, but for the last event
     with pair.start() as mover, hold_copy(pair):
-        tick = begin_batch(pair)
+        tick = pair.produce(3000, last=LAST)
         wait_until_blocked(pair.target)
         # when it is killed, then nothing of it is there
         mover.kill()
         assert pair.here.count() == 0
         assert pair.position is None
-    # nor later
-    wait_for_no_backend(pair)
+    # nor when the server has noticed
+    end_backends(pair.target)
     assert pair.here.count() == 0
     assert pair.position is None
     # when it is started again, then everything comes, once
@@ -95,18 +87,12 @@ def test_killed_in_mid_copy(pair: Pair) -> None:
     pair.assert_identical()
 
 
-def wait_for_no_backend(pair: Pair) -> None:
-    """Wait until the servers have noticed that the mover is gone."""
-    end_backends(pair.target)
-    end_backends(pair.source)
-
-
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_a_connection_lost_in_mid_copy(pair: Pair, side: str) -> None:
     stop_copy_at(pair, LAST)
     with pair.start() as mover:
         with hold_copy(pair):
-            begin_batch(pair)
+            pair.produce(3000, last=LAST)
             wait_until_blocked(pair.target)
             end_backends(pair.source if side == "source" else pair.target)
         # then it tries again by itself

@@ -1,0 +1,71 @@
+"""Two processes with one consumer name and no pidfile: each batch is moved by one of them."""
+
+import re
+import time
+
+from testbed.processes import Process, wait_until
+from tests.moving.holding import hold_target
+from tests.moving.pair import Pair
+
+BATCH = re.compile(r"\{count: [1-9]")
+STANDING_BY = "standing by: the consumer's lock is held by"
+
+
+def batches(mover: Process) -> int:
+    """How many batches with events it has moved."""
+    return len(BATCH.findall(mover.stderr))
+
+
+def test_both_under_load(registered: Pair) -> None:
+    pair = registered
+    total = rounds = 0
+    # given two movers that look for batches all the time
+    options = {"max_batch_events": 0, "loop_delay": 0.001}
+    with pair.start("first", **options) as first, pair.start("second", **options) as second:
+        # when events come until both have moved some
+        while rounds < 60 or min(batches(first), batches(second)) < 5:
+            rounds += 1
+            assert rounds < 1000, "one of them never gets a batch"
+            pair.produce(100)
+            total += 100
+        pair.wait_for(total)
+        wait_until(lambda: pair.position == rounds + 1, 30, "the last tick")
+        # then both live, and have never been lost
+        assert (first.stop(), second.stop()) == (0, 0)
+        for mover in (first, second):
+            assert "Lost position" not in mover.stderr
+            assert "Traceback" not in mover.stderr
+    pair.assert_identical()
+
+
+def test_one_dies_and_the_other_goes_on(registered: Pair) -> None:
+    pair = registered
+    total = 0
+    options = {"max_batch_events": 0, "loop_delay": 0.001}
+    with pair.start("first", **options) as first, pair.start("second", **options) as second:
+        for number in range(40):
+            pair.produce(100)
+            total += 100
+            if number == 20:
+                first.kill()
+        pair.wait_for(total)
+        assert second.stop() == 0
+    pair.assert_identical()
+
+
+def test_the_one_that_stands_by_says_so_once(pair: Pair) -> None:
+    # given a batch, and somebody who holds the consumer's lock
+    with pair.start(loop_delay=0.01) as mover:
+        with hold_target(pair):
+            pair.produce(10)
+            mover.wait_for_output(STANDING_BY)
+            # when it has tried many more times
+            time.sleep(0.3)
+            # then it has said once who
+            assert mover.stderr.count(STANDING_BY) == 1
+            assert "(the test)" in mover.stderr
+            assert pair.here.count() == 0
+        # and it moves when it may
+        pair.wait_for(10)
+        assert mover.stop() == 0
+    pair.assert_identical()
