@@ -28,6 +28,11 @@ check: setup ## Lint, format, types, and the one-way import rule
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(PYTHON) scripts/generate --check
+
+.PHONY: docs
+docs: setup ## Write the texts that come from the parameter table
+	$(PYTHON) scripts/generate
 
 .PHONY: format
 format: setup ## Format the code and fix what can be fixed

@@ -34,7 +34,8 @@ COMMANDS: dict[str, tuple[str, Action]] = {
 """What each command takes, in words, and what it does; `ticker` is no command but a service."""
 
 
-def _parser() -> argparse.ArgumentParser:
+def switches() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     parser = common.parser(COMMAND, "Installs and looks after PgQ in a database.")
     usage = [f"{name} {words}".strip() for name, (words, _) in COMMANDS.items()] + ["ticker"]
     parser.add_argument("command", nargs="?", metavar="command", help="; ".join(sorted(usage)))
@@ -43,29 +44,29 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run() -> int:
-    switches = _parser().parse_intermixed_args()
-    overrides = dict(switches.set)
-    if switches.ini:
+    given = switches().parse_intermixed_args()
+    overrides = dict(given.set)
+    if given.ini:
         print(sample.ini(COMMAND, parameters.ADMIN, overrides))
         return 0
-    path = common.config_path(switches)
+    path = common.config_path(given)
 
     def load() -> AdminSettings:
         settings = load_admin(path, overrides)
-        common.start_log(switches, settings.log, settings.warnings)
+        common.start_log(given, settings.log, settings.warnings)
         return settings
 
     settings = load()
-    if switches.signal:
-        return common.send_signal(settings.process, switches.signal)
-    if switches.command == "ticker" and not switches.arguments:
+    if given.signal:
+        return common.send_signal(settings.process, given.signal)
+    if given.command == "ticker" and not given.arguments:
         return common.serve(
-            switches, settings.process, [ticking.task(settings)], lambda: [ticking.task(load())]
+            given, settings.process, [ticking.task(settings)], lambda: [ticking.task(load())]
         )
-    action = _action(path, switches.command, switches.arguments)
+    action = _action(path, given.command, given.arguments)
     database = Database("", settings.db, settings.process.job_name)
     with database.session() as connection:
-        lines = action(connection, settings, switches.arguments)
+        lines = action(connection, settings, given.arguments)
     database.close()
     print("\n".join(lines))
     return 0

@@ -17,7 +17,8 @@ def main() -> int:
     return common.guarded(COMMAND, _run)
 
 
-def _parser() -> argparse.ArgumentParser:
+def switches() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     parser = common.parser(
         COMMAND, "Moves events from one PgQ queue into a queue of another database, exactly once."
     )
@@ -43,27 +44,27 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run() -> int:
-    switches = _parser().parse_intermixed_args()
-    overrides = dict(switches.set)
-    if switches.ini:
+    given = switches().parse_intermixed_args()
+    overrides = dict(given.set)
+    if given.ini:
         print(sample.ini(COMMAND, parameters.MOVER, overrides))
         return 0
-    path = common.config_path(switches)
+    path = common.config_path(given)
 
     targets = moving.Targets()
 
     def load() -> Settings:
-        settings = load_mover(path, overrides, switches.source)
-        common.start_log(switches, settings.log, settings.warnings)
+        settings = load_mover(path, overrides, given.source)
+        common.start_log(given, settings.log, settings.warnings)
         return settings
 
     settings = load()
-    if switches.signal:
-        return common.send_signal(settings.process, switches.signal)
-    if switches.action:
-        return _act(switches.action, settings, targets)
+    if given.signal:
+        return common.send_signal(settings.process, given.signal)
+    if given.action:
+        return _act(given.action, settings, targets)
     return common.serve(
-        switches,
+        given,
         settings.process,
         moving.tasks(settings, targets),
         lambda: moving.tasks(load(), targets),

@@ -45,7 +45,8 @@ _ROUTE = Group(
             "consumer_name",
             kinds.TEXT,
             "%(job_name)s",
-            "consumer on the source queue, and key of the position on the target",
+            "consumer on the source queue, and key of the position on the target;"
+            " with [source:NAME] sections, NAME is appended",
             older="pgq_consumer_id",
         ),
         Parameter(
@@ -195,7 +196,13 @@ _LOG = Group(
         Parameter("log_size", kinds.COUNT, "10485760", "bytes before the file is rotated"),
         Parameter("log_count", kinds.COUNT, "3", "rotated files kept"),
         *(
-            Parameter(f"{name}{suffix}", kinds.TEXT, "", meaning + verbose, shown=shown)
+            Parameter(
+                f"{name}{suffix}",
+                kinds.TEXT,
+                "",
+                meaning + verbose,
+                shown=f"as {name}" if suffix else shown,
+            )
             for suffix, verbose in (("", ""), ("_verbose", ", under -v"))
             for name, meaning, shown in (
                 ("logfmt_file", "line format of the file", LOG_FORMAT),

@@ -40,12 +40,18 @@ def markdown(groups: tuple[Group, ...]) -> str:
         for parameter in group.parameters:
             names = f"`{parameter.name}`" + (f", `{parameter.older}`" * bool(parameter.older))
             meaning = parameter.meaning.replace("|", r"\|")
-            lines.append(f"| {names} | {_default(parameter)} | {parameter.kind.name} | {meaning} |")
+            lines.append(f"| {names} | {_quoted(parameter)} | {parameter.kind.name} | {meaning} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _default(parameter: Parameter) -> str:
+def default(parameter: Parameter) -> str:
+    """What counts where the key is not set, for docs."""
     if parameter.default is None:
         return "required"
-    return parameter.shown or f"`{parameter.default}`"
+    return parameter.shown or str(parameter.default)
+
+
+def _quoted(parameter: Parameter) -> str:
+    plain = parameter.default is None or (parameter.shown and "%" not in parameter.shown)
+    return default(parameter) if plain else f"`{default(parameter)}`"
