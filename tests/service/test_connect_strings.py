@@ -1,0 +1,87 @@
+"""Connect strings are checked and described without a word of what is secret in them."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from queue_mover.db import check_conninfo, describe
+
+SECRET = "hunter2secret"
+
+WORDS = st.sampled_from(
+    ["host=", "db1", "password=", "passfile=", "sslpassword=", "options=", " ", "'", "\\", "="]
+)
+URI_PARTS = st.sampled_from(
+    [
+        "postgresql://",
+        "mover:",
+        "@",
+        "db1",
+        ":5432",
+        "/app",
+        "?",
+        "sslpassword=",
+        "&",
+        "%",
+        "[",
+        "]",
+    ]
+)
+PIECES = st.lists(WORDS | URI_PARTS | st.text(max_size=4), max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", "the default database"),
+        ("password=hunter2secret", "the default database"),
+        ("dbname=app", "dbname=app"),
+        (
+            "host=db1 port=5433 dbname=app user=mover password=hunter2secret",
+            "host=db1 port=5433 dbname=app user=mover",
+        ),
+        ("postgresql://mover:hunter2secret@db1/app", "host=db1 dbname=app user=mover"),
+        ("host=db1 sslpassword=hunter2secret options='-c a=hunter2secret'", "host=db1"),
+    ],
+)
+def test_described(text: str, shown: str) -> None:
+    assert describe(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        "host=db1 password=hun ter2secret",
+        "password='hunter2secret",
+        "hunter2secret",
+        "postgresql://mover:hunter2secret@[db1/app",
+        "postgresql://mover:hunter2secret@db1/app?hunter2secret=1",
+        "connect_timeout=hunter2secret",
+    ],
+)
+def test_refused_without_showing_it(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^not a connect string; write key=value pairs") as raised:
+        check_conninfo(text)
+    assert SECRET not in str(raised.value)
+    assert raised.value.__suppress_context__
+
+
+def refusal(text: str) -> str:
+    """Why a text is not a connect string; empty when it is one."""
+    try:
+        check_conninfo(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@given(before=PIECES, after=PIECES)
+@example(before=["host=db1 password="], after=[" user=mover"])
+@example(before=["postgresql://mover:"], after=["@db1/app"])
+@example(before=["password=", "\\", "'"], after=[])
+def test_a_password_is_never_shown(before: list[str], after: list[str]) -> None:
+    """Whatever stands around it, `password=` makes it one, unless quotes make both a value."""
+    text = "".join([*before, " password=", SECRET, *after])
+    shown = refusal(text) or describe(text)
+    assert SECRET not in shown or f"password={SECRET}" in shown
