@@ -1,0 +1,158 @@
+"""Switches, and what each of them prints and returns."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from queue_mover import __version__
+from testbed.processes import Result, run, script
+from testbed.queues import create_queue
+from tests.command.world import World
+
+
+def queue_mover3(*arguments: str | Path) -> Result:
+    return run([script("queue_mover3"), *arguments])
+
+
+@pytest.mark.parametrize("switch", ["-h", "--help"])
+def test_help_names_every_switch(switch: str) -> None:
+    result = queue_mover3(switch).check()
+    for word in (
+        *("-h", "-V", "-q", "-v", "-d", "--ini", "--set KEY=VALUE", "-r", "-s", "-k"),
+        *("--register", "--unregister", "--rewind", "--reset", "config.ini"),
+    ):
+        assert re.search(rf"(?<![\w-]){re.escape(word)}(?!\w)", result.stdout), word
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("switch", ["-V", "--version"])
+def test_version(switch: str) -> None:
+    assert queue_mover3(switch).check().stdout == f"queue_mover3 {__version__}\n"
+
+
+def test_both_commands_are_the_same() -> None:
+    assert run([script("queue_mover"), "-V"]).check().stdout == queue_mover3("-V").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--nonsense"],
+        ["--set", "loop_delay"],
+        ["--set", "=5"],
+        ["-r", "-s"],
+        ["--register", "--reset"],
+        ["one.ini", "two.ini"],
+    ],
+    ids=" ".join,
+)
+def test_a_bad_option_returns_2(arguments: list[str]) -> None:
+    result = queue_mover3(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith("usage: queue_mover3")
+    assert "Traceback" not in result.stderr
+
+
+def test_no_config_file_returns_1() -> None:
+    result = queue_mover3()
+    assert result.returncode == 1
+    assert result.stderr == "queue_mover3: need config file, use --help for help\n"
+
+
+def test_ini_needs_no_file() -> None:
+    result = queue_mover3("--ini").check()
+    assert result.stdout.startswith("[queue_mover3]\n")
+    assert "\nsrc_db =\n" in result.stdout
+    assert result.stderr == ""
+
+
+def test_ini_merges_set(tmp_path: Path) -> None:
+    values = ["--set", "loop_delay=7", "--set", "queue_name = orders"]
+    sample = queue_mover3("--ini", *values).check().stdout
+    assert "\nloop_delay = 7\n" in sample
+    assert "\nqueue_name = orders\n" in sample
+
+
+def test_ini_makes_a_file_that_works(world: World) -> None:
+    """Given a sample filled in by --set, when it is run, then it moves the queue."""
+    world.register()
+    world.produce(3)
+    values = [f"--set={key}={value}" for key, value in world.settings.items()]
+    sample = queue_mover3("--ini", *values, "--set=loop_delay=0", "--set=job_name=mover").check()
+    made = world.directory / "made.ini"
+    made.write_text(sample.stdout)
+    queue_mover3(made).check()
+    assert world.identical()
+
+
+def test_switches_stand_before_or_after_the_file(world: World) -> None:
+    world.register()
+    config = world.write(loop_delay=0)
+    orders: list[list[str | Path]] = [
+        [config, "-q"],
+        ["-q", config],
+        ["--set", "loop_delay=-1", config, "-q"],
+    ]
+    for number, arguments in enumerate(orders, 1):
+        world.produce(2)
+        assert queue_mover3(*arguments).check().stderr == ""
+        assert world.arrived() == 2 * number
+
+
+def test_set_overrides_the_file(world: World) -> None:
+    create_queue(world.target, "elsewhere")
+    world.register()
+    world.produce(2)
+    world.drain("--set", "dst_queue_name=elsewhere", "--set", "DST_QUEUE_NAME = to_here").check()
+    assert world.arrived() == 2
+
+
+def test_set_of_a_wrong_value(world: World) -> None:
+    result = world.run("--set", "loop_delay=soon")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"queue_mover3: {world.config}: loop_delay: 'soon' is not")
+
+
+LEVELS = [
+    ([], {"INFO"}),
+    (["-q"], set()),
+    (["-v"], {"INFO", "DEBUG"}),
+    (["-vv"], {"INFO", "DEBUG"}),
+    (["-v", "-v"], {"INFO", "DEBUG"}),
+]
+
+
+@pytest.mark.parametrize(("switches", "levels"), LEVELS, ids=[" ".join(row[0]) for row in LEVELS])
+def test_how_much_is_logged(world: World, switches: list[str], levels: set[str]) -> None:
+    world.register()
+    world.produce(1)
+    result = world.drain(*switches).check()
+    assert set(re.findall(r" (DEBUG|INFO|WARNING|ERROR|TRACE) ", result.stderr)) == levels
+
+
+def test_everything_is_more_than_verbose(world: World) -> None:
+    world.register()
+    world.produce(1)
+    verbose = world.drain("-v").check().stderr
+    world.produce(1)
+    assert len(world.drain("-vv").check().stderr) > len(verbose)
+
+
+@pytest.mark.parametrize("delay", ["0", "0.0", "-1"])
+def test_without_looping_it_ends_by_itself(world: World, delay: str) -> None:
+    """0: when drained. Negative: after one batch."""
+    world.register()
+    for _ in range(3):
+        world.produce(2)
+    result = world.run(loop_delay=delay, max_batch_events=0).check()
+    assert world.arrived() == (2 if delay == "-1" else 6)
+    assert result.stderr.count("{count: 2, ") == world.arrived() / 2
+    assert not world.pidfile.exists()
+    assert world.finished() is (delay != "-1")
+
+
+def test_with_nothing_to_do_it_ends_too(world: World) -> None:
+    world.register()
+    assert world.drain("-q").check().stderr == ""
+    assert world.run("-q", loop_delay=-1).check().stderr == ""

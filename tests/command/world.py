@@ -1,0 +1,223 @@
+"""A source queue, a target queue, and queue_mover3 between them as an operator runs it."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from testbed.database import Database
+from testbed.events import read_events
+from testbed.processes import (
+    Argument,
+    Process,
+    Result,
+    process_alive,
+    run,
+    script,
+    wait_until,
+    write_ini,
+)
+from testbed.queues import last_tick, produce, qualified, queue_table, tick
+from testbed.reaper import REAPER
+
+PATIENCE = 30.0
+"""Seconds that anything may take on a busy machine."""
+
+
+class World:
+    """Both databases, and a directory of its own with the config file `mover.ini`.
+
+    The job, and so the consumer, is called mover. Whatever runs at the end is killed.
+    """
+
+    def __init__(
+        self, directory: Path, source_db: Database, target_db: Database, queues: tuple[str, str]
+    ) -> None:
+        self.directory = directory
+        self.source_db, self.target_db = source_db, target_db
+        self.source, self.target = source_db.connect(), target_db.connect()
+        self.source_queue, self.target_queue = queues
+        self.settings: dict[str, object] = {
+            "src_db": source_db.conninfo(),
+            "dst_db": target_db.conninfo(),
+            "queue_name": self.source_queue,
+            "dst_queue_name": self.target_queue,
+            "pidfile": directory / "mover.pid",
+            "logfile": directory / "mover.log",
+            "loop_delay": "0.05",
+        }
+        self._processes: list[Process] = []
+        self._daemons: list[int] = []
+
+    # Files
+
+    @property
+    def config(self) -> Path:
+        """The config file."""
+        return self.directory / "mover.ini"
+
+    @property
+    def pidfile(self) -> Path:
+        """Where the config says."""
+        return self.directory / "mover.pid"
+
+    @property
+    def log(self) -> str:
+        """All that stands in the log file."""
+        path = self.directory / "mover.log"
+        return path.read_text() if path.exists() else ""
+
+    def write(self, **changes: object) -> Path:
+        """Write the config file, with changed and further settings; None leaves one out."""
+        settings = {**self.settings, **changes}
+        kept = {key: value for key, value in settings.items() if value is not None}
+        return write_ini(self.config, "queue_mover3", kept)
+
+    # The program
+
+    def run(self, *switches: Argument, **changes: object) -> Result:
+        """Run it to its end, with the config file as last argument."""
+        command = [script("queue_mover3"), *switches, self.write(**changes)]
+        return run(command, cwd=self.directory, timeout=PATIENCE)
+
+    def drain(self, *switches: Argument, **changes: object) -> Result:
+        """Run it until the queue is drained."""
+        return self.run(*switches, **{"loop_delay": 0, **changes})
+
+    def start(self, *switches: Argument, **changes: object) -> Process:
+        """Start it in the foreground, and wait until it works."""
+        process = self.launch(self.write(**changes), *switches)
+        wait_until(lambda: self.consumer() is not None, PATIENCE, "the registration")
+        return process
+
+    def launch(self, *arguments: Argument, name: str = "mover") -> Process:
+        """Start it in the foreground."""
+        process = Process([script("queue_mover3"), *arguments], self.directory, name=name)
+        self._processes.append(process)
+        return process
+
+    def daemon(self, *switches: Argument, **changes: object) -> int:
+        """Start it in the background; its process id."""
+        self.run("-d", *switches, **changes).check()
+        return self.adopt()
+
+    def adopt(self, pidfile: Path | None = None) -> int:
+        """The process id of a daemon, which is killed at the end if need be."""
+        pid = int((pidfile or self.pidfile).read_text())
+        REAPER.watch_process(pid)
+        self._daemons.append(pid)
+        return pid
+
+    def stopped(self, pid: int) -> None:
+        """Wait for the end of a daemon."""
+        wait_until(lambda: not process_alive(pid), PATIENCE, "the end of the daemon")
+        REAPER.forget_process(pid)
+        self._daemons.remove(pid)
+
+    def logged(self, text: str, times: int = 1) -> None:
+        """Wait until a text stands in the log file so many times."""
+        wait_until(
+            lambda: self.log.count(text) >= times, PATIENCE, f"{text!r} in the log:\n{self.log}"
+        )
+
+    # The queues
+
+    def register(self) -> None:
+        """Register the consumer as the program would, without running it."""
+        self.source.execute("select pgq.register_consumer(%s, 'mover')", [self.source_queue])
+
+    def produce(self, count: int, *, first: int = 1) -> None:
+        """Produce events on the source, and tick."""
+        produce(self.source, self.source_queue, count, first=first)
+        tick(self.source, self.source_queue)
+
+    def arrived(self, target: Database | None = None) -> int:
+        """How many events the target has."""
+        return len(read_events(target or self.target_db, self.target_queue))
+
+    def identical(self) -> bool:
+        """Whether the target has all events of the source, once, in order."""
+        there = read_events(self.target_db, self.target_queue)
+        return there == read_events(self.source_db, self.source_queue)
+
+    def wait_for_events(self, count: int, target: Database | None = None) -> None:
+        """Wait until the target has so many events."""
+        wait_until(lambda: self.arrived(target) >= count, PATIENCE, f"{count} events")
+
+    def consumer(self) -> tuple[int, int | None] | None:
+        """The position on the source, and the active batch; None where not registered."""
+        row = self.source.execute(
+            "select last_tick, current_batch from pgq.get_consumer_info(%s, 'mover')",
+            [self.source_queue],
+        ).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def finished(self) -> bool:
+        """Whether the source knows that every batch is done."""
+        return self.consumer() == (last_tick(self.source, self.source_queue), None)
+
+    def position(self) -> int | None:
+        """The position on the target."""
+        row = self.target.execute("select pgq_ext.get_last_tick('mover')").fetchone()
+        assert row is not None
+        return None if row[0] is None else int(row[0])
+
+    @contextlib.contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Keep a batch from arriving as long as the block lasts, which begins when one waits."""
+        parent = queue_table(self.target, self.target_queue)
+        with self.target_db.connect() as blocker:
+            blocker.autocommit = False
+            for number in range(3):
+                table = qualified(f"{parent}_{number}")
+                blocker.execute(psycopg.sql.SQL("lock {} in exclusive mode").format(table))
+            if self.consumer() is None:
+                self.register()
+            yield
+            blocker.rollback()
+
+    def wait_for_stall(self) -> None:
+        """Wait until a batch is on its way and stalled."""
+        waiting = (
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+            " and datname = current_database() and application_name = 'mover'"
+        )
+        wait_until(lambda: self._count(waiting) > 0, PATIENCE, "a stalled batch")
+
+    def _count(self, statement: str) -> int:
+        row = self.target.execute(statement.encode()).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def backends(self, database: psycopg.Connection) -> set[int]:
+        """The server processes that serve the mover."""
+        rows = database.execute(
+            "select pid from pg_stat_activity"
+            " where datname = current_database() and application_name = 'mover'"
+        )
+        return {row[0] for row in rows}
+
+    # The end
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self._processes:
+            process.kill()
+        for pid in self._daemons:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            REAPER.forget_process(pid)
+        self.source.close()
+        self.target.close()
