@@ -1,0 +1,191 @@
+"""Databases of all encodings: bytes stay where both are the same, characters where they differ."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from queue_mover.errors import BadEventError
+from testbed.cluster import Cluster
+from testbed.database import Database
+from testbed.queues import install_pgq, install_pgq_ext, qualified
+from tests.moving.pair import Pair, install_memory
+
+ALL_BYTES = bytes(range(1, 256))
+ALL_LATIN1 = ALL_BYTES.decode("latin1")
+SOME_BYTES = b"\\ \xff\xfe \xc3( \xe2\x82 \xf0\x9f"
+
+_numbers = itertools.count(1)
+
+Pairs = Callable[[str, str], Pair]
+
+
+def create(cluster: Cluster, encoding: str) -> Database:
+    """A database of this encoding, with PgQ; spoken to in UTF-8."""
+    name = f"encoded{next(_numbers)}"
+    statement = sql.SQL(
+        "create database {} template template0 encoding {} lc_collate 'C' lc_ctype 'C'"
+    ).format(sql.Identifier(name), sql.Literal(encoding))
+    with cluster.start().connect() as conn:
+        conn.execute(statement)
+    database = Database(name, make_conninfo(cluster.server, client_encoding="UTF8"))
+    with database.connect() as conn:
+        install_pgq(conn)
+    return database
+
+
+@pytest.fixture(scope="module")
+def _databases(
+    source_cluster: Cluster, target_cluster: Cluster
+) -> Iterator[Callable[[str, str], tuple[Database, Database]]]:
+    sources: dict[str, Database] = {}
+    targets: dict[str, Database] = {}
+
+    def get(source: str, target: str) -> tuple[Database, Database]:
+        if source not in sources:
+            sources[source] = create(source_cluster, source)
+        if target not in targets:
+            targets[target] = create(target_cluster, target)
+            with targets[target].connect() as conn:
+                install_pgq_ext(conn)
+            install_memory(targets[target])
+        return sources[source], targets[target]
+
+    yield get
+    for cluster, databases in ((source_cluster, sources), (target_cluster, targets)):
+        for database in databases.values():
+            cluster.start().drop_database(database.name)
+
+
+@pytest.fixture
+def between(
+    _databases: Callable[[str, str], tuple[Database, Database]], tmp_path: Path
+) -> Iterator[Pairs]:
+    """Make a registered pair between databases of two encodings."""
+    pairs: list[Pair] = []
+
+    def make(source: str, target: str) -> Pair:
+        pair = Pair(*_databases(source, target), tmp_path, next(_numbers))
+        pairs.append(pair)
+        pair.register()
+        return pair
+
+    yield make
+    for pair in pairs:
+        pair.close()
+
+
+def insert(pair: Pair, data: bytes, table: bytes = b"public.t") -> None:
+    """Insert an event with these very bytes, and tick."""
+    pair.source.execute(
+        "select pgq.insert_event(%(queue)s, convert_from(%(data)s, getdatabaseencoding()),"
+        " convert_from(%(data)s, getdatabaseencoding()),"
+        " convert_from(%(table)s, getdatabaseencoding()), null, null, null)",
+        {"queue": pair.queue, "data": data, "table": table},
+    )
+    pair.tick()
+
+
+def arrived(pair: Pair) -> list[bytes]:
+    """The very bytes of data, which are those of type."""
+    statement = sql.SQL(
+        "select convert_to(ev_data, getdatabaseencoding()),"
+        " convert_to(ev_type, getdatabaseencoding()) from {} order by ev_id"
+    ).format(qualified(pair.here.table))
+    rows = pair.target.execute(statement).fetchall()
+    assert all(data == kind for data, kind in rows)
+    return [bytes(row[0]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "data", "expected"),
+    [
+        # the same on both sides: all bytes that a database can hold, defined or not
+        ("SQL_ASCII", "SQL_ASCII", ALL_BYTES, ALL_BYTES),
+        ("LATIN1", "LATIN1", ALL_BYTES, ALL_BYTES),
+        ("WIN1252", "WIN1252", ALL_BYTES, ALL_BYTES),
+        ("EUC_TW", "EUC_TW", b"\xc4\xe3\xba\xc3", b"\xc4\xe3\xba\xc3"),
+        # to and from UTF-8: characters
+        ("UTF8", "LATIN1", ALL_LATIN1.encode(), ALL_BYTES),
+        ("LATIN1", "UTF8", ALL_BYTES, ALL_LATIN1.encode()),
+        ("UTF8", "WIN1252", "€ “x” ü".encode(), "€ “x” ü".encode("cp1252")),
+        ("WIN1252", "UTF8", "€ “x” ü".encode("cp1252"), "€ “x” ü".encode()),
+        # between two others
+        ("WIN1252", "LATIN1", "ü ß ÿ".encode("cp1252"), "ü ß ÿ".encode("latin1")),
+        ("LATIN1", "WIN1252", "ü ß ÿ".encode("latin1"), "ü ß ÿ".encode("cp1252")),
+        # a side that does not say what its bytes mean
+        ("UTF8", "SQL_ASCII", "€ 漢 😀".encode(), "€ 漢 😀".encode()),
+        ("SQL_ASCII", "UTF8", "€ 漢 😀".encode(), "€ 漢 😀".encode()),
+        ("LATIN1", "SQL_ASCII", ALL_BYTES, ALL_BYTES),
+        ("SQL_ASCII", "LATIN1", ALL_BYTES, ALL_BYTES),
+        ("SQL_ASCII", "SQL_ASCII", SOME_BYTES, SOME_BYTES),
+    ],
+)
+def test_text_arrives(
+    between: Pairs, source: str, target: str, data: bytes, expected: bytes
+) -> None:
+    pair = between(source, target)
+    insert(pair, b"before")
+    insert(pair, data)
+    insert(pair, data * 1000)
+    pair.move()
+    assert arrived(pair) == [b"before", expected, expected * 1000]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "codec"),
+    [
+        ("UTF8", "LATIN1", "utf8"),
+        ("LATIN1", "UTF8", "latin1"),
+        ("LATIN1", "LATIN1", "latin1"),
+        ("LATIN1", "SQL_ASCII", "latin1"),
+        ("WIN1252", "LATIN1", "cp1252"),
+        ("WIN1252", "WIN1252", "cp1252"),
+        ("UTF8", "SQL_ASCII", "utf8"),
+        ("SQL_ASCII", "UTF8", "utf8"),
+        ("SQL_ASCII", "SQL_ASCII", "utf8"),
+    ],
+)
+def test_table_filter_finds_names_that_are_not_ascii(
+    between: Pairs, source: str, target: str, codec: str
+) -> None:
+    pair = between(source, target)
+    for table in ("public.täble", "public.table", "public.tåble"):
+        insert(pair, table.encode(codec).replace(b"public.t", b""), table.encode(codec))
+    pair.move(tables=["public.täble", "public.none"])
+    assert len(arrived(pair)) == 1
+    assert pair.here.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "data"),
+    [
+        ("UTF8", "LATIN1", "€"),
+        ("UTF8", "WIN1252", "漢"),
+        ("WIN1252", "LATIN1", "€"),
+        ("SQL_ASCII", "UTF8", "\udcff"),
+    ],
+)
+def test_what_the_target_cannot_hold_is_named(
+    between: Pairs, source: str, target: str, data: str
+) -> None:
+    pair = between(source, target)
+    codec = {"WIN1252": "cp1252"}.get(source, "utf8")
+    mover = pair.mover()
+    insert(pair, b"before")
+    insert(pair, data.encode(codec, "surrogateescape"))
+    insert(pair, b"after")
+    # then the batch is refused as a whole, however often
+    for _ in range(2):
+        with pytest.raises(BadEventError):
+            mover.move_batch()
+        assert pair.here.count() == 0
+        assert pair.position is None
+    # and comes when the event is gone
+    statement = sql.SQL("delete from {} where ev_data not in ('before', 'after')")
+    pair.source.execute(statement.format(qualified(pair.there.table)))
+    pair.move(mover)
+    assert arrived(pair) == [b"before", b"after"]
