@@ -5,6 +5,10 @@ BIN = .venv/bin
 # Two workers: each has two PostgreSQL clusters of its own.
 WORKERS = 2
 KEEP =
+# Of the torture: how much of it; without a SEED it takes any, and prints it.
+SEED =
+FAULTS = 500
+SECONDS = 1800
 
 .PHONY: help
 help: ## List the targets
@@ -21,6 +25,10 @@ demo: setup ## Show the main job on real servers; KEEP=1 leaves them running
 .PHONY: test
 test: setup ## Run the whole test suite; ARGS are passed to pytest
 	$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+
+.PHONY: torture
+torture: setup ## Break everything while events move; SEED, FAULTS, SECONDS set how
+	$(PYTHON) -m torture $(if $(SEED),--seed $(SEED)) --faults $(FAULTS) --seconds $(SECONDS)
 
 .PHONY: check
 check: setup ## Lint, format, types, and the one-way import rule

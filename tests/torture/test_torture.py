@@ -1,0 +1,21 @@
+"""The short version of `make torture`: both layouts, one round each, any seed."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from testbed.processes import run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.timeout(400)
+def test_nothing_is_lost_or_doubled_under_fire() -> None:
+    done = run(
+        [sys.executable, "-m", "torture", "--faults", "40", "--seconds", "75"],
+        cwd=ROOT,
+        timeout=380,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "nothing lost, none doubled" in done.stdout

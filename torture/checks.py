@@ -1,0 +1,130 @@
+"""What must be true after a round: every event accounted for, every batch whole, all in order."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from testbed.compare import compare
+from testbed.database import Database
+from testbed.events import EventSet
+from testbed.queues import qualified
+from torture.fleet import consumer
+from torture.ground import NAMES, QUEUE, Ground
+
+
+def check_events(ground: Ground, sources: Sequence[EventSet], target: EventSet) -> list[str]:
+    """Compare the ledger, what the sources had, and what has arrived. Returns what is wrong."""
+    found = []
+    for source in sources:
+        wrong = _rows(source.database, _LEDGER, source)
+        found += [f"{source.database.name}: ledger says {a}, queue {b}" for a, b in wrong]
+    comparison = compare(sources, target)
+    if not comparison.identical:
+        found.append(str(comparison))
+    found += [
+        f"transaction {tx} out of order in the target"
+        for (tx,) in _rows(target.database, _DISORDER, target)
+    ]
+    for source in sources:
+        found += _check_batches(source, target)
+    return found
+
+
+_LEDGER = """
+    select (l.tx, l.size)::text, (q.tx, q.size)::text
+      from torture.ledger l
+      full join (select ev_extra1 as tx, count(*)::int as size from {} group by 1) q using (tx)
+     where l.size is distinct from q.size limit 3
+"""
+_DISORDER = """
+    select distinct ev_extra1 from (
+        select ev_extra1, ev_extra2::int < lag(ev_extra2::int) over (
+               partition by ev_extra1 order by seq) as wrong from {}) e
+     where wrong limit 3
+"""
+_TICKS = "select ev_extra1, min(tick), max(tick) from {} group by 1"
+_ARRIVALS = """
+    select ev_extra1, min(ev_txid), max(ev_txid), min(seq), max(seq) from {} group by 1
+"""
+
+
+def _check_batches(source: EventSet, target: EventSet) -> list[str]:
+    """All events of a tick arrived in one transaction, and those of later ticks behind them."""
+    ticks = {tx: first for tx, first, _ in _rows(source.database, _TICKS, source)}
+    arrivals: dict[int, list[tuple[int, int, int, int]]] = {}
+    for tx, *arrival in _rows(target.database, _ARRIVALS, target):
+        if tx in ticks:
+            arrivals.setdefault(ticks[tx], []).append(tuple(arrival))
+    found, last = [], (-1, -1)
+    for tick, parts in sorted(arrivals.items()):
+        low, high = min(p[0] for p in parts), max(p[1] for p in parts)
+        if low != high:
+            found.append(f"tick {tick}: its events arrived in transactions {low} to {high}")
+        if last[0] != low and min(p[2] for p in parts) < last[1]:
+            found.append(f"tick {tick}: arrived before an earlier one")
+        last = (low, max(p[3] for p in parts))
+    return found[:3]
+
+
+def check_positions(ground: Ground) -> list[str]:
+    """Both sides agree where each consumer stands, and nothing is left open."""
+    found = []
+    for name, database in zip(NAMES, ground.source.databases, strict=True):
+        who = consumer(name)
+        with database.connect() as conn:
+            there = conn.execute(_SUBSCRIPTION, [QUEUE, who]).fetchone()
+        with ground.target_database.connect() as conn:
+            here = conn.execute(_POSITION, [who]).fetchone()
+        if there is None or here is None:
+            found.append(f"{who}: source has {there}, target has {here}")
+        elif (there[0], there[0], there[1]) != here or there[2] is not None:
+            found.append(f"{who}: source stands at {there}, target at {here}")
+    return found
+
+
+_SUBSCRIPTION = """
+    select s.sub_last_tick,
+           extract(epoch from t.tick_time)::text || ' ' || md5(t.tick_snapshot::text), s.sub_batch
+      from pgq.subscription s
+      join pgq.queue q on q.queue_id = s.sub_queue join pgq.consumer c on c.co_id = s.sub_consumer
+      join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = s.sub_last_tick
+     where q.queue_name = %s and c.co_name = %s
+"""
+_POSITION = """
+    select c.last_tick_id, o.tick, o.mark from pgq_ext.completed_tick c
+      join queue_mover.origin o on o.consumer = c.consumer_id
+     where c.consumer_id = %s and c.subconsumer_id = ''
+"""
+
+
+def is_drained(ground: Ground) -> bool:
+    """Whether the target has the last tick of every source."""
+    for name, database in zip(NAMES, ground.source.databases, strict=True):
+        with database.connect() as conn:
+            last = _only(conn, "select last_tick_id from pgq.get_queue_info(%s)", QUEUE)
+        with ground.target_database.connect() as conn:
+            if _only(conn, "select pgq_ext.get_last_tick(%s)", consumer(name)) != last:
+                return False
+    return True
+
+
+def forget(sources: Sequence[EventSet], target: EventSet) -> None:
+    """A round is over: what it had collected is not needed any more."""
+    for events in (*sources, target):
+        with events.database.connect() as conn:
+            conn.execute(sql.SQL("truncate {}").format(qualified(events.table)))
+            if events is not target:
+                conn.execute("truncate torture.ledger")
+
+
+def _rows(database: Database, statement: str, events: EventSet) -> list[Any]:
+    with database.connect() as conn:
+        query = statement.replace("{}", qualified(events.table).as_string())
+        return conn.execute(query.encode()).fetchall()
+
+
+def _only(conn: psycopg.Connection, statement: str, name: str) -> int | None:
+    row = conn.execute(statement.encode(), [name]).fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,151 @@
+"""The movers: a process per source or one process for all, and partners started on purpose.
+
+Both layouts use the same consumers, so one goes on where the other has stopped, and one can be
+the other's partner.
+"""
+
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from testbed.processes import Process, mover
+from torture.ground import NAMES, QUEUE, TARGET_QUEUE, Ground
+
+Layout = Literal["one", "many"]
+LAYOUTS: tuple[Layout, ...] = ("one", "many")
+"""A process per source; one process with many sources."""
+MOST = 3
+"""Movers of one consumer at the same time."""
+WAIT = 60.0
+"""Seconds that a process gets to obey; far more than it needs."""
+
+EXPECTED = {
+    signal.SIGKILL: (-signal.SIGKILL,),
+    # INT, TERM before Python has taken signals over, or while it is leaving.
+    signal.SIGINT: (0, -signal.SIGINT, 1),
+    signal.SIGTERM: (128 + signal.SIGTERM, -signal.SIGTERM),
+}
+
+
+def consumer(name: str) -> str:
+    """The consumer of a source."""
+    return f"move_{name}"
+
+
+@dataclass(eq=False)
+class Member:
+    """One process of the fleet."""
+
+    process: Process
+    serves: tuple[str, ...]
+    frozen: bool = False
+
+
+@dataclass
+class Fleet:
+    """All movers that run, and the ways to start one."""
+
+    ground: Ground
+    directory: Path
+    rng: Random
+    layout: Layout = "one"
+    members: list[Member] = field(default_factory=list)
+    started: int = 0
+    complaints: list[str] = field(default_factory=list)
+    """What no mover should have done."""
+
+    def fill_up(self) -> None:
+        """See that each source has a mover of the layout that is not frozen."""
+        self.bury()
+        for name in NAMES:
+            if not any(name in member.serves for member in self.members if not member.frozen):
+                self.start(self.layout, name)
+
+    def start(self, layout: Layout, name: str) -> Member:
+        """Start a mover that serves at least this source."""
+        self.started += 1
+        serves = NAMES if layout == "many" else (name,)
+        ini = self._write(f"mover{self.started}", layout, name)
+        member = Member(mover(ini, "-v", name=ini.stem), serves)
+        self.members.append(member)
+        return member
+
+    def start_partner(self) -> Member | None:
+        """Start another mover for a source that has one; None when there are enough."""
+        layout = self.rng.choice(LAYOUTS)
+        name = self.rng.choice(NAMES)
+        serves = NAMES if layout == "many" else (name,)
+        if any(self._number(each) >= MOST for each in serves):
+            return None
+        return self.start(layout, name)
+
+    def _number(self, name: str) -> int:
+        return sum(name in member.serves for member in self.members)
+
+    def choose(self) -> Member | None:
+        """A mover that runs and is not frozen."""
+        self.bury()
+        awake = [member for member in self.members if not member.frozen]
+        return self.rng.choice(awake) if awake else None
+
+    def end(self, member: Member, number: signal.Signals) -> None:
+        """End a mover by a signal; it has to obey."""
+        self.members.remove(member)
+        try:
+            code = member.process.stop(number, WAIT)
+        except TimeoutError as error:
+            self.complaints.append(f"{number.name} not obeyed: {str(error)[-2000:]}")
+            member.process.kill()
+            return
+        if code not in EXPECTED[number] or "Traceback" in member.process.stderr:
+            self._complain(member, f"ended with {code} after {number.name}")
+
+    def bury(self) -> None:
+        """Forget those that have ended by themselves; none should."""
+        for member in [each for each in self.members if not each.process.running]:
+            self.members.remove(member)
+            self._complain(member, f"ended by itself with {member.process.returncode}")
+
+    def _complain(self, member: Member, what: str) -> None:
+        tail = "\n    ".join(member.process.stderr.splitlines()[-12:])
+        self.complaints.append(f"{member.process.name} {what}:\n    {tail}")
+
+    def thaw(self, members: Iterable[Member] | None = None) -> None:
+        """Let frozen movers go on."""
+        for member in members or self.members:
+            if member.process.running:
+                member.process.send(signal.SIGCONT)
+            member.frozen = False
+
+    def stop(self) -> None:
+        """Stop all as an operator would."""
+        self.bury()
+        self.thaw()
+        for member in self.members[:]:
+            self.end(member, signal.SIGINT)
+
+    def _write(self, stem: str, layout: Layout, name: str) -> Path:
+        """A config file; the size of batches differs, as it might between hosts."""
+        main = {
+            "job_name": stem,
+            "dst_db": self.ground.target.mover_conninfo(self.ground.target_database),
+            "queue_name": QUEUE,
+            "dst_queue_name": TARGET_QUEUE,
+            "loop_delay": "0.1",
+            "exception_sleep": "0.3",
+            "connection_lifetime": str(self.rng.choice((1, 1200))),
+            "max_batch_events": str(self.rng.choice((0, 500, 50_000, 50_000))),
+        }
+        databases = dict(zip(NAMES, self.ground.source.databases, strict=True))
+        lines = ["[queue_mover3]", *(f"{key} = {value}" for key, value in main.items())]
+        for source in NAMES if layout == "many" else (name,):
+            if layout == "many":
+                lines.append(f"[source:{source}]")
+            lines.append(f"src_db = {self.ground.source.mover_conninfo(databases[source])}")
+            lines.append(f"consumer_name = {consumer(source)}")
+        path = self.directory / f"{stem}.ini"
+        path.write_text("\n".join([*lines, ""]))
+        return path

@@ -1,0 +1,149 @@
+"""The clusters, the databases, the tickers, and what can be done to them."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from random import Random
+
+import psycopg
+
+from testbed.cluster import Cluster
+from testbed.database import Database
+from testbed.processes import Process
+from testbed.queues import create_queue, install_pgq, install_pgq_ext, queue_table
+from testbed.ticker import FAST_TICKS, start_pgqd
+from torture.disk import SmallDisk
+from torture.proxy import Proxy
+
+QUEUE = "events"
+TARGET_QUEUE = "all_events"
+NAMES = ("shard0", "shard1")
+ROLE = "mover"
+ROTATION = "2 seconds"
+_SETTINGS: dict[str, str | int] = {
+    "full_page_writes": "on",
+    "max_connections": 60,
+    "log_min_messages": "fatal",
+}
+
+
+class Side:
+    """One cluster with its databases, its ticker, and the way that movers take to it."""
+
+    def __init__(self, name: str, databases: Sequence[str]) -> None:
+        self.name = name
+        self.cluster = Cluster(name, settings=_SETTINGS).start()
+        self.databases = [self.cluster.create_database(each) for each in databases]
+        self.proxy = Proxy(self.cluster.port)
+        self._ticker: Process | None = None
+        with self.connect() as conn:
+            conn.execute(f"create role {ROLE} login".encode())
+
+    def connect(self) -> psycopg.Connection:
+        """A connection as superuser, past the proxy."""
+        return self.databases[0].connect(application_name="torture")
+
+    def start_ticker(self) -> None:
+        """Start a pgqd, or start it again: by itself it would come back after a minute."""
+        self.stop_ticker()
+        names = [database.name for database in self.databases]
+        self._ticker = start_pgqd(self.cluster, names, maint_period=2.0)
+
+    def stop_ticker(self) -> None:
+        """End the pgqd."""
+        if self._ticker is not None:
+            self._ticker.kill()
+            self._ticker = None
+
+    def crash(self) -> None:
+        """Restart at once, as `pg_ctl restart -m immediate` does."""
+        self.cluster.restart("immediate")
+        self.start_ticker()
+
+    def terminate_movers(self, rng: Random | None = None) -> int:
+        """End the backends of movers: all, or one by chance; how many."""
+        with self.connect() as conn:
+            pids = [
+                row[0]
+                for row in conn.execute(
+                    "select pid from pg_stat_activity where usename = %s order by pid", [ROLE]
+                )
+            ]
+            if rng and pids:
+                pids = [rng.choice(pids)]
+            conn.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) pid", [pids])
+        return len(pids)
+
+    def limit_statements(self, milliseconds: int) -> None:
+        """Set a statement_timeout for movers, and have them connect anew; 0: none."""
+        with self.connect() as conn:
+            conn.execute(f"alter role {ROLE} set statement_timeout = {milliseconds}".encode())
+        self.terminate_movers()
+
+    def mover_conninfo(self, database: Database) -> str:
+        """How movers get to a database."""
+        return database.conninfo(port=self.proxy.port, user=ROLE)
+
+    def close(self) -> None:
+        """Take everything down."""
+        self.stop_ticker()
+        self.proxy.close()
+        self.cluster.destroy()
+
+
+class Ground:
+    """Two source databases in one cluster, one target in another."""
+
+    def __init__(self) -> None:
+        self.source = Side("source", NAMES)
+        self.target = Side("target", ["central"])
+        self.disk: SmallDisk | None = None
+        for database in self.source.databases:
+            with database.connect() as conn:
+                install_pgq(conn)
+                self._make_queue(conn, QUEUE)
+                conn.execute("create schema torture")
+                conn.execute("create table torture.ledger (tx text primary key, size int not null)")
+                conn.execute(f"grant pgq_reader to {ROLE}".encode())
+        with self.target.connect() as conn:
+            install_pgq(conn)
+            install_pgq_ext(conn)
+            self._make_queue(conn, TARGET_QUEUE)
+            conn.execute(f"grant pgq_admin to {ROLE}".encode())
+            self._move_to_small_disk(conn)
+        for side in self.sides:
+            side.start_ticker()
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both."""
+        return self.source, self.target
+
+    @property
+    def target_database(self) -> Database:
+        """The one target."""
+        return self.target.databases[0]
+
+    def _make_queue(self, conn: psycopg.Connection, queue: str) -> None:
+        create_queue(conn, queue, rotation_period=ROTATION, **FAST_TICKS)
+        # PgQ does not count the very first event of a queue.
+        conn.execute(
+            "select nextval(queue_event_seq) from pgq.queue where queue_name = %s", [queue]
+        )
+
+    def _move_to_small_disk(self, conn: psycopg.Connection) -> None:
+        self.disk = SmallDisk.mount(self.target.cluster.directory / "small")
+        if self.disk is None:
+            return
+        conn.execute(f"create tablespace small location '{self.disk.path}'".encode())
+        prefix = queue_table(conn, TARGET_QUEUE)
+        for number in range(3):
+            conn.execute(f"alter table {prefix}_{number} set tablespace small".encode())
+
+    def close(self) -> None:
+        """Take everything down."""
+        for side in self.sides:
+            with suppress(OSError):
+                side.cluster.thaw()
+            side.close()
+        if self.disk:
+            self.disk.unmount()
