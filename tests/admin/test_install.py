@@ -1,5 +1,6 @@
 """pgqadm install, on real databases."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from queue_mover.admin.install import contrib_folders, find_pgq_sql, install
 from queue_mover.errors import OperatorError
 from testbed.cluster import Cluster
 from testbed.database import Database
+from tests.admin.locks import wait_until_blocked
 
 PGQ_ROLES = ("pgq_admin", "pgq_reader", "pgq_writer")
 
@@ -96,12 +98,38 @@ def test_four_databases_twice_at_once_on_a_server_without_roles(
     # when
     with ThreadPoolExecutor(8) as pool:
         reports = list(pool.map(run, names * 2))
+        again = list(pool.map(run, names[:1] * 20))
     # then
     assert sum("PgQ: installed as extension (3.5)" in report for report in reports) == 4
     assert sum("pgq_ext: installed" in report for report in reports) == 4
+    assert {line for report in again for line in report} == {
+        "PgQ: is there already (3.5)",
+        "pgq_ext: is there already, brought up to date",
+        "queue_mover: is there already, brought up to date",
+    }
     with cluster.connect() as conn:
         roles = conn.execute("select rolname from pg_roles where rolname like 'pgq%' order by 1")
         assert tuple(name for (name,) in roles) == PGQ_ROLES
+
+
+def test_one_at_a_time(blank_db: Database, blank: psycopg.Connection) -> None:
+    # given: an install that has not committed
+    reports: list[list[str]] = []
+    with blank_db.connect() as second:
+        thread = threading.Thread(target=lambda: reports.append(install(second)))
+        with blank_db.connect() as first, first.transaction():
+            install(first)
+            # when
+            thread.start()
+            wait_until_blocked(blank, second)
+            waits_for = blank.execute(
+                "select locktype from pg_locks where pid = %s and not granted",
+                [second.info.backend_pid],
+            ).fetchall()
+        thread.join(10)
+    # then
+    assert waits_for == [("advisory",)]
+    assert reports[0][0] == "PgQ: is there already (3.5)"
 
 
 def test_existing_upstream_pgq_ext_stays_untouched(blank: psycopg.Connection) -> None:

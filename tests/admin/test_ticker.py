@@ -155,6 +155,20 @@ def test_lost_connection_is_for_the_caller(source: psycopg.Connection, source_db
                 step(conn)
 
 
+def test_connection_lost_in_the_middle_of_maintenance_is_for_the_caller(
+    source: psycopg.Connection, source_db: Database, source_queue: str
+) -> None:
+    source.execute(
+        """
+        create function public.fatal(queue text) returns int language sql
+            as 'select 1 from pg_terminate_backend(pg_backend_pid())';
+        update pgq.queue set queue_extra_maint = array['public.fatal'];
+        """
+    )
+    with source_db.connect() as conn, pytest.raises(psycopg.OperationalError):
+        list(ticker.maintain(conn))
+
+
 @pytest.fixture
 def plain(source_db: Database, source: psycopg.Connection) -> Iterator[psycopg.Connection]:
     """A connection of a role without privileges."""
