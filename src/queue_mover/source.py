@@ -16,19 +16,21 @@ _NEXT_BATCH_FUNCTION = "pgq.next_batch_custom(text, text, interval, int4, interv
 # to the limit. Its `find_tick_helper` takes the very last tick unless more than twice the wanted
 # count waits: half of what waits makes it stop at the first tick that reaches the count.
 _WANTED: LiteralString = """
-    select case when allowed >= total and total <= %(max_events)s then total
+    select case when all_settled and total <= %(max_events)s then total
                 else least(allowed, %(max_events)s, (total - 1) / 2) end
       from (select greatest(head.seq - here.tick_event_seq, 0) as total,
-                   greatest(settled.seq - here.tick_event_seq, 0) as allowed
+                   greatest(settled.seq - here.tick_event_seq, 0) as allowed,
+                   settled.tick_id = head.tick_id as all_settled
               from pgq.queue q
               join pgq.consumer c on c.co_name = %(consumer)s
               join pgq.subscription s on s.sub_queue = q.queue_id and s.sub_consumer = c.co_id
               join pgq.tick here on here.tick_queue = q.queue_id and here.tick_id = s.sub_last_tick
              cross join lateral (
-                   select t.tick_event_seq as seq from pgq.tick t where t.tick_queue = q.queue_id
+                   select t.tick_id, t.tick_event_seq as seq from pgq.tick t
+                    where t.tick_queue = q.queue_id
                     order by t.tick_queue desc, t.tick_id desc limit 1) head
               left join lateral (
-                   select t.tick_event_seq as seq from pgq.tick t
+                   select t.tick_id, t.tick_event_seq as seq from pgq.tick t
                     where t.tick_queue = q.queue_id
                       and (%(keep_lag)s::interval is null
                            or t.tick_time <= now() - %(keep_lag)s::interval)

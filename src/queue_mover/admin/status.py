@@ -6,6 +6,7 @@ from psycopg.rows import class_row
 
 from queue_mover.admin.guard import explained, grant
 from queue_mover.admin.install import pgq_version, schema_exists
+from queue_mover.admin.queues import check_exists
 from queue_mover.db import Connection, has_function
 
 
@@ -113,12 +114,17 @@ select c.queue_name as queue,
 
 
 def gather(conn: Connection, queue: str | None = None) -> Status:
-    """Look at the database, or at one queue of it. Raises NotReadyError when it has no PgQ."""
+    """Look at the database, or at one queue of it.
+
+    Raises OperatorError when it has no PgQ, or no such queue.
+    """
     arguments = {"queue": queue}
     with explained(conn, grant(conn, "pgq_reader")), conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
         with conn.cursor(row_factory=class_row(Queue)) as cursor:
             queues = tuple(cursor.execute(_QUEUES, arguments))
+        if queue is not None and not queues:
+            check_exists(conn, queue)
         with conn.cursor(row_factory=class_row(Consumer)) as cursor:
             consumers = tuple(cursor.execute(_CONSUMERS, arguments))
         row = conn.execute(

@@ -132,13 +132,22 @@ def _parse(parser: RawConfigParser, text: str, path: Path) -> None:
         raise ConfigError(f"{path}: cannot be parsed") from None
 
 
-def _duplicates(text: str, path: Path) -> Iterable[str]:
-    try:
-        RawConfigParser(inline_comment_prefixes=(";",)).read_string(text)
-    except configparser.DuplicateOptionError as error:
-        yield f"{path}: line {error.lineno}: {error.option} stands twice, the last one counts"
-    except configparser.DuplicateSectionError as error:
-        yield f"{path}: line {error.lineno}: [{error.section}] stands twice"
+def _duplicates(text: str, path: Path) -> list[str]:
+    """A line about each key and section that stands twice."""
+    lines, notes = text.split("\n"), list[str]()
+    while True:
+        strict = RawConfigParser(**{**_DIALECT, "strict": True})
+        try:
+            strict.read_string("\n".join(lines))
+        except configparser.DuplicateOptionError as error:
+            what, number = f"{error.option} stands twice, the last one counts", error.lineno
+        except configparser.DuplicateSectionError as error:
+            what, number = f"[{error.section}] stands twice", error.lineno
+        else:
+            return notes
+        notes.append(f"{path}: line {number}: {what}")
+        # The parser stops at the first one: without it, it gets to the next.
+        lines[(number or 1) - 1] = ""
 
 
 def _automatic(path: Path, main: str, sign: str) -> dict[str, str]:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from queue_mover.db import check_conninfo
 
+LARGEST = 1e9
+"""Of numbers: about thirty years, in seconds; more than that, and sleeping fails."""
+
 _TRUE = ("1", "yes", "true", "on")
 _FALSE = ("0", "no", "false", "off")
 
@@ -39,16 +42,23 @@ def _slots(text: str) -> int:
     return number
 
 
-def _number(text: str) -> float:
+def _float(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         raise ValueError("not a number") from None
 
 
+def _number(text: str) -> float:
+    number = _float(text)
+    if not abs(number) <= LARGEST:
+        raise ValueError(f"not a number up to {LARGEST:.0f}")
+    return number
+
+
 def _seconds(text: str) -> float:
-    number = _number(text)
-    if not 0 <= number < float("inf"):
+    number = _float(text)
+    if not 0 <= number <= LARGEST:
         raise ValueError("not a number of seconds, 0 or more")
     return number
 
@@ -80,7 +90,10 @@ def _tables(text: str) -> tuple[str, ...]:
 
 
 def _file(text: str) -> Path | None:
-    return Path(text).expanduser() if text else None
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError:
+        raise ValueError("not a file: no home directory of that user") from None
 
 
 def _connect_string(text: str) -> str:

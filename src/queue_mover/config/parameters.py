@@ -241,7 +241,7 @@ _SYNTAX = Group(
 _ADMIN = Group(
     "The database",
     (
-        Parameter("db", kinds.CONNECT, None, "the database, as a libpq connect string"),
+        Parameter("db", kinds.CONNECT, None, "database, as a libpq connect string"),
         Parameter("maint_delay", kinds.SECONDS, "600", "between rounds of maintenance"),
         Parameter("retry_delay", kinds.SECONDS, "30", "between looks at the retry queue"),
         Parameter(

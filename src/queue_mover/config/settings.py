@@ -198,6 +198,10 @@ def _value(ini: IniFile, section: str, parameter: Parameter, consumer: str) -> o
     if not text:
         text = (parameter.default or "").replace("%(job_name)s", consumer)
     try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{ini.path}: {parameter.name}: not in UTF-8") from None
+    try:
         return parameter.kind.parse(text)
     except ValueError as error:
         shown = "" if parameter.kind is kinds.CONNECT else f" {text!r} is"

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from glob import glob
+from pathlib import Path
 from typing import Any
 
 from queue_mover.config.inifile import IniFile
@@ -22,8 +24,8 @@ def collect(
     """
     folder = ini.path.absolute().parent
     for pattern in include:
-        for path in sorted(folder.glob(pattern)):
-            ini.merge(path)
+        for name in sorted(glob(str(folder / pattern))):  # noqa: PTH207 - patterns may be absolute
+            ini.merge(Path(name))
     listed = _listed(ini, catalogue) if catalogue else {}
     written = [section.removeprefix(PREFIX).strip() for section in ini.sections(PREFIX)]
     sections = {}
