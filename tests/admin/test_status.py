@@ -86,6 +86,11 @@ def test_one_queue_of_several(source: psycopg.Connection, source_queue: str) -> 
     assert [consumer.name for consumer in status.consumers] == ["of_another"]
 
 
+def test_missing_queue_is_named(source: psycopg.Connection, source_queue: str) -> None:
+    with pytest.raises(OperatorError, match=rf'no queue "typo" .*there: {source_queue}'):
+        gather(source, "typo")
+
+
 def test_needs_no_privilege(
     source: psycopg.Connection, source_db: Database, source_queue: str
 ) -> None:
