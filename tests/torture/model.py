@@ -1,0 +1,283 @@
+"""The batch protocol between two databases as plain states, for every schedule of two movers.
+
+A mover is a generator that stops after each statement. A yield of True says that the server has
+more statements of ours already: these it may execute although the client is dead. `Protocol` says
+what the real mover does; a mutant changes one thing of it. The decision is the real one.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+
+from queue_mover.decision import Decision
+from queue_mover.decision import decide as real_decide
+from queue_mover.model import Batch, Position, Tick
+
+HERE = "the source"
+Steps = Generator[bool, None, None]
+Decide = Callable[[Batch, Position | None, str, Callable[[], bool]], Decision]
+
+
+class BrokenError(AssertionError):
+    """An event lost, doubled or out of order, or a mover that gives up without reason."""
+
+
+class ServerError(Exception):
+    """A statement fails; the mover rolls back and begins anew."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What can be taken away from the protocol."""
+
+    source_lock: bool = True
+    target_lock: bool = True
+    finish_first: bool = False
+    """Tell the source before the target commits."""
+    split: str = ""
+    """"data" or "position": what the target commits first, by itself."""
+    decide: Decide = real_decide
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """The consumer's row on the source."""
+
+    last: int = 0
+    batch: int | None = None
+    next: int | None = None
+
+
+@dataclass
+class Source:
+    """Ticks are numbered by their place in the list; each knows how many events are before it."""
+
+    events: list[int] = field(default_factory=list)
+    ticks: list[tuple[int, str]] = field(default_factory=lambda: [(0, "first")])
+    committed: Subscription = Subscription()
+    staged: dict[int, Subscription] = field(default_factory=dict)
+    lock: int | None = None
+    batch_ids: int = 0
+
+    def sees(self, me: int) -> Subscription:
+        return self.staged.get(me, self.committed)
+
+    def row_is_taken(self, me: int) -> bool:
+        return any(other != me for other in self.staged)
+
+    def commit(self, me: int) -> None:
+        self.committed = self.staged.get(me, self.committed)
+        self.rollback(me)
+
+    def rollback(self, me: int) -> None:
+        self.staged.pop(me, None)
+        if self.lock == me:
+            self.lock = None
+
+    def tick(self, number: int) -> Tick:
+        return Tick(number, self.ticks[number][1])
+
+
+@dataclass
+class Target:
+    """What is committed, and what each open transaction would add."""
+
+    content: list[int] = field(default_factory=list)
+    position: Position | None = None
+    data: dict[int, list[int]] = field(default_factory=dict)
+    positions: dict[int, Position] = field(default_factory=dict)
+    lock: int | None = None
+
+    def commit(self, me: int) -> None:
+        self.content += self.data.get(me, [])
+        self.position = self.positions.get(me, self.position)
+        self.rollback(me)
+
+    def rollback(self, me: int) -> None:
+        self.data.pop(me, None)
+        self.positions.pop(me, None)
+        if self.lock == me:
+            self.lock = None
+
+
+@dataclass
+class World:
+    """Both databases, and whether the source was ever restored from a backup."""
+
+    protocol: Protocol
+    source: Source = field(default_factory=Source)
+    target: Target = field(default_factory=Target)
+    restored: bool = False
+
+    def rollback(self, me: int) -> None:
+        """The client is gone: both servers roll back what it had open."""
+        self.source.rollback(me)
+        self.target.rollback(me)
+
+
+def mover(world: World, me: int, span: int) -> Steps:
+    """A mover that takes so many ticks in a batch, until it is lost."""
+    applied: int | None = None
+    while True:
+        try:
+            batch = yield from _next_batch(world, me, span, applied)
+            applied = None
+            if batch is None:
+                yield False
+                continue
+            decision = yield from _bring(world, me, batch)
+        except ServerError:
+            world.rollback(me)
+            applied = None
+            yield False
+            continue
+        if decision in (Decision.LOST, Decision.REWRITTEN, Decision.FOREIGN):
+            if not world.restored:
+                raise BrokenError(f"{decision} without reason: {batch}, {world.target.position}")
+            return
+        if decision in (Decision.APPLY, Decision.SKIP) and not world.protocol.finish_first:
+            applied = batch.id
+
+
+def _next_batch(
+    world: World, me: int, span: int, applied: int | None
+) -> Generator[bool, None, Batch | None]:
+    source = world.source
+    while world.protocol.source_lock and source.lock not in (None, me):
+        yield True
+    if world.protocol.source_lock:
+        source.lock = me
+    yield True
+    if applied is not None:
+        yield from _finish(source, me, applied)
+    row = source.sees(me)
+    yield True
+    if row.batch is None and row.last + 1 < len(source.ticks):
+        source.batch_ids += 1
+        following = min(row.last + span, len(source.ticks) - 1)
+        row = Subscription(row.last, source.batch_ids, following)
+        while source.row_is_taken(me):
+            yield True
+        source.staged[me] = row
+        yield True
+    source.commit(me)
+    yield False
+    if row.batch is None or row.next is None:
+        return None
+    return Batch(row.batch, source.tick(row.last), source.tick(row.next), "")
+
+
+def _finish(source: Source, me: int, batch: int) -> Steps:
+    while source.row_is_taken(me):
+        yield True
+    row = source.sees(me)
+    if row.batch == batch and row.next is not None:
+        source.staged[me] = Subscription(row.next)
+    yield True
+
+
+def _bring(world: World, me: int, batch: Batch) -> Generator[bool, None, Decision | None]:
+    source, target, protocol = world.source, world.target, world.protocol
+    if protocol.target_lock and target.lock not in (None, me):
+        yield False
+        return None
+    target.lock = me if protocol.target_lock else None
+    yield True
+    position = target.position
+    yield False
+    decision = protocol.decide(batch, position, HERE, lambda: source.committed.batch == batch.id)
+    yield False
+    if decision is not Decision.APPLY:
+        target.rollback(me)
+        return decision
+    yield from _copy(world, me, batch)
+    if protocol.finish_first:
+        yield from _finish(source, me, batch.id)
+        source.commit(me)
+        yield False
+    yield from _commit(world, me, Position(batch.end.id, HERE, batch.end.mark))
+    return decision
+
+
+def _copy(world: World, me: int, batch: Batch) -> Steps:
+    source = world.source
+    if source.committed.batch != batch.id:
+        raise ServerError("batch not found")
+    first, last = (source.ticks[tick.id][0] for tick in (batch.start, batch.end))
+    events = source.events[first:last]
+    for part in (events[: len(events) // 2], events[len(events) // 2 :]):
+        world.target.data.setdefault(me, []).extend(part)
+        yield False
+
+
+def _commit(world: World, me: int, position: Position) -> Steps:
+    target, split = world.target, world.protocol.split
+    if split == "data":
+        target.commit(me)
+        yield False
+    if split == "position":
+        data = target.data.pop(me, [])
+        target.positions[me] = position
+        target.commit(me)
+        yield False
+        target.data[me] = data
+    target.positions[me] = position
+    yield True
+    target.commit(me)
+    yield False
+
+
+def rewind(world: World, me: int) -> Steps:
+    """The operator's --rewind."""
+    source, target = world.source, world.target
+    while target.lock not in (None, me):
+        yield True
+    target.lock = me
+    yield False
+    position = target.position
+    if position is not None:
+        while source.lock not in (None, me):
+            yield True
+        source.lock = me
+        yield False
+        if position.tick < len(source.ticks):
+            while source.row_is_taken(me):
+                yield True
+            source.staged[me] = Subscription(position.tick)
+            yield False
+            source.commit(me)
+        yield False
+    world.rollback(me)
+
+
+def never_skip(batch: Batch, *_: object) -> Decision:
+    """Apply whatever the source gives."""
+    return Decision.APPLY
+
+
+def skip_the_rest(batch: Batch, position: Position | None, *_: object) -> Decision:
+    """Whatever does not fit must be there already."""
+    fits = position is None or position.tick == batch.start.id
+    return Decision.APPLY if fits else Decision.SKIP
+
+
+def never_ask(
+    batch: Batch, position: Position | None, source: str, active: Callable[[], bool]
+) -> Decision:
+    """The original's way: whatever fits neither end is lost."""
+    return real_decide(batch, position, source, lambda: True)
+
+
+def never_lost(
+    batch: Batch, position: Position | None, source: str, active: Callable[[], bool]
+) -> Decision:
+    """Whatever fits neither end is applied: nothing is known to be stale."""
+    decision = real_decide(batch, position, source, active)
+    return Decision.APPLY if decision in (Decision.LOST, Decision.STALE) else decision
+
+
+def ids_only(
+    batch: Batch, position: Position | None, source: str, active: Callable[[], bool]
+) -> Decision:
+    """A tick is its number: one of a restored source is taken for the one that was applied."""
+    old = position and replace(position, mark=None)
+    return real_decide(batch, old, source, active)

@@ -1,0 +1,191 @@
+"""Every schedule of two movers, crashes anywhere, keeps each event once; no mutant does.
+
+What each mutant lacks is what the protocol cannot do without: each is found failing.
+"""
+
+import contextlib
+from copy import deepcopy
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.torture import model
+from tests.torture.model import BrokenError, Protocol, Steps, World
+
+SPANS = (1, 3)
+"""Ticks in a batch, for each of the two movers: hosts may be configured differently."""
+ENOUGH = 2000
+"""Steps in which a mover alone brings all that waits."""
+
+
+class Machine(RuleBasedStateMachine):
+    """Two movers, an operator and their two databases."""
+
+    protocol = Protocol()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(self.protocol)
+        self.ids = count(1)
+        self.clients = count(1)
+        self.running: list[tuple[int, Steps]] = [self.start(span) for span in SPANS]
+        self.orphans: list[tuple[int, Steps]] = []
+        self.in_flight: dict[int, bool] = {}
+        self.backup = deepcopy(self.world.source)
+        self.frozen: list[int] | None = None
+
+    def start(self, span: int) -> tuple[int, Steps]:
+        """A mover, under a number of its own."""
+        me = next(self.clients)
+        return me, model.mover(self.world, me, span)
+
+    def step(self, client: tuple[int, Steps]) -> bool:
+        """One statement. Returns whether there is more to come."""
+        me, steps = client
+        try:
+            self.in_flight[me] = next(steps)
+        except StopIteration:
+            return False
+        return True
+
+    @rule(events=st.integers(0, 3))
+    def produce_and_tick(self, events: int) -> None:
+        """Somebody commits events, and the ticker comes."""
+        source = self.world.source
+        source.events += [next(self.ids) for _ in range(events)]
+        source.ticks.append((len(source.events), f"tick at {next(self.ids)}"))
+
+    @rule(number=st.integers(0, 1), steps=st.integers(1, 16))
+    def go_on(self, number: int, steps: int) -> None:
+        """A mover executes some statements; the other one waits, or is frozen."""
+        for _ in range(steps):
+            self.step(self.running[number])
+
+    @rule(number=st.integers(0, 1), late=st.booleans())
+    def crash(self, number: int, late: bool) -> None:
+        """A mover dies and another one starts; the server may go on with what it was sent."""
+        client = self.running[number]
+        self.running[number] = self.start(SPANS[number])
+        if late and self.in_flight.get(client[0]):
+            self.orphans.append(client)
+        else:
+            self.world.rollback(client[0])
+
+    @precondition(lambda self: self.orphans)
+    @rule(steps=st.integers(1, 8))
+    def orphan_goes_on(self, steps: int) -> None:
+        """A server executes what a dead client had sent."""
+        client = self.orphans[0]
+        for _ in range(steps):
+            if not self.in_flight[client[0]]:
+                self.world.rollback(client[0])
+                self.orphans.pop(0)
+                return
+            self.step(client)
+
+    @rule(steps=st.integers(1, 12))
+    def rewind(self, steps: int) -> None:
+        """An operator's --rewind, to its end or not."""
+        me = next(self.clients)
+        command = model.rewind(self.world, me)
+        for _ in range(steps):
+            next(command, None)
+        self.world.rollback(me)
+
+    @rule()
+    def back_up(self) -> None:
+        """Remember the source as it is committed."""
+        source = deepcopy(self.world.source)
+        source.staged.clear()
+        source.lock = None
+        self.backup = source
+
+    @precondition(lambda self: not self.world.restored)
+    @rule()
+    def restore(self) -> None:
+        """The source comes back as it was; movers lose their connections."""
+        world = self.world
+        for number, span in enumerate(SPANS):
+            world.rollback(self.running[number][0])
+            self.running[number] = self.start(span)
+        for me, _ in self.orphans:
+            world.rollback(me)
+        self.orphans.clear()
+        world.source = self.backup
+        world.restored = True
+        if len(world.target.content) > len(self.backup.events):
+            # The target has what the source has lost: nothing may follow that.
+            self.frozen = world.target.content[:]
+
+    @invariant()
+    def target_is_a_prefix_of_the_source(self) -> None:
+        """Each event once, in order, none left out."""
+        content, events = self.world.target.content, self.world.source.events
+        expected = events[: len(content)] if self.frozen is None else self.frozen
+        if content != expected:
+            raise BrokenError(f"target has {content}, source {events}")
+
+    def teardown(self) -> None:
+        """With everything working again, the rest comes, unless a restore stops the mover."""
+        world = self.world
+        for me, _ in (*self.running, *self.orphans):
+            world.rollback(me)
+        last = self.start(SPANS[0])
+        for _ in range(ENOUGH):
+            if not self.step(last):
+                break
+        self.target_is_a_prefix_of_the_source()
+        waiting = world.source.events[: world.source.ticks[-1][0]]
+        if not world.restored and world.target.content != waiting:
+            raise BrokenError(f"target has {world.target.content}, ticked are {waiting}")
+
+
+def explore(protocol: Protocol, examples: int) -> None:
+    """Try schedules; the same ones each time. Raises BrokenError for the first that fails."""
+    machine = type("Explored", (Machine,), {"protocol": protocol})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_each_event_once_whatever_the_schedule() -> None:
+    explore(Protocol(), 600)
+
+
+MUTANTS = {
+    "no lock on the source": Protocol(source_lock=False),
+    "no lock on the target": Protocol(target_lock=False),
+    "the source is told first": Protocol(finish_first=True),
+    "data committed before the position": Protocol(split="data"),
+    "position committed before the data": Protocol(split="position"),
+    "never skips": Protocol(decide=model.never_skip),
+    "skips what does not fit": Protocol(decide=model.skip_the_rest),
+    "takes stale for lost": Protocol(decide=model.never_ask),
+    "applies what does not fit": Protocol(decide=model.never_lost),
+    "knows ticks by number only": Protocol(decide=model.ids_only),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_model_finds_what_a_mutant_breaks(mutant: str) -> None:
+    with pytest.raises(BrokenError), contextlib.redirect_stdout(None):
+        explore(MUTANTS[mutant], 5000)
