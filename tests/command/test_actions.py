@@ -14,7 +14,7 @@ def test_register_then_move(world: World) -> None:
 
 
 def test_register_anew_forgets_the_position(world: World) -> None:
-    world.target.execute("select pgq_ext.set_last_tick('mover', 77)")
+    world.target.execute("select pgq_ext.set_last_tick(%s, 77)", [world.job])
     world.run("--register").check()
     assert world.position() is None
     assert world.consumer() is not None
@@ -56,7 +56,9 @@ def test_rewind_goes_back_to_the_target(world: World) -> None:
     position = world.position()
     assert position is not None
     world.produce(4, first=4)
-    world.source.execute("select pgq.register_consumer_at(%s, 'mover', null)", [world.source_queue])
+    world.source.execute(
+        "select pgq.register_consumer_at(%s, %s, null)", [world.source_queue, world.job]
+    )
     world.run("--rewind").check()
     assert world.consumer() == (position, None)
     world.drain().check()
@@ -83,7 +85,7 @@ def test_an_action_without_a_server(world: World, action: str) -> None:
 @pytest.mark.parametrize("action", ["--register", "--rewind"])
 def test_an_action_without_the_queue(world: World, action: str) -> None:
     """Given a queue name with a slip, then nothing changes, and the name is told."""
-    world.target.execute("select pgq_ext.set_last_tick('mover', 77)")
+    world.target.execute("select pgq_ext.set_last_tick(%s, 77)", [world.job])
     result = world.run(action, queue_name="nothing")
     assert result.returncode == 1
     assert "Traceback" not in result.stderr

@@ -79,7 +79,9 @@ def test_ini_makes_a_file_that_works(world: World) -> None:
     world.register()
     world.produce(3)
     values = [f"--set={key}={value}" for key, value in world.settings.items()]
-    sample = queue_mover3("--ini", *values, "--set=loop_delay=0", "--set=job_name=mover").check()
+    sample = queue_mover3(
+        "--ini", *values, "--set=loop_delay=0", f"--set=job_name={world.job}"
+    ).check()
     made = world.directory / "made.ini"
     made.write_text(sample.stdout)
     queue_mover3(made).check()
@@ -104,7 +106,9 @@ def test_set_overrides_the_file(world: World) -> None:
     create_queue(world.target, "elsewhere")
     world.register()
     world.produce(2)
-    world.drain("--set", "dst_queue_name=elsewhere", "--set", "DST_QUEUE_NAME = to_here").check()
+    world.drain(
+        "--set", "dst_queue_name=elsewhere", "--set", f"DST_QUEUE_NAME = {world.target_queue}"
+    ).check()
     assert world.arrived() == 2
 
 

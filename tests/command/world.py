@@ -22,7 +22,7 @@ from testbed.processes import (
     wait_until,
     write_ini,
 )
-from testbed.queues import last_tick, produce, qualified, queue_table, tick
+from testbed.queues import create_queue, last_tick, produce, qualified, queue_table, tick
 from testbed.reaper import REAPER
 
 PATIENCE = 30.0
@@ -30,18 +30,22 @@ PATIENCE = 30.0
 
 
 class World:
-    """Both databases, and a directory of its own with the config file `mover.ini`.
+    """A queue in each of two databases, and a directory with the config file.
 
-    The job, and so the consumer, is called mover. Whatever runs at the end is killed.
+    The names of queues and job, and so of file and consumer, are its own: worlds may share
+    databases. Whatever runs at the end is killed.
     """
 
     def __init__(
-        self, directory: Path, source_db: Database, target_db: Database, queues: tuple[str, str]
+        self, number: int, directory: Path, source_db: Database, target_db: Database
     ) -> None:
         self.directory = directory
         self.source_db, self.target_db = source_db, target_db
         self.source, self.target = source_db.connect(), target_db.connect()
-        self.source_queue, self.target_queue = queues
+        self.job = f"mover{number}"
+        self.source_queue, self.target_queue = f"from{number}", f"to{number}"
+        create_queue(self.source, self.source_queue)
+        create_queue(self.target, self.target_queue)
         self.settings: dict[str, object] = {
             "src_db": source_db.conninfo(),
             "dst_db": target_db.conninfo(),
@@ -59,7 +63,7 @@ class World:
     @property
     def config(self) -> Path:
         """The config file."""
-        return self.directory / "mover.ini"
+        return self.directory / f"{self.job}.ini"
 
     @property
     def pidfile(self) -> Path:
@@ -129,7 +133,7 @@ class World:
 
     def register(self) -> None:
         """Register the consumer as the program would, without running it."""
-        self.source.execute("select pgq.register_consumer(%s, 'mover')", [self.source_queue])
+        self.source.execute("select pgq.register_consumer(%s, %s)", [self.source_queue, self.job])
 
     def produce(self, count: int, *, first: int = 1) -> None:
         """Produce events on the source, and tick."""
@@ -152,8 +156,8 @@ class World:
     def consumer(self) -> tuple[int, int | None] | None:
         """The position on the source, and the active batch; None where not registered."""
         row = self.source.execute(
-            "select last_tick, current_batch from pgq.get_consumer_info(%s, 'mover')",
-            [self.source_queue],
+            "select last_tick, current_batch from pgq.get_consumer_info(%s, %s)",
+            [self.source_queue, self.job],
         ).fetchone()
         return (row[0], row[1]) if row else None
 
@@ -163,7 +167,7 @@ class World:
 
     def position(self) -> int | None:
         """The position on the target."""
-        row = self.target.execute("select pgq_ext.get_last_tick('mover')").fetchone()
+        row = self.target.execute("select pgq_ext.get_last_tick(%s)", [self.job]).fetchone()
         assert row is not None
         return None if row[0] is None else int(row[0])
 
@@ -183,14 +187,14 @@ class World:
 
     def wait_for_stall(self) -> None:
         """Wait until a batch is on its way and stalled."""
-        waiting = (
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
-            " and datname = current_database() and application_name = 'mover'"
-        )
-        wait_until(lambda: self._count(waiting) > 0, PATIENCE, "a stalled batch")
+        wait_until(lambda: self._waiting() > 0, PATIENCE, "a stalled batch")
 
-    def _count(self, statement: str) -> int:
-        row = self.target.execute(statement.encode()).fetchone()
+    def _waiting(self) -> int:
+        row = self.target.execute(
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+            " and datname = current_database() and application_name = %s",
+            [self.job],
+        ).fetchone()
         assert row is not None
         return int(row[0])
 
@@ -198,11 +202,27 @@ class World:
         """The server processes that serve the mover."""
         rows = database.execute(
             "select pid from pg_stat_activity"
-            " where datname = current_database() and application_name = 'mover'"
+            " where datname = current_database() and application_name = %s",
+            [self.job],
         )
         return {row[0] for row in rows}
 
+    def reconnect(self) -> None:
+        """Connect anew, after a restart of a server."""
+        self.source.close()
+        self.target.close()
+        self.source, self.target = self.source_db.connect(), self.target_db.connect()
+
     # The end
+
+    def _left_over(self) -> list[int]:
+        """The living processes that were started with a file of this world."""
+        found = []
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if str(self.config) in cmdline.read_text(errors="replace").split("\0"):
+                    found.append(int(cmdline.parent.name))
+        return found
 
     def __enter__(self) -> Self:
         return self
@@ -215,9 +235,10 @@ class World:
     ) -> None:
         for process in self._processes:
             process.kill()
-        for pid in self._daemons:
+        for pid in self._left_over():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        for pid in self._daemons:
             REAPER.forget_process(pid)
         self.source.close()
         self.target.close()

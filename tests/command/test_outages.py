@@ -1,0 +1,141 @@
+"""A server goes away and comes back; an error repeats; connections age."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from testbed.cluster import Cluster
+from testbed.processes import wait_until
+from tests.command.world import PATIENCE, World
+
+
+def errors(log: str) -> list[str]:
+    return [line for line in log.splitlines() if " ERROR " in line]
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_one_line_when_a_server_goes_and_one_when_it_is_back(
+    world: World, request: pytest.FixtureRequest, side: str
+) -> None:
+    cluster: Cluster = request.getfixturevalue(f"{side}_cluster")
+    process = world.start(exception_sleep=0.2)
+    world.produce(2)
+    world.wait_for_events(2)
+    cluster.stop()
+    world.logged(f"ERROR {side} database not available: ")
+    world.logged("Connection refused")
+    cluster.start()
+    world.logged("INFO recovered: working again")
+    world.reconnect()
+    world.produce(3, first=3)
+    world.wait_for_events(5)
+    assert world.identical()
+    assert process.stop() == 0
+    told = errors(world.log)
+    assert world.log.count("recovered") == 1
+    assert "Traceback" not in world.log
+    assert len(told) == 1, told
+
+
+def test_a_server_that_is_away_at_the_start_is_waited_for(
+    world: World, source_cluster: Cluster
+) -> None:
+    world.register()
+    world.produce(3)
+    source_cluster.stop()
+    process = world.launch(world.write(exception_sleep=0.2))
+    world.logged("ERROR source database not available: ")
+    source_cluster.start()
+    world.wait_for_events(3)
+    world.logged("INFO recovered: working again")
+    assert process.stop() == 0
+    assert "Traceback" not in world.log
+
+
+def test_a_repeated_error_is_told_once(world: World) -> None:
+    process = world.launch("-v", world.write(src_db="host=127.0.0.1 port=1", exception_sleep=0.1))
+    world.logged(" DEBUG still failing: source database not available: ", 5)
+    assert len(errors(world.log)) == 1
+    assert "retrying, up to every 0.1 s" in errors(world.log)[0]
+    assert process.stop() == 0
+
+
+def test_without_looping_an_outage_ends_it(world: World) -> None:
+    result = world.drain(dst_db="host=127.0.0.1 port=1")
+    assert result.returncode == 1
+    assert len(errors(result.stderr)) == len(result.stderr.splitlines()) == 1
+    assert "target database not available: " in result.stderr
+
+
+@contextlib.contextmanager
+def breaking(world: World) -> Iterator[None]:
+    """Make the target fail in a way that the program does not know, as long as the block lasts."""
+    row = world.target.execute(
+        "select pg_get_functiondef('pgq_ext.get_last_tick(text)'::regprocedure)"
+    ).fetchone()
+    assert row is not None
+    world.target.execute(
+        "create or replace function pgq_ext.get_last_tick(a_consumer text) returns bigint"
+        " language plpgsql as $$ begin return 1 / 0; end $$"
+    )
+    yield
+    world.target.execute(row[0])
+
+
+@pytest.mark.parametrize(
+    ("quiet", "traceback"),
+    [
+        (None, True),
+        ("KeyError, ValueError", True),
+        ("StatementError", False),
+        ("DivisionByZero", False),
+        ("KeyError, DatabaseError", False),
+        ("ALL", False),
+    ],
+)
+def test_an_unknown_error_has_a_traceback_unless_it_is_quiet(
+    world: World, quiet: str | None, *, traceback: bool
+) -> None:
+    with breaking(world):
+        world.register()
+        world.produce(2)
+        process = world.launch(world.write(exception_sleep=0.1, exception_quiet=quiet))
+        world.logged(f"Job {world.job} crashed: ")
+        world.logged("division by zero")
+    world.wait_for_events(2)
+    world.logged("recovered")
+    assert ("Traceback" in world.log) is traceback
+    assert (" WARNING Job" in world.log) is not traceback
+    assert process.stop() == 0
+
+
+def test_quiet_errors_are_loud_after_the_grace_period(world: World) -> None:
+    with breaking(world):
+        world.register()
+        world.produce(2)
+        process = world.launch(
+            world.write(exception_sleep=0.1, exception_quiet="ALL", exception_grace=0)
+        )
+        world.logged("Traceback")
+    world.wait_for_events(2)
+    assert process.stop() == 0
+
+
+@pytest.mark.parametrize(("lifetime", "replaced"), [("0.2", True), ("0", False), ("1200", False)])
+def test_connections_age(world: World, lifetime: str, *, replaced: bool) -> None:
+    process = world.start(connection_lifetime=lifetime)
+    seen: set[int] = set()
+    batches = 0
+
+    def enough() -> bool:
+        nonlocal batches
+        batches += 1
+        world.produce(1)
+        world.wait_for_events(batches)
+        seen.update(world.backends(world.source))
+        return len(seen) >= 3 or (not replaced and batches == 10)
+
+    wait_until(enough, PATIENCE, "new connections", interval=0.1)
+    assert (len(seen) >= 3) is replaced
+    assert process.stop() == 0

@@ -1,0 +1,140 @@
+"""INT, INT twice and TERM: asleep, waiting for a server, and in the middle of a batch."""
+
+import signal
+import time
+
+import pytest
+
+from testbed.processes import Process, wait_until
+from tests.command.world import PATIENCE, World
+
+SLEEPER = 60
+"""Seconds of loop_delay, longer than any patience here."""
+
+
+def interrupt_until_it_ends(process: Process) -> int:
+    """Press Ctrl-C as an impatient operator does."""
+
+    def ended() -> bool:
+        if process.running:
+            process.send(signal.SIGINT)
+            time.sleep(0.2)
+        return not process.running
+
+    wait_until(ended, PATIENCE, "the end")
+    return process.wait()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_a_sleeping_one_wakes_at_once(world: World, number: signal.Signals, code: int) -> None:
+    world.register()
+    world.produce(2)
+    process = world.start(loop_delay=SLEEPER)
+    world.wait_for_events(2)
+    assert process.stop(number, timeout=SLEEPER / 2) == code
+    assert not world.pidfile.exists()
+    assert world.finished() or number == signal.SIGTERM
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_one_that_waits_to_retry_wakes_at_once(
+    world: World, number: signal.Signals, code: int
+) -> None:
+    process = world.launch(world.write(src_db="host=127.0.0.1 port=1", exception_sleep=SLEEPER))
+    process.wait_for_output("source database not available")
+    time.sleep(0.2)
+    assert process.stop(number) == code
+    assert not world.pidfile.exists()
+
+
+def test_int_finishes_the_batch(world: World) -> None:
+    """Given a batch on its way, when interrupted, then it arrives, and the source knows."""
+    with world.stalled():
+        world.produce(5)
+        process = world.start()
+        world.wait_for_stall()
+        process.send(signal.SIGINT)
+        time.sleep(1.5)
+        assert process.running
+        assert not world.finished()
+    assert process.wait() == 0
+    assert world.identical()
+    assert world.finished()
+
+
+def test_int_leaves_the_next_batch_alone(world: World) -> None:
+    with world.stalled():
+        world.produce(5)
+        process = world.start(max_batch_events=0)
+        world.wait_for_stall()
+        world.produce(5, first=6)
+        process.send(signal.SIGINT)
+        time.sleep(0.5)
+    assert process.wait() == 0
+    assert world.arrived() == 5
+    assert world.consumer() == (world.position(), None)
+
+
+def test_a_second_int_long_after_the_first_changes_nothing(world: World) -> None:
+    with world.stalled():
+        world.produce(5)
+        process = world.start()
+        world.wait_for_stall()
+        for _ in range(2):
+            process.send(signal.SIGINT)
+            time.sleep(1.5)
+        assert process.running
+    assert process.wait() == 0
+    assert world.identical()
+
+
+def test_double_int_abandons_the_batch_which_is_replayed(world: World) -> None:
+    with world.stalled():
+        world.produce(5)
+        process = world.start()
+        world.wait_for_stall()
+        assert interrupt_until_it_ends(process) == 1
+        assert "WARNING Double ^C, fast exit" in process.stderr
+        assert "Traceback" not in process.stderr
+        assert not world.pidfile.exists()
+    wait_until(lambda: not world.backends(world.target), PATIENCE, "the rollback")
+    assert (world.arrived(), world.position()) == (0, None)
+    assert not world.finished()
+    world.drain().check()
+    assert world.identical()
+    assert world.finished()
+
+
+def test_term_rolls_the_batch_back(world: World) -> None:
+    with world.stalled():
+        world.produce(5)
+        process = world.start()
+        world.wait_for_stall()
+        assert process.stop(signal.SIGTERM) == 143
+        assert "Traceback" not in process.stderr
+        assert not world.pidfile.exists()
+    wait_until(lambda: not world.backends(world.target), PATIENCE, "the rollback")
+    assert (world.arrived(), world.position()) == (0, None)
+    world.drain().check()
+    assert world.identical()
+
+
+def test_term_ends_a_daemon_and_removes_its_pidfile(world: World) -> None:
+    pid = world.daemon()
+    with world.stalled():
+        world.produce(5)
+        world.wait_for_stall()
+        world.run("-k").check()
+        world.stopped(pid)
+        assert not world.pidfile.exists()
+    world.logged("got SIGTERM")
+
+
+def test_term_while_stopping(world: World) -> None:
+    with world.stalled():
+        world.produce(5)
+        process = world.start()
+        world.wait_for_stall()
+        process.send(signal.SIGINT)
+        time.sleep(0.3)
+        assert process.stop(signal.SIGTERM) == 143
