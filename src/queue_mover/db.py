@@ -56,6 +56,11 @@ def check_conninfo(text: str) -> None:
         ) from None
 
 
+def has_password(text: str) -> bool:
+    """Whether a connect string holds a password."""
+    return "password" in conninfo.conninfo_to_dict(text)
+
+
 def describe(text: str) -> str:
     """Where a connect string leads, for messages: never a password."""
     values = conninfo.conninfo_to_dict(text)

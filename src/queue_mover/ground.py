@@ -6,7 +6,7 @@ from queue_mover import copy, source, target
 from queue_mover.db import Connection, boundary
 from queue_mover.decision import foreign_position
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Batch, Log, Position, Route
+from queue_mover.model import Batch, Log, Policy, Position, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,13 @@ class Ground:
         return Position(batch.end.id, self.identity, batch.end.mark)
 
 
-def prepare(
-    src: Connection, dst: Connection, route: Route, log: Log, *, may_register: bool
-) -> Ground:
+def prepare(src: Connection, dst: Connection, route: Route, policy: Policy, log: Log) -> Ground:
     """Check both sides, and register the consumer when it is new.
 
     Raises NotReadyError, with the remedy, when a batch could not be moved.
     """
     there = target.inspect(dst, route)
-    target.check(there, route)
+    target.check(there, route, inserts=policy.insert)
     with boundary("source"):
         here = source.inspect(src, route)
         source.check(here, route)
@@ -44,9 +42,11 @@ def prepare(
                 source.lock(src, route)
                 with boundary("target"):
                     position = target.position(dst, route, remembers=there.remembers)
-                check_first(route, position, here.identity, allowed=may_register)
+                check_first(route, position, here.identity, allowed=policy.auto_register)
                 log.info("Registering consumer on source queue")
                 source.register(src, route)
+    if policy.insert:
+        log.warning("write_with = insert_event: ev_time becomes the time of arrival")
     if not there.remembers:
         log.warning(
             "the target does not remember which source a position came from:"

@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import logging.handlers
+import stat
 import sys
 from collections.abc import Mapping, MutableMapping
 from importlib import import_module
@@ -77,6 +78,11 @@ def _handlers(settings: LogSettings, level: int) -> list[logging.Handler]:
 
 def _open(path: Path, settings: LogSettings) -> logging.Handler:
     try:
+        if path.is_symlink() and path.parent.stat().st_mode & stat.S_IWOTH:
+            raise ConfigError(
+                f"logfile: {path} is a symbolic link in a folder that anyone may write to;"
+                " remedy: a folder of its own"
+            )
         return logging.handlers.RotatingFileHandler(
             path, maxBytes=settings.log_size, backupCount=settings.log_count
         )

@@ -34,6 +34,18 @@ class BatchLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What a mover may do without being asked, and how it writes."""
+
+    auto_register: bool = True
+    """Register the consumer at the first start."""
+    quarantine: bool = False
+    """Keep aside the events that the target cannot take, instead of stopping."""
+    insert: bool = False
+    """Write with `pgq.insert_event` instead of COPY."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """A tick of the source queue, and by what to know it again."""
 

@@ -8,12 +8,12 @@ No sleep and no retry here: after an error the next call starts from what the tw
 databases say.
 """
 
-from queue_mover import copy, quarantine, source, target
+from queue_mover import copy, insert, quarantine, source, target
 from queue_mover.db import Connection, Sessions, boundary
 from queue_mover.decision import Decision, decide, explain
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.ground import Ground, prepare
-from queue_mover.model import Batch, BatchLimits, Log, Outcome, Result, Route
+from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Result, Route
 
 
 class Mover:
@@ -26,17 +26,14 @@ class Mover:
         source: Sessions,
         target: Sessions,
         log: Log,
-        *,
-        auto_register: bool = True,
-        quarantines: bool = False,
+        policy: Policy,
     ) -> None:
         self.route = route
         self._limits = limits
         self._source = source
         self._target = target
         self._log = log
-        self._auto_register = auto_register
-        self._quarantines = quarantines
+        self._policy = policy
         self._ground: Ground | None = None
         self._applied: Batch | None = None
         self._idle = False
@@ -46,7 +43,7 @@ class Mover:
         try:
             return self._move(careful=False)
         except BadEventError:
-            if not self._quarantines:
+            if not self._policy.quarantine:
                 raise
         return self._move(careful=True)
 
@@ -102,8 +99,11 @@ class Mover:
     def _copy(
         self, batch: Batch, src: Connection, dst: Connection, table: str, ground: Ground
     ) -> tuple[int, tuple[str, ...]]:
-        select = source.event_select(batch, self.route, copy.COLUMNS)
+        columns = insert.SELECTED if self._policy.insert else copy.COLUMNS
+        select = source.event_select(batch, self.route, columns)
         try:
+            if self._policy.insert:
+                return insert.insert_events(src, select, dst, self.route.target_queue), ()
             return copy.copy_events(src, select, dst, table, ground.encoding), ()
         except BadEventError as error:
             with boundary("source"):
@@ -136,7 +136,7 @@ class Mover:
 
     def _prepare(self) -> Ground:
         with self._source.session() as src, self._target.session() as dst:
-            return prepare(src, dst, self.route, self._log, may_register=self._auto_register)
+            return prepare(src, dst, self.route, self._policy, self._log)
 
     def _report_unfinished(self, batch: Batch) -> None:
         self._log.warning(

@@ -25,7 +25,8 @@ class TargetState:
 
     queue_exists: bool
     inserts_disabled: bool
-    may_write: bool
+    may_copy: bool
+    may_insert: bool
     may_record: bool
     remembers: bool
     """Whether the schema queue_mover is there, which knows where positions came from."""
@@ -62,7 +63,10 @@ def inspect(connection: Connection, route: Route) -> TargetState:
                    coalesce(has_table_privilege(q.queue_data_pfx || '_0', 'insert')
                             and has_sequence_privilege(q.queue_event_seq, 'usage')
                             and has_function_privilege('pgq.current_event_table(text)', 'execute'),
-                            true) as may_write,
+                            true) as may_copy,
+                   has_function_privilege(
+                     'pgq.insert_event(text, text, text, text, text, text, text)', 'execute')
+                     as may_insert,
                    has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
                      as may_record,
                    to_regprocedure('queue_mover.set_origin(text, text, bigint, text)')
@@ -79,7 +83,7 @@ def inspect(connection: Connection, route: Route) -> TargetState:
     return state
 
 
-def check(state: TargetState, route: Route) -> None:
+def check(state: TargetState, route: Route, *, inserts: bool = False) -> None:
     """Raise NotReadyError, with the remedy, when a batch could not be written."""
     queue, role = route.target_queue, state.role
     if not state.queue_exists:
@@ -91,10 +95,15 @@ def check(state: TargetState, route: Route) -> None:
             f'target database: inserts into queue "{queue}" are disabled; remedy:'
             f" UPDATE pgq.queue SET queue_disable_insert = false WHERE queue_name = '{queue}'"
         )
-    if not state.may_write:
+    if inserts and not state.may_insert:
+        raise NotReadyError(
+            f'target database: role "{role}" may not call pgq.insert_event;'
+            f' remedy: GRANT pgq_writer TO "{role}"'
+        )
+    if not inserts and not state.may_copy:
         raise NotReadyError(
             f'target database: role "{role}" may not insert into the event tables of'
-            f' "{queue}"; remedy: GRANT pgq_admin TO "{role}"'
+            f' "{queue}"; remedy: GRANT pgq_admin TO "{role}", or write_with = insert_event'
         )
     if not state.may_record:
         raise NotReadyError(

@@ -50,6 +50,7 @@ MOVER = {
     "pgq_batch_collect_interval": "",
     "pgq_keep_lag": "",
     "on_bad_event": "stop",
+    "write_with": "copy",
     "include": "",
     "dst_connections": "4",
     "pgq_lazy_fetch": "300",
@@ -112,7 +113,7 @@ def test_a_file_with_the_required_keys_alone(tmp_path: Path) -> None:
     assert (mover.src_db, mover.dst_db) == ("dbname=here", "dbname=there")
     assert (mover.route.queue, mover.route.target_queue) == ("from_here", "to_here")
     assert (mover.route.consumer, mover.route.tables) == ("mover", ())
-    assert mover.auto_register
+    assert mover.policy.auto_register
     assert (mover.limits.max_events, mover.limits.min_events) == (50000, 0)
     assert (mover.limits.min_interval, mover.limits.keep_lag) == ("", "")
     assert (process.job_name, process.pidfile, process.loop_delay) == ("mover", None, 1.0)

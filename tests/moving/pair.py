@@ -10,7 +10,7 @@ import psycopg
 
 import queue_mover.db
 from queue_mover.db import Connection
-from queue_mover.model import BatchLimits, Outcome, Result, Route
+from queue_mover.model import BatchLimits, Outcome, Policy, Result, Route
 from queue_mover.mover import Mover
 from testbed import processes
 from testbed.compare import Comparison, compare
@@ -133,7 +133,7 @@ class Pair:
             queue_mover.db.Database("source", self.source_db.conninfo(), "in_process"),
             target,
             logging.getLogger("mover"),
-            auto_register=auto_register,
+            Policy(auto_register=auto_register),
         )
         self._movers.append(mover)
         return mover

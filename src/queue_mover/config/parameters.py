@@ -131,6 +131,13 @@ _BATCHES = Group(
             "an event that the target cannot take, such as bytes its encoding lacks:"
             " stop, or keep it in queue_mover.quarantine on the target and go on",
         ),
+        Parameter(
+            "write_with",
+            kinds.choice("copy", "insert_event"),
+            "copy",
+            "insert_event needs only the role pgq_writer on the target, is slower, and turns"
+            " ev_time into the time of arrival",
+        ),
         Parameter("pgq_lazy_fetch", kinds.INTEGER, "300", "no effect: events are streamed"),
         Parameter("pgq_autocommit", kinds.INTEGER, "0", "no effect"),
     ),

@@ -1,7 +1,8 @@
 """An ini file with its meaning: frozen, validated settings."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,8 +10,9 @@ from typing import Any, TypeVar
 from queue_mover.config import inifile, kinds, parameters, sources
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.parameters import Group, Parameter
+from queue_mover.db import has_password
 from queue_mover.errors import ConfigError
-from queue_mover.model import BatchLimits, Route
+from queue_mover.model import BatchLimits, Policy, Route
 
 T = TypeVar("T", "ProcessSettings", "LogSettings")
 
@@ -67,8 +69,7 @@ class MoverSettings:
     dst_db: str
     route: Route
     limits: BatchLimits
-    auto_register: bool
-    on_bad_event: str
+    policy: Policy
     process: ProcessSettings
 
 
@@ -121,10 +122,20 @@ def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] =
         catalogue["refresh"] if catalogue else 0,
         (
             *ini.warnings,
+            *_exposed(ini, (text for mover in movers for text in (mover.src_db, mover.dst_db))),
             *_unknown_keys(ini, ini.main, parameters.MOVER).values(),
             *(note for section in found.values() for note in _unknown_in_source(ini, section)),
         ),
     )
+
+
+def _exposed(ini: IniFile, connect_strings: Iterable[str]) -> list[str]:
+    """A warning when anyone on the machine can read a password."""
+    if not any(has_password(text) for text in connect_strings):
+        return []
+    if not ini.path.stat().st_mode & stat.S_IROTH:
+        return []
+    return [f"{ini.path}: holds a password and anyone can read it; remedy: chmod o-r {ini.path}"]
 
 
 def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
@@ -145,8 +156,11 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
             min_interval=values["pgq_batch_collect_interval"],
             keep_lag=values["pgq_keep_lag"],
         ),
-        auto_register=values["auto_register"],
-        on_bad_event=values["on_bad_event"],
+        policy=Policy(
+            auto_register=values["auto_register"],
+            quarantine=values["on_bad_event"] == "quarantine",
+            insert=values["write_with"] == "insert_event",
+        ),
         process=_pick(ProcessSettings, values),
     )
 
@@ -176,7 +190,11 @@ def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
         values["maint_delay"],
         values["retry_delay"],
         values["pgq_sql"],
-        (*ini.warnings, *_unknown_keys(ini, ini.main, parameters.ADMIN).values()),
+        (
+            *ini.warnings,
+            *_exposed(ini, [values["db"]]),
+            *_unknown_keys(ini, ini.main, parameters.ADMIN).values(),
+        ),
     )
 
 

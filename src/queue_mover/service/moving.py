@@ -100,8 +100,7 @@ def _task(settings: MoverSettings, connections: int, targets: Targets) -> Task:
             source_database(settings),
             targets.pool(settings, connections),
             log,
-            auto_register=settings.auto_register,
-            quarantines=settings.on_bad_event == "quarantine",
+            settings.policy,
         )
         return MovingJob(mover, log)
 
