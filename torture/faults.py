@@ -36,7 +36,7 @@ class Faults:
         self.kinds = {
             "SIGKILL": lambda: self._end(signal.SIGKILL),
             "SIGTERM": lambda: self._end(signal.SIGTERM),
-            "SIGINT": lambda: self._end(signal.SIGINT),
+            "SIGINT": self._interrupt,
             "SIGSTOP": self._freeze,
             "partner": lambda: self.fleet.start_partner() is not None,
             "crash of the source": lambda: self._crash(self.ground.source),
@@ -63,6 +63,13 @@ class Faults:
         if member is None:
             return False
         self.fleet.end(member, number)
+        return True
+
+    def _interrupt(self) -> bool:
+        member = self.fleet.choose()
+        if member is None:
+            return False
+        self.fleet.interrupt(member)
         return True
 
     def _freeze(self) -> Lasting | bool:

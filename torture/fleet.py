@@ -53,6 +53,8 @@ class Fleet:
     rng: Random
     layout: Layout = "one"
     members: list[Member] = field(default_factory=list)
+    leaving: list[Member] = field(default_factory=list)
+    """Interrupted; they end after their batch, which may have to wait for another fault's end."""
     started: int = 0
     complaints: list[str] = field(default_factory=list)
     """What no mover should have done."""
@@ -91,11 +93,21 @@ class Fleet:
         awake = [member for member in self.members if not member.frozen]
         return self.rng.choice(awake) if awake else None
 
-    def end(self, member: Member, number: signal.Signals) -> None:
-        """End a mover by a signal; it has to obey."""
+    def interrupt(self, member: Member) -> None:
+        """Tell a mover to end after its batch."""
         self.members.remove(member)
+        self.leaving.append(member)
+        member.process.send(signal.SIGINT)
+
+    def end(self, member: Member, number: signal.Signals) -> None:
+        """End a mover by a signal that it has to obey at once, whatever hangs."""
+        self.members.remove(member)
+        member.process.send(number)
+        self._await_end(member, number)
+
+    def _await_end(self, member: Member, number: signal.Signals) -> None:
         try:
-            code = member.process.stop(number, WAIT)
+            code = member.process.wait(WAIT)
         except TimeoutError as error:
             self.complaints.append(f"{number.name} not obeyed: {str(error)[-2000:]}")
             member.process.kill()
@@ -125,7 +137,14 @@ class Fleet:
         self.bury()
         self.thaw()
         for member in self.members[:]:
-            self.end(member, signal.SIGINT)
+            self.interrupt(member)
+        while self.leaving:
+            self._await_end(self.leaving.pop(), signal.SIGINT)
+
+    def kill(self) -> None:
+        """End all, whatever they do."""
+        for member in (*self.members, *self.leaving):
+            member.process.kill()
 
     def _write(self, stem: str, layout: Layout, name: str) -> Path:
         """A config file; the size of batches differs, as it might between hosts."""

@@ -83,8 +83,7 @@ class Torture:
 
     def close(self) -> None:
         """Take everything down."""
-        for member in self._fleet.members:
-            member.process.kill()
+        self._fleet.kill()
         self._ground.close()
 
     def _await_registrations(self) -> None:
