@@ -96,6 +96,7 @@ class World:
     def start(self, *switches: Argument, **changes: object) -> Process:
         """Start it in the foreground, and wait until it works."""
         process = self.launch(self.write(**changes), *switches)
+        wait_until(lambda: self.backends(self.source), PATIENCE, "its connection")
         wait_until(lambda: self.consumer() is not None, PATIENCE, "the registration")
         return process
 
@@ -183,7 +184,8 @@ class World:
             if self.consumer() is None:
                 self.register()
             yield
-            blocker.rollback()
+            with contextlib.suppress(psycopg.OperationalError):
+                blocker.rollback()
 
     def wait_for_stall(self) -> None:
         """Wait until a batch is on its way and stalled."""
