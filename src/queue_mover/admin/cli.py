@@ -4,17 +4,17 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from queue_mover.admin import queue_config, queues, report, status, ticking
+from queue_mover.admin import movers, queue_config, queues, report, status, ticking
 from queue_mover.admin.install import install
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
-from queue_mover.config.settings import AdminSettings, load_admin
-from queue_mover.db import Connection, Database
-from queue_mover.errors import OperatorError
+from queue_mover.config.settings import AdminSettings, load_admin, load_mover
+from queue_mover.db import Connection, Database, check_conninfo, describe
+from queue_mover.errors import OperatorError, UnavailableError
 
 COMMAND = "pgqadm"
 
-Action = Callable[[Connection, AdminSettings, Sequence[str]], list[str]]
+Action = Callable[[Connection, Path | None, Sequence[str]], list[str]]
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
 
 
 COMMANDS: dict[str, tuple[str, Action]] = {
-    "install": ("", lambda conn, settings, _: install(conn, settings.pgq_sql)),
+    "install": ("", lambda conn, pgq_sql, _: install(conn, pgq_sql)),
     "status": ("[QUEUE]", lambda conn, _, words: report.status_lines(status.gather(conn, *words))),
     "create": ("QUEUE", lambda conn, _, words: [queues.create(conn, *words)]),
     "drop": ("QUEUE", lambda conn, _, words: [queues.drop(conn, *words)]),
@@ -40,7 +40,27 @@ def switches() -> argparse.ArgumentParser:
     usage = [f"{name} {words}".strip() for name, (words, _) in COMMANDS.items()] + ["ticker"]
     parser.add_argument("command", nargs="?", metavar="command", help="; ".join(sorted(usage)))
     parser.add_argument("arguments", nargs="*", metavar="argument")
+    many = parser.add_argument_group("status and install of several databases, without a config")
+    many.add_argument(
+        "--db", action="append", default=[], type=_connect, metavar="CONNECT", help="repeatable"
+    )
+    many.add_argument(
+        "--movers",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="MOVER.INI",
+        help="all sources of a queue_mover3 config; repeatable",
+    )
     return parser
+
+
+def _connect(text: str) -> str:
+    try:
+        check_conninfo(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _run() -> int:
@@ -49,6 +69,8 @@ def _run() -> int:
     if given.ini:
         print(sample.ini(COMMAND, parameters.ADMIN, overrides))
         return 0
+    if given.movers or given.db:
+        return _run_many(given)
     path = common.config_path(given)
 
     def load() -> AdminSettings:
@@ -63,16 +85,43 @@ def _run() -> int:
         return common.serve(
             given, settings.process, [ticking.task(settings)], lambda: [ticking.task(load())]
         )
-    action = _action(path, given.command, given.arguments)
-    database = Database("", settings.db, settings.process.job_name)
-    with database.session() as connection:
-        lines = action(connection, settings, given.arguments)
-    database.close()
-    print("\n".join(lines))
+    action = _action(str(path), given.command, given.arguments)
+    print("\n".join(_at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))))
     return 0
 
 
-def _action(path: Path, command: str | None, arguments: Sequence[str]) -> Action:
+def _run_many(given: argparse.Namespace) -> int:
+    """status and install for several databases, which the switches name instead of a config."""
+    words = [str(word) for word in (given.config, given.command, *given.arguments) if word]
+    if words[:1] not in (["status"], ["install"]):
+        raise OperatorError("--db and --movers go with the commands status and install")
+    settings = [mover for path in given.movers for mover in load_mover(path, {}).movers]
+    if words == ["status"] and settings:
+        print("\n".join(movers.lines(movers.gather(settings))))
+    databases = [*given.db]
+    if words[0] == "install":
+        databases += [text for mover in settings for text in (mover.src_db, mover.dst_db)]
+    action = _action("--db", words[0], words[1:])
+    failed = False
+    for text in dict.fromkeys(databases):
+        try:
+            lines = _at(text, lambda conn: action(conn, None, words[1:]))
+        except (OperatorError, UnavailableError) as error:
+            failed, lines = True, [str(error)]
+        print("\n".join([f"{describe(text)}:", *(f"  {line}".rstrip() for line in lines), ""]))
+    return 1 if failed else 0
+
+
+def _at(text: str, action: Callable[[Connection], list[str]]) -> list[str]:
+    database = Database("", text, COMMAND)
+    try:
+        with database.session() as connection:
+            return action(connection)
+    finally:
+        database.close()
+
+
+def _action(config: str, command: str | None, arguments: Sequence[str]) -> Action:
     """The command to run. Raises OperatorError unless its arguments are as many as it takes."""
     known = ", ".join(sorted([*COMMANDS, "ticker"]))
     if command is None:
@@ -85,7 +134,7 @@ def _action(path: Path, command: str | None, arguments: Sequence[str]) -> Action
     fewest = len(words.partition("[")[0].split())
     most = float("inf") if "..." in words else len(words.split())
     if not fewest <= len(arguments) <= most:
-        raise OperatorError(f"usage: pgqadm.py {path} {command} {words}".rstrip())
+        raise OperatorError(f"usage: pgqadm.py {config} {command} {words}".rstrip())
     return action
 
 
