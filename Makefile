@@ -30,6 +30,14 @@ test: setup ## Run the whole test suite; ARGS are passed to pytest
 torture: setup ## Break everything while events move; SEED, FAULTS, SECONDS set how
 	$(PYTHON) -m torture $(if $(SEED),--seed $(SEED)) --faults $(FAULTS) --seconds $(SECONDS)
 
+.PHONY: bench
+bench: setup ## Measure everything and put the results into docs/performance.md (half an hour)
+	$(PYTHON) -m bench --publish $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: setup ## The same with small sizes, in two minutes; publishes nothing
+	$(PYTHON) -m bench --quick $(ARGS)
+
 .PHONY: check
 check: setup ## Lint, format, types, and the one-way import rule
 	$(BIN)/ruff check .

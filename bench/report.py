@@ -1,0 +1,118 @@
+"""Results on disk: JSON of each row, and what is made of all of them: Markdown and charts."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from bench import ancestor
+from bench.chart import svg
+from bench.ground import SETTINGS
+from bench.outcome import Bar, Chart, Finding, Outcome
+from testbed.programs import postgres_bindir
+
+BEGIN, END = "<!-- results: written by make bench -->", "<!-- end of results -->"
+
+
+def circumstances() -> str:
+    """When, where, and on what."""
+    gibibytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    words = [str(postgres_bindir() / "postgres"), "--version"]
+    server = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()[2]
+    libpq = psycopg.pq.version()
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores, {gibibytes:.0f} GiB,"
+        f" {platform.system()} {platform.machine()}; PostgreSQL {server};"
+        f" Python {platform.python_version()}, psycopg {version('psycopg')}"
+        f" (libpq {libpq // 10000}.{libpq % 10000}); queue_mover {version('queue-mover')};"
+        f" ancestor's design on {ancestor.versions()}"
+    )
+
+
+def save(folder: Path, name: str, outcome: Outcome, where: str) -> None:
+    """Write a row's JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {"where": where, **asdict(outcome)}
+    (folder / f"{name}.json").write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+
+
+def _load(path: Path) -> tuple[str, Outcome]:
+    values: dict[str, Any] = json.loads(path.read_text())
+    where = str(values.pop("where"))
+    values["findings"] = tuple(Finding(**finding) for finding in values["findings"])
+    values["charts"] = tuple(
+        Chart(**{**chart, "bars": tuple(Bar(**bar) for bar in chart["bars"])})
+        for chart in values["charts"]
+    )
+    return where, Outcome(**values)
+
+
+def render(folder: Path, names: Sequence[str]) -> str:
+    """Make results.md and the charts of what stands in the folder. Returns the Markdown."""
+    found = {name: _load(folder / f"{name}.json") for name in names if _there(folder, name)}
+    for _, outcome in found.values():
+        for chart in outcome.charts:
+            (folder / f"{chart.name}.svg").write_text(svg(chart))
+    text = _markdown(found)
+    (folder / "results.md").write_text(f"# Results\n\n{text}")
+    return text
+
+
+def _there(folder: Path, name: str) -> bool:
+    return (folder / f"{name}.json").exists()
+
+
+def publish(text: str, page: Path, folder: str) -> None:
+    """Put the results into a page, between its two marks; charts are in `folder` from there."""
+    shown = re.sub(r"\]\((\w+\.svg)\)", rf"]({folder}/\1)", text)
+    before, mark, rest = page.read_text().partition(BEGIN)
+    if not mark:
+        raise RuntimeError(f"{page}: no line {BEGIN}")
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{BEGIN}\n\n{shown}\n{END}{after}")
+
+
+def _markdown(found: Mapping[str, tuple[str, Outcome]]) -> str:
+    places = dict.fromkeys(where for where, _ in found.values())
+    parts = [f"Measured: {place}." for place in places]
+    settings = ", ".join(f"{key} = {value}" for key, value in SETTINGS.items())
+    parts.append(
+        "Source, target and mover share the machine. Both servers run with PostgreSQL's"
+        f" defaults (fsync, full_page_writes and synchronous_commit on) and: {settings}."
+    )
+    findings = [finding for _, outcome in found.values() for finding in outcome.findings]
+    parts.append(
+        _table(
+            ("work", "goal", "measured", "met"),
+            [(f.work, f.goal, f.measured, _met(f.met)) for f in findings],
+        )
+    )
+    for where, outcome in found.values():
+        parts += _section(outcome, where if len(places) > 1 else "")
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(outcome: Outcome, where: str) -> list[str]:
+    parts = [f"## {outcome.title}", *([f"({where})"] if where else [])]
+    parts += [f"![{chart.title}]({chart.name}.svg)" for chart in outcome.charts]
+    parts.append(_table(outcome.header, outcome.lines))
+    return [*parts, *outcome.notes]
+
+
+def _met(met: bool | None) -> str:
+    return "" if met is None else "yes" if met else "**no**"
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    # A bar would end the cell, as in the name of a pipe.
+    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows)

@@ -1,0 +1,33 @@
+"""One module per row of the table of goals."""
+
+from bench.row import Row
+from bench.rows import (
+    backlog,
+    far,
+    idle,
+    large_events,
+    latency,
+    many_idle,
+    many_steady,
+    many_waiting,
+    one_batch,
+    start,
+)
+
+MANY = 1300
+
+ROWS = (
+    Row("one_batch", one_batch.million),
+    Row("big_batch", one_batch.five_million),
+    Row("large_events", large_events.run),
+    Row("backlog", backlog.run),
+    Row("far", far.run),
+    Row("latency", latency.run),
+    Row("idle", idle.run),
+    Row("start", start.run),
+    Row("many_idle", many_idle.idle, MANY),
+    Row("many_waiting", many_waiting.run, MANY),
+    Row("many_steady", many_steady.steady, MANY),
+    Row("many_growth", many_idle.growth, MANY),
+    Row("many_trouble", many_steady.trouble, MANY),
+)

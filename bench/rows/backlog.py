@@ -1,0 +1,45 @@
+"""A backlog: very many ticks with few events each."""
+
+from bench import work
+from bench.contenders import forebear, queue_mover
+from bench.figures import ratio, spread
+from bench.outcome import Finding, Outcome
+from bench.race import HEADER, Race
+from bench.row import Bench
+
+EVENTS = 20
+
+
+def run(bench: Bench) -> Outcome:
+    """As configured by default, one tick at a time, and the ancestor."""
+    count = bench.size(10_000, 500)
+    ours, old = queue_mover(), forebear()
+    single = queue_mover("queue_mover3, max_batch_events = 0", max_batch_events="0")
+    with work.ticks(bench.ground, count, EVENTS) as waiting:
+        race = Race(waiting, [ours, single, old], bench.times(3))
+    faster, single_faster = race.times(old.name, ours.name), race.times(old.name, single.name)
+    per_second = {
+        name: [count / wall for wall in race.walls(name)] for name in (single.name, old.name)
+    }
+    return Outcome(
+        f"A backlog of {count:,} ticks of {EVENTS} events",
+        (
+            Finding(
+                f"a backlog of {count:,} ticks of {EVENTS} events, beside the ancestor",
+                "at least 60x faster",
+                faster.show(0, "x"),
+                faster.middle >= 60,
+            ),
+            Finding(
+                "the same with max_batch_events = 0",
+                "at least 2.5x the ancestor's batches per second",
+                f"{single_faster.show(2, 'x')}:"
+                f" {spread(per_second[single.name]).middle:.0f} batches/s"
+                f" to {spread(per_second[old.name]).middle:.0f}",
+                ratio(per_second[single.name], per_second[old.name]).middle >= 2.5,
+            ),
+        ),
+        HEADER,
+        race.lines(),
+        (race.chart("backlog", f"{count:,} waiting ticks of {EVENTS} events"),),
+    )

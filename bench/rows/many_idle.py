@@ -1,0 +1,119 @@
+"""Many idle source databases in one process, and what one more costs."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import ancestor
+from bench.living import Life, watch
+from bench.outcome import Finding, Outcome
+from bench.row import Bench
+from bench.shards import COMMAND, Shard, Shards, connections, shards
+from testbed.processes import Process, wait_until
+
+REST = 3
+"""Seconds for what is done once, after the last connection."""
+EACH = 5
+"""Processes with one source each, of which the average is taken."""
+
+
+def idle(bench: Bench) -> Outcome:
+    """200 databases in one process, beside a process for each."""
+    count, seconds = bench.size(200, 10), bench.size(30, 2)
+    with shards(bench.ground, count) as many:
+        many.register(None)
+        together = _together(many, many.sources, seconds)
+        apart = _apart(many, COMMAND, seconds)
+        old = _apart(many, ancestor.command(), seconds)
+    return Outcome(
+        f"{count} idle source databases, loop_delay 1 s",
+        (
+            Finding(
+                f"{count} idle source databases in one process",
+                "at most 150 MiB, at most 10% of one core",
+                f"{together.memory:.0f} MiB, {100 * together.cpu:.1f}%",
+                together.memory <= 150 and together.cpu <= 0.1,
+            ),
+        ),
+        ("way", "memory, MiB", "CPU, % of one core"),
+        (
+            (f"queue_mover3, one process, {count} sources", *_figures(together, 1)),
+            (f"queue_mover3, {count} processes", *_figures(apart, count / EACH)),
+            (f"ancestor's design, {count} processes", *_figures(old, count / EACH)),
+        ),
+        notes=(f"Of many processes, {EACH} were measured and the rest calculated.",),
+    )
+
+
+def growth(bench: Bench) -> Outcome:
+    """1,000 sources: 50 databases of 20 queues."""
+    databases, each = bench.size(50, 4), bench.size(20, 5)
+    seconds = bench.size(20, 2)
+    total = databases * each
+    sizes = [total // 20, total // 4, total // 2, total]
+    with shards(bench.ground, databases, each) as many:
+        many.register(None)
+        lives = [_together(many, many.sources[:size], seconds) for size in sizes]
+    first, last, extra = lives[0], lives[-1], sizes[-1] - sizes[0]
+    memory = 1024 * (last.memory - first.memory) / extra
+    cpu = 100 * (last.cpu - first.cpu) / extra
+    bends = _bends(sizes, [life.memory for life in lives])
+    return Outcome(
+        f"{total:,} sources in one process: {databases} databases of {each} queues",
+        (
+            Finding(
+                f"{total:,} sources ({databases} databases x {each} queues) in one process",
+                "memory and idle CPU grow in a straight line; the cost of one more is stated",
+                f"one more: {memory:.0f} KiB and {cpu:.3f}% of one core;"
+                f" off the straight line by at most {100 * bends:.0f}% of the memory",
+                bends <= 0.1,
+            ),
+        ),
+        ("sources", "memory, MiB", "CPU, % of one core"),
+        tuple((f"{size:,}", *_figures(life, 1)) for size, life in zip(sizes, lives, strict=True)),
+    )
+
+
+def _bends(sizes: Sequence[int], values: Sequence[float]) -> float:
+    """How far the values between the ends are from the line between them, as a share."""
+    slope = (values[-1] - values[0]) / (sizes[-1] - sizes[0])
+    straight = [values[0] + slope * (size - sizes[0]) for size in sizes]
+    return max(abs(a - b) / b for a, b in zip(values, straight, strict=True))
+
+
+def _figures(life: Life, factor: float) -> tuple[str, str]:
+    return f"{life.memory * factor:,.0f}", f"{100 * life.cpu * factor:.1f}"
+
+
+def _together(many: Shards, sources: Sequence[Shard], seconds: float) -> Life:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ini = many.ini(folder, {"loop_delay": "1"}, sources)
+        with Process([*COMMAND, ini], folder, name="mover") as mover:
+            return _settled(many, [mover], len(sources), seconds)
+
+
+def _apart(many: Shards, command: Sequence[str], seconds: float) -> Life:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        movers = []
+        for shard in many.sources[:EACH]:
+            ini = many.single_ini(folder, shard, {"loop_delay": "1"})
+            mover = Process([*command, ini], folder, name=shard.name)
+            movers.append(stack.enter_context(mover))
+        return _settled(many, movers, EACH, seconds)
+
+
+def _settled(many: Shards, movers: Sequence[Process], sources: int, seconds: float) -> Life:
+    """What they need once all are connected and have come to rest."""
+
+    def connected() -> bool:
+        if not all(mover.running for mover in movers):
+            raise RuntimeError(movers[0].stderr[-2000:])
+        return connections(many.ground.source) >= sources
+
+    wait_until(connected, 120, f"{sources} source connections", interval=0.5)
+    time.sleep(REST)
+    return watch([mover.pid for mover in movers], seconds)

@@ -1,0 +1,125 @@
+"""Events wait in many sources at once."""
+
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+
+from bench import work
+from bench.contenders import queue_mover
+from bench.figures import ratio, spread
+from bench.ground import Ground
+from bench.outcome import Finding, Outcome
+from bench.row import Bench
+from bench.shards import COMMAND, Shards, shards
+from bench.usage import measure
+from testbed import queues
+from testbed.processes import Process
+
+TICK = 1
+"""Of a queue: the one that it is made with."""
+
+
+def run(bench: Bench) -> Outcome:
+    """50 sources in one process, a process each, and as many events in a single source."""
+    count, events, rounds = bench.size(50, 5), bench.size(20_000, 2_000), bench.times(3)
+    together: list[float] = []
+    first: list[float] = []
+    with shards(bench.ground, count) as many:
+        _fill(many, events)
+        for _ in range(rounds):
+            many.register(TICK)
+            started = time.time()
+            together.append(_together(many))
+            first.append(_slowest_first(many, started, count * events))
+        apart = []
+        for _ in range(rounds):
+            many.register(TICK)
+            apart.append(_apart(many))
+    single = _single(bench.ground, count, events, rounds)
+    speed = ratio(single, together)
+    slowest = spread(first)
+    total = count * events
+    return Outcome(
+        f"{count} sources with {events:,} events waiting in each",
+        (
+            Finding(
+                f"{count} sources x {events:,} events waiting",
+                "at least 0.8x of the single-source events per second",
+                speed.show(2, "x"),
+                speed.middle >= 0.8,
+            ),
+            Finding(
+                "the same: every source has brought its first batch",
+                "within the first second",
+                slowest.show(2, " s") + " from the start of the process",
+                slowest.middle <= 1,
+            ),
+        ),
+        ("way", "seconds", "events/s"),
+        tuple(
+            (way, spread(walls).show(), f"{total / spread(walls).middle:,.0f}")
+            for way, walls in (
+                (f"queue_mover3, one process, {count} sources", together),
+                (f"queue_mover3, {count} processes", apart),
+                (f"queue_mover3, one source, {count} ticks of {events:,} events", single),
+            )
+        ),
+    )
+
+
+def _fill(many: Shards, events: int) -> None:
+    for shard in many.sources:
+        with shard.database.connect() as conn:
+            queues.produce(conn, shard.queue, events, label=shard.name)
+            queues.tick(conn, shard.queue)
+            conn.execute("vacuum (analyze, freeze)")
+
+
+def _together(many: Shards) -> float:
+    with tempfile.TemporaryDirectory() as name:
+        ini = many.ini(Path(name), {"loop_delay": "0"})
+        return measure([*COMMAND, str(ini)]).wall
+
+
+def _slowest_first(many: Shards, started: float, expected: int) -> float:
+    """After how long the last source had its first batch on the target."""
+    arrivals = many.arrivals()
+    if len(arrivals) != expected:
+        raise RuntimeError(f"{len(arrivals)} of {expected} events arrived")
+    firsts: dict[str, float] = {}
+    for label, _, arrived in arrivals:
+        firsts[label] = min(arrived, firsts.get(label, arrived))
+    if len(firsts) != len(many.sources):
+        raise RuntimeError(f"events of {len(firsts)} sources")
+    return max(firsts.values()) - started
+
+
+def _apart(many: Shards) -> float:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        inis = [many.single_ini(folder, shard, {"loop_delay": "0"}) for shard in many.sources]
+        started = time.monotonic()
+        movers = [
+            stack.enter_context(Process([*COMMAND, ini], folder, name=ini.stem)) for ini in inis
+        ]
+        for mover in movers:
+            if mover.wait(600) != 0:
+                raise RuntimeError(mover.stderr[-2000:])
+        return time.monotonic() - started
+
+
+def _single(ground: Ground, count: int, events: int, rounds: int) -> list[float]:
+    walls = []
+    with work.empty_work(ground) as one:
+        with one.source.connect() as conn:
+            for _ in range(count):
+                one.events += queues.produce(conn, work.QUEUE, events)
+                queues.tick(conn, work.QUEUE)
+        work.finish_writing(one)
+        mover = queue_mover()
+        for _ in range(rounds):
+            mover.prepare(one)
+            walls.append(mover.run(one).wall)
+            one.check()
+    return walls

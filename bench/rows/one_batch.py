@@ -1,0 +1,82 @@
+"""Many small events between two ticks."""
+
+from bench import work
+from bench.contenders import Contender, Foreign, Piped, forebear, queue_mover
+from bench.outcome import Finding, Outcome
+from bench.race import HEADER, Race
+from bench.row import Bench
+
+DATA_BYTES = 100
+"""Of ev_data; with the other fields an event is about 190 bytes in the table."""
+
+
+def million(bench: Bench) -> Outcome:
+    """One million, everybody."""
+    events = bench.size(1_000_000, 50_000)
+    ours, piped, old, foreign = queue_mover(), Piped(), forebear(), Foreign()
+    with work.one_batch(bench.ground, events, DATA_BYTES) as million_events:
+        race = Race(million_events, [ours, piped, foreign, old], bench.times(7))
+    beside_floor = race.times(ours.name, piped.name)
+    beside_old = race.times(old.name, ours.name)
+    cpu = race.cpu(ours.name)
+    per_million = cpu.middle / events * 1_000_000
+    what = f"one batch of {events:,} events"
+    return Outcome(
+        f"One batch of {events:,} events of about 190 bytes",
+        (
+            Finding(
+                f"{what}, beside {piped.name}",
+                "at most 1.00x",
+                beside_floor.show(2, "x"),
+                beside_floor.middle <= 1.0,
+            ),
+            Finding(
+                f"{what}, beside the ancestor",
+                "at least 8x faster",
+                beside_old.show(1, "x"),
+                beside_old.middle >= 8,
+            ),
+            Finding(
+                f"{what}, CPU of the mover per million",
+                "at most 1.2 s",
+                f"{per_million:.2f} s",
+                per_million <= 1.2,
+            ),
+        ),
+        HEADER,
+        race.lines(),
+        (race.chart("one_batch", f"{events:,} events in one batch"),),
+    )
+
+
+def five_million(bench: Bench) -> Outcome:
+    """Five million, ours and the floor; and that memory does not grow."""
+    events, fewer = bench.size(5_000_000, 100_000), bench.size(1_000_000, 20_000)
+    contenders: list[Contender] = [queue_mover(), Piped()]
+    ours, piped = (contender.name for contender in contenders)
+    with work.one_batch(bench.ground, fewer, DATA_BYTES) as small:
+        before = Race(small, contenders[:1], bench.times(3)).memory(ours)
+    with work.one_batch(bench.ground, events, DATA_BYTES) as big:
+        race = Race(big, contenders, bench.times(3))
+    beside, memory = race.times(ours, piped), race.memory(ours)
+    # A figure "not above" another has the noise of both: allow a page cache's worth.
+    flat = memory.middle <= before.middle + 1
+    return Outcome(
+        f"One batch of {events:,} events",
+        (
+            Finding(
+                f"one batch of {events:,} events, beside {piped}",
+                "at most 1.00x",
+                beside.show(2, "x"),
+                beside.middle <= 1.0,
+            ),
+            Finding(
+                f"one batch of {events:,} events, peak memory",
+                f"at most 64 MiB, and not above that of {fewer:,}",
+                f"{memory.show(1)} MiB; of {fewer:,}: {before.show(1)} MiB",
+                memory.middle <= 64 and flat,
+            ),
+        ),
+        HEADER,
+        race.lines(),
+    )

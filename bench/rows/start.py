@@ -1,0 +1,41 @@
+"""What it takes to start at all."""
+
+import sys
+
+from bench.figures import ratio, spread
+from bench.outcome import Finding, Outcome
+from bench.row import Bench
+from bench.usage import Usage, measure
+from testbed.processes import script
+
+
+def run(bench: Bench) -> Outcome:
+    """The version switch, beside the import of the driver."""
+    commands = {
+        "queue_mover3 -V": [script("queue_mover3"), "-V"],
+        'python -c "import psycopg"': [sys.executable, "-c", "import psycopg"],
+        "python -c pass": [sys.executable, "-c", "pass"],
+    }
+    usages: dict[str, list[Usage]] = {name: [] for name in commands}
+    for _ in range(bench.size(41, 11)):
+        for name, command in commands.items():
+            usages[name].append(measure(command))
+    walls = {name: [1000 * usage.wall for usage in runs] for name, runs in usages.items()}
+    ours, driver, _ = walls.values()
+    beside = ratio(ours, driver)
+    return Outcome(
+        "Start",
+        (
+            Finding(
+                "`queue_mover3 -V`",
+                'at most 1.5x of `python -c "import psycopg"`',
+                f"{beside.middle:.2f}x",
+                beside.middle <= 1.5,
+            ),
+        ),
+        ("command", "milliseconds", "peak memory, MiB"),
+        tuple(
+            (f"`{name}`", spread(walls[name]).show(0), spread([u.memory for u in runs]).show(1))
+            for name, runs in usages.items()
+        ),
+    )

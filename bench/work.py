@@ -1,0 +1,131 @@
+"""Events that wait in a source queue, and a target to bring them to, again and again."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg import Connection, sql
+
+from bench.ground import COUNTED, ROLE, Ground
+from testbed import queues
+from testbed.database import Database
+
+QUEUE = "work"
+TARGET_QUEUE = "arrived"
+
+_TICKS: LiteralString = """
+do $$
+declare
+    events_table text;
+begin
+    for i in 1 .. {ticks} loop
+        events_table := pgq.current_event_table({queue});
+        execute format('insert into %s (ev_time, ev_type, ev_data, ev_extra1, ev_extra2)
+                        select now(), ''I'', rpad(i::text, 100, md5(i::text)), ''public.t'', i::text
+                          from generate_series(1, {events}) i', events_table);
+        commit;
+        perform pgq.ticker({queue});
+        commit;
+    end loop;
+end $$
+"""
+
+
+@dataclass
+class Work:
+    """A queue with events behind the first tick; every contender gets all of them."""
+
+    ground: Ground
+    source: Database
+    target: Database
+    events: int = 0
+    first_tick: int = 0
+
+    def source_conninfo(self, *, port: int | None = None, counted: bool = False) -> str:
+        """How a contender reaches the source."""
+        return _conninfo(self.source, port, counted=counted)
+
+    def target_conninfo(self, *, port: int | None = None, counted: bool = False) -> str:
+        """How a contender reaches the target."""
+        return _conninfo(self.target, port, counted=counted)
+
+    def reset(self, consumer: str) -> None:
+        """Empty the target, forget the position, put the consumer before the first event."""
+        with self.source.connect() as conn:
+            conn.execute(
+                "select pgq.register_consumer_at(%s, %s, %s)", [QUEUE, consumer, self.first_tick]
+            )
+        with self.target.connect() as conn:
+            conn.execute("select pgq_ext.set_last_tick(%s, null)", [consumer])
+            conn.execute("select queue_mover.set_origin(%s, null, null, null)", [consumer])
+            table = queues.queue_table(conn, TARGET_QUEUE)
+            for number in range(3):
+                name = queues.qualified(f"{table}_{number}")
+                conn.execute(sql.SQL("truncate {}").format(name))
+        self.ground.settle()
+
+    def check(self) -> None:
+        """Raise RuntimeError unless all events have arrived."""
+        with self.target.connect() as conn:
+            table = queues.qualified(queues.queue_table(conn, TARGET_QUEUE))
+            row = conn.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
+        if row != (self.events,):
+            raise RuntimeError(f"{row} events arrived, not {self.events}")
+
+
+def _conninfo(database: Database, port: int | None, *, counted: bool) -> str:
+    options = {"options": COUNTED} if counted else {}
+    return database.conninfo(user=ROLE, **({"port": port} if port else {}), **options)
+
+
+@contextlib.contextmanager
+def empty_work(ground: Ground) -> Iterator[Work]:
+    """A source queue without events, and an empty target queue."""
+    with ground.databases() as (source, target):
+        with target.connect() as conn:
+            queues.create_queue(conn, TARGET_QUEUE)
+        with source.connect() as conn:
+            # A call of pgq.ticker makes a tick whenever there is an event.
+            queues.create_queue(conn, QUEUE, ticker_max_count=1, ticker_max_lag="0")
+            first_tick = queues.last_tick(conn, QUEUE)
+        yield Work(ground, source, target, first_tick=first_tick)
+
+
+@contextlib.contextmanager
+def one_batch(ground: Ground, events: int, data_bytes: int) -> Iterator[Work]:
+    """All events between two ticks."""
+    with empty_work(ground) as work:
+        with work.source.connect() as conn:
+            work.events = queues.produce(conn, QUEUE, events, data_bytes=data_bytes)
+            queues.tick(conn, QUEUE)
+        finish_writing(work)
+        yield work
+
+
+@contextlib.contextmanager
+def ticks(ground: Ground, count: int, events: int) -> Iterator[Work]:
+    """So many ticks with so many events each, every tick a snapshot of its own."""
+    with empty_work(ground) as work:
+        with work.source.connect() as conn:
+            add_ticks(conn, QUEUE, count, events)
+        work.events = count * events
+        finish_writing(work)
+        yield work
+
+
+def add_ticks(conn: Connection, queue: str, count: int, events: int) -> None:
+    """Insert events and make a tick, again and again; two transactions each time."""
+    conn.execute("set synchronous_commit = off")
+    conn.execute(
+        sql.SQL(_TICKS).format(
+            ticks=sql.Literal(count), events=sql.SQL(str(events)), queue=sql.Literal(queue)
+        )
+    )
+    conn.execute("reset synchronous_commit")
+
+
+def finish_writing(work: Work) -> None:
+    """Do now what the first reader would otherwise pay for: hint bits, statistics."""
+    with work.source.connect() as conn:
+        conn.execute("vacuum (analyze, freeze)")
