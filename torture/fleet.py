@@ -24,7 +24,7 @@ WAIT = 60.0
 
 EXPECTED = {
     signal.SIGKILL: (-signal.SIGKILL,),
-    # INT, TERM before Python has taken signals over, or while it is leaving.
+    # By the signal itself: it came before the program had taken over from Python.
     signal.SIGINT: (0, -signal.SIGINT, 1),
     signal.SIGTERM: (128 + signal.SIGTERM, -signal.SIGTERM),
 }
@@ -112,7 +112,8 @@ class Fleet:
             self.complaints.append(f"{number.name} not obeyed: {str(error)[-2000:]}")
             member.process.kill()
             return
-        if code not in EXPECTED[number] or "Traceback" in member.process.stderr:
+        crashed = "crashed:" in member.process.stderr
+        if code not in EXPECTED[number] or crashed:
             self._complain(member, f"ended with {code} after {number.name}")
 
     def bury(self) -> None:

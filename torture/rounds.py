@@ -112,8 +112,8 @@ class Torture:
             time.sleep(self._rng.uniform(0, 0.6))
             self._undo_what_is_due()
             self._fleet.fill_up()
-        stop_writers(writers)
         self._undo_what_is_due(everything=True)
+        stop_writers(writers)
         self._account(number)
 
     def _one_fault(self) -> int:
