@@ -44,7 +44,7 @@ def show() -> int:
     screen = Screen()
     began = time.monotonic()
     try:
-        good = Story(screen, keep=os.environ.get("KEEP", "") not in ("", "0")).play()
+        found = Story(screen, keep=os.environ.get("KEEP", "") not in ("", "0")).play()
     except KeyboardInterrupt:
         screen.gap()
         screen.say("Interrupted. Servers and movers stopped, files removed.")
@@ -53,8 +53,11 @@ def show() -> int:
         screen.verdict("The demo did not get to its end.", good=False)
         screen.say(*str(error).splitlines())
         return 1
-    screen.say(f"{time.monotonic() - began:.0f} seconds in all.")
-    return 0 if good else 1
+    arrived = sum(sum(shard.arrived) for shard in found.comparisons.values())
+    screen.gap()
+    seconds = time.monotonic() - began
+    screen.say(f"{seconds:.0f} seconds, {arrived:,} events: {found.sentence()}.")
+    return 0 if found.good else 1
 
 
 if __name__ == "__main__":

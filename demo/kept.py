@@ -24,10 +24,10 @@ def describe(screen: Screen, directory: Path, databases: Databases, movers: Move
     screen.say("Write an event on a shard, and see it arrive in central:")
     shard = databases.shards[0]
     screen.command(
-        f'psql "{shard.conninfo()}" \\',
-        f"    -c \"select pgq.insert_event('{SOURCE_QUEUE}', 'hello', 'world')\"",
-        f'psql "{databases.central.conninfo()}" \\',
-        '    -c "select * from pgq.event_1 order by ev_id desc limit 1"',
+        f'psql "{shard.conninfo()}" \\\n'
+        f"      -c \"select pgq.insert_event('{SOURCE_QUEUE}', 'hello', 'world')\"",
+        f'psql "{databases.central.conninfo()}" \\\n'
+        '      -c "select * from pgq.event_1 order by ev_id desc limit 1"',
     )
     screen.gap()
     names = ", ".join(movers.ini_files)

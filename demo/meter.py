@@ -53,9 +53,9 @@ class Meter:
 
     def __init__(self, databases: Databases, movers: Movers, shop: Shop) -> None:
         self._shop = shop
-        self._shards = [
-            (shard.connect(), movers.consumer(shard.name)) for shard in databases.shards
-        ]
+        self._shards = {
+            shard.name: (shard.connect(), movers.consumer(shard.name)) for shard in databases.shards
+        }
         self._central = databases.central.connect()
         self._settled = {shard.name: 0 for shard in databases.shards}
         self._horizon = 0
@@ -76,18 +76,20 @@ class Meter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for conn in (self._central, *(conn for conn, _ in self._shards)):
+        for conn in (self._central, *(conn for conn, _ in self._shards.values())):
             conn.close()
 
     def look(self) -> Sample:
         """Measure now."""
         seconds = time.monotonic() - self._began
         moved = self._moved()
-        lag = max(self._lag(number) for number in range(len(self._shards)))
+        lags = {shard: self._lag(shard) for shard in moved}
         produced = {shard: tally.committed for shard, tally in self.tallies().items()}
         # A writer counts its events a moment after they commit: a mover can be faster.
         produced = {shard: max(count, moved[shard]) for shard, count in produced.items()}
-        return Sample(seconds, moved, produced, lag)
+        # Where nothing waits, what PgQ calls lag is the time since anything happened.
+        behind = [lag for shard, lag in lags.items() if moved[shard] < produced[shard]]
+        return Sample(seconds, moved, produced, max(behind, default=0.0))
 
     def tallies(self) -> dict[str, Tally]:
         """What the writers have counted."""
@@ -105,8 +107,8 @@ class Meter:
         self._horizon = horizon
         return moved
 
-    def _lag(self, number: int) -> float:
-        conn, consumer = self._shards[number]
+    def _lag(self, shard: str) -> float:
+        conn, consumer = self._shards[shard]
         row = conn.execute(
             "select extract(epoch from lag)::float8 from pgq.get_consumer_info(%s, %s)",
             [SOURCE_QUEUE, consumer],

@@ -44,7 +44,8 @@ class Screen:
     def command(self, *commands: str) -> None:
         """What one would type."""
         for text in commands:
-            self._write(f"    {self._styled('$ ' + text, DIM)}\n")
+            for line in f"$ {text}".splitlines():
+                self._write(f"    {self._styled(line, DIM)}\n")
 
     def quote(self, text: str) -> None:
         """The answer of a command, or what stands in a file."""
@@ -63,6 +64,8 @@ class Screen:
         if not self.terminal:
             self.say(text)
             return
+        # Over the old one, without clearing it first: that would flicker.
+        self._alive = False
         self._write("\r" + f"  {text}".ljust(WIDTH)[:WIDTH])
         self._alive = True
 

@@ -41,15 +41,15 @@ class Story:
         self._keep = keep
         self._last_line = 0.0
 
-    def play(self) -> bool:
-        """Everything; whether all events arrived as they should."""
+    def play(self) -> verdict.Verdict:
+        """Everything; what came of it."""
         self._prologue()
         with Stage() as stage:
             databases = self._build(stage)
             with Movers(stage.directory, databases) as movers:
                 admin = self._prepare(stage, databases)
                 self._start(movers)
-                good = self._run(databases, movers)
+                found = self._run(databases, movers)
                 self._ask(admin)
                 if self._keep:
                     stage.keep()
@@ -59,7 +59,7 @@ class Story:
                     self._stop(movers)
         if not self._keep:
             self._screen.say("Clusters stopped, files removed.")
-        return good
+        return found
 
     def _prologue(self) -> None:
         self._screen.title("queue_mover: every event arrives, exactly once")
@@ -116,7 +116,7 @@ class Story:
             movers.start(ini)
             screen.command(movers.start_command(ini))
 
-    def _run(self, databases: Databases, movers: Movers) -> bool:
+    def _run(self, databases: Databases, movers: Movers) -> verdict.Verdict:
         shop = Shop(databases.shards)
         try:
             with Meter(databases, movers, shop) as meter:
@@ -182,7 +182,9 @@ class Story:
         screen.quote("\n".join(_telling(movers.log(ini)[lines:])))
         screen.gap()
 
-    def _judge(self, databases: Databases, tallies: dict[str, Tally], end: Sample) -> bool:
+    def _judge(
+        self, databases: Databases, tallies: dict[str, Tally], end: Sample
+    ) -> verdict.Verdict:
         screen = self._screen
         total = sum(tallies.values(), Tally())
         screen.gap()
@@ -198,14 +200,12 @@ class Story:
         committed = {shard: tally.committed for shard, tally in tallies.items()}
         found = verdict.judge(databases, committed, end.seconds)
         verdict.show(screen, found)
-        return found.good
+        return found
 
     def _ask(self, admin: Admin) -> None:
-        if not (shard := admin.status(VICTIM)):
-            return
         self._screen.act("6. What a database administrator sees")
         self._screen.command(typed((admin.ini(VICTIM), "status")))
-        self._screen.quote(shard)
+        self._screen.quote(admin.status(VICTIM))
 
     def _stop(self, movers: Movers) -> None:
         self._screen.act("The end")

@@ -1,11 +1,12 @@
 """The comparison of every field of every event, as a table."""
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
 
-from demo.screen import Screen, shortened
+from demo.screen import WIDTH, Screen, shortened
 from demo.stage import SHARDS, SOURCE_QUEUE, TARGET_QUEUE, Databases
 from testbed.compare import Comparison, compare
 from testbed.database import Database
@@ -67,10 +68,13 @@ class Verdict:
     def sentence(self) -> str:
         """The result in a line."""
         numbers = [self._numbers(shard, found) for shard, found in self._shards()]
-        _, _, missing, doubled, changed, disorder = map(sum, zip(*numbers, strict=True))
+        *_, missing, doubled, changed, disorder = map(sum, zip(*numbers, strict=True))
+        foreign = self.strangers + sum(found.foreign for _, found in self._shards())
         order = "order NOT kept" if disorder else "order kept"
         more = f", changed {changed:,}" if changed else ""
-        return f"missing {missing:,}, doubled {doubled:,}, {order}{more}"
+        more += f", from nowhere {foreign:,}" if foreign else ""
+        result = f"missing {missing:,}, doubled {doubled:,}, {order}{more}"
+        return result if self.good else f"NOT the same: {result}"
 
     def objections(self) -> list[str]:
         """What is wrong, in words; empty when nothing is."""
@@ -87,7 +91,7 @@ class Verdict:
                     f" its queue has {sum(comparison.expected):,}"
                 )
         if self.strangers:
-            found.append(f"central: {self.strangers:,} events that name no shard")
+            found.append(f"central: events that name no shard: {self.strangers:,}")
         return found
 
 
@@ -131,11 +135,9 @@ def _strangers(central: Database) -> int:
 def show(screen: Screen, verdict: Verdict) -> None:
     """The table and the sentence."""
     screen.table(verdict.rows())
-    if verdict.good:
-        screen.verdict(verdict.sentence(), good=True)
-        return
-    screen.verdict(f"NOT the same: {verdict.sentence()}", good=False)
-    screen.say(*verdict.objections())
+    screen.verdict(verdict.sentence(), good=verdict.good)
+    for objection in verdict.objections():
+        screen.say(*textwrap.wrap(objection, WIDTH - 4, subsequent_indent="  "))
 
 
 def some_events(central: Database) -> list[str]:
