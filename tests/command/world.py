@@ -162,6 +162,14 @@ class World:
         ).fetchone()
         return (row[0], row[1]) if row else None
 
+    def active_end(self) -> int | None:
+        """The tick at the end of the active batch."""
+        row = self.source.execute(
+            "select next_tick from pgq.get_consumer_info(%s, %s)", [self.source_queue, self.job]
+        ).fetchone()
+        assert row is not None
+        return None if row[0] is None else int(row[0])
+
     def finished(self) -> bool:
         """Whether the source knows that every batch is done."""
         return self.consumer() == (last_tick(self.source, self.source_queue), None)
