@@ -1,0 +1,188 @@
+"""What roles need, no more; names that are text, never SQL; files that are not what they seem."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from testbed.cluster import Cluster
+from testbed.queues import create_queue
+from tests.moving.pair import TICKS_AT_WILL, Pair, value
+
+_numbers = itertools.count(1)
+
+Roles = Callable[..., str]
+
+
+@pytest.fixture
+def role(pair: Pair, source_cluster: Cluster, target_cluster: Cluster) -> Iterator[Roles]:
+    """Make a login role on a side, with these roles granted, and nothing else."""
+    made: list[tuple[psycopg.Connection, sql.Identifier]] = []
+
+    def make(side: str, *granted: str) -> str:
+        name = f"role{next(_numbers)}"
+        conn = pair.source if side == "source" else pair.target
+        conn.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
+        for each in granted:
+            conn.execute(
+                sql.SQL("grant {} to {}").format(sql.Identifier(each), sql.Identifier(name))
+            )
+        made.append((conn, sql.Identifier(name)))
+        return name
+
+    yield make
+    for conn, name in made:
+        conn.execute(sql.SQL("drop role {}").format(name))
+
+
+def as_roles(pair: Pair, source: str, target: str) -> dict[str, str]:
+    """Settings that connect as these."""
+    return {
+        "src_db": pair.source_db.conninfo(user=source),
+        "dst_db": pair.target_db.conninfo(user=target),
+    }
+
+
+def test_reader_and_admin_are_enough(pair: Pair, role: Roles) -> None:
+    """GRANT pgq_reader TO source_role; GRANT pgq_admin TO target_role; nothing more."""
+    roles = as_roles(pair, role("source", "pgq_reader"), role("target", "pgq_admin"))
+    # for a first start, for batches, and for every switch
+    pair.consumer = "with_few_rights"
+    pair.command(loop_delay=0, **roles).check()
+    pair.produce(20, label="few rights")
+    pair.command(loop_delay=0, **roles).check()
+    for switch in ("--register", "--rewind", "--accept-source", "--reset", "--unregister"):
+        result = pair.command(switch, **roles).check()
+        assert "ERROR" not in result.stderr
+    assert pair.here.count() == 30
+    assert pair.subscription() is None
+    assert pair.position is None
+
+
+def test_quarantine_needs_no_more(pair: Pair, role: Roles) -> None:
+    """Its table is written by a function with its owner's rights."""
+    with pair.target_db.connect(user=role("target", "pgq_writer")) as conn:
+        conn.execute(
+            "select queue_mover.quarantine_event('c', 's', 'q', 1, now(),"
+            " array['a'::bytea, null, null, null, null, null], 'UTF8', 'why')"
+        )
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("delete from queue_mover.quarantine")
+    assert value(pair.target, "select count(*) from queue_mover.quarantine") == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "remedy"),
+    [
+        ((), ("pgq_admin",), "GRANT pgq_reader TO"),
+        (("pgq_reader",), (), "GRANT"),
+        (("pgq_reader",), ("pgq_reader",), "GRANT pgq_admin TO"),
+        (("pgq_writer",), ("pgq_admin",), "GRANT pgq_reader TO"),
+    ],
+)
+def test_too_few_rights_are_named(
+    pair: Pair, role: Roles, source: tuple[str, ...], target: tuple[str, ...], remedy: str
+) -> None:
+    roles = as_roles(pair, role("source", *source), role("target", *target))
+    result = pair.command(loop_delay=0.05, **roles)
+    assert result.returncode == 1
+    assert remedy in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+NAMES = [
+    "O'Reilly's \"queue\"",
+    "a.b.c",
+    "with two  spaces",
+    "ünï✓ 漢字",
+    "x" * 60,
+    "漢" * 20,
+    "'); drop table public.witness; --",
+    "%s %(queue)s %%",
+    "$1 \\ \\' {} {0}",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_are_text(pair: Pair, name: str) -> None:
+    """The original pastes some of them into SQL."""
+    for conn in (pair.source, pair.target):
+        conn.execute("create table public.witness ()")
+        create_queue(conn, name, **TICKS_AT_WILL)
+    pair.queue = pair.target_queue = pair.consumer = name
+    pair.source.execute(
+        "select nextval(queue_event_seq) from pgq.queue where queue_name = %s", [name]
+    )
+    names = dict.fromkeys(("queue_name", "dst_queue_name", "consumer_name"), escaped(name))
+    pair.command(loop_delay=0, **names).check()
+    pair.produce(20)
+    pair.command(loop_delay=0, **names).check()
+    for switch in ("--register", "--rewind", "--accept-source"):
+        pair.command(switch, **names).check()
+    pair.assert_identical()
+    assert pair.here.count() == 20
+    pair.command("--unregister", **names).check()
+    assert pair.subscription() is None
+    for conn in (pair.source, pair.target):
+        conn.execute("drop table public.witness")
+
+
+def escaped(text: str) -> str:
+    """As an ini file wants it."""
+    return text.replace("%", "%%")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_of_a_filter_are_text(pair: Pair, name: str) -> None:
+    table = name if "." in name else f"public.{name}"
+    pair.source.execute("create table public.witness ()")
+    for extra in (table, "public.another"):
+        pair.source.execute(
+            "select pgq.insert_event(%s, 't', 'd', %s, null, null, null)", [pair.queue, extra]
+        )
+    pair.tick()
+    pair.command(loop_delay=0, table_filter=escaped(name)).check()
+    arrived = [event.extra1 for event in pair.here.read() if event.data == "d"]
+    assert arrived == [table]
+    pair.source.execute("drop table public.witness")
+
+
+def test_a_pidfile_is_not_written_through_a_link(pair: Pair, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    (shared / "mover.pid").symlink_to(precious)
+    result = pair.command(loop_delay=0, pidfile=shared / "mover.pid")
+    assert result.returncode == 1
+    assert "a symbolic link" in result.stderr
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("schema", ["pgq_ext", "queue_mover"])
+def test_our_schemas_give_nothing_away(target: psycopg.Connection, schema: str) -> None:
+    """No function with its owner's rights can be led astray; PUBLIC may do nothing of weight."""
+    functions = target.execute(
+        """
+        select p.oid::regprocedure::text, p.prosecdef, p.proconfig,
+               has_function_privilege('public', p.oid, 'execute')
+          from pg_proc p where p.pronamespace = %s::regnamespace
+        """,
+        [schema],
+    ).fetchall()
+    assert functions
+    for name, definer, config, public in functions:
+        assert not definer or config == ["search_path=pg_catalog, pg_temp"], name
+        assert not public or name == "pgq_ext.version()", name
+    rights = "select, insert, update, delete, truncate, references, trigger"
+    open_tables = target.execute(
+        "select oid::regclass::text from pg_class where relnamespace = %s::regnamespace"
+        " and relkind in ('r', 'v', 'p') and has_table_privilege('public', oid, %s)",
+        [schema, rights],
+    ).fetchall()
+    assert open_tables == []
+    assert not value(target, "select has_schema_privilege('public', %s, 'create')", schema)
