@@ -43,6 +43,14 @@ def hold_target(pair: Pair) -> psycopg.Connection:
     return hold_advisory(pair.target_db, lock_key("target", pair.consumer))
 
 
+def hold_subscription(pair: Pair) -> psycopg.Connection:
+    """Let a next batch be looked for, and not be made active."""
+    conn = pair.source_db.connect()
+    conn.autocommit = False
+    conn.execute("select from pgq.subscription for update")
+    return conn
+
+
 def stop_copy_at(pair: Pair, data: str) -> None:
     """From now on, the COPY of an event with this data waits for the lock MID_COPY."""
     function = sql.SQL("""

@@ -4,7 +4,7 @@ import re
 import time
 
 from testbed.processes import Process, wait_until
-from tests.moving.holding import hold_target
+from tests.moving.holding import hold_subscription, hold_target, wait_until_blocked
 from tests.moving.pair import Pair
 
 BATCH = re.compile(r"\{count: [1-9]")
@@ -20,7 +20,7 @@ def test_both_under_load(registered: Pair) -> None:
     pair = registered
     total = rounds = 0
     # given two movers that look for batches all the time
-    options = {"max_batch_events": 0, "loop_delay": 0.001}
+    options = {"loop_delay": 0.001}
     with pair.start("first", **options) as first, pair.start("second", **options) as second:
         # when events come until both have moved some
         while rounds < 60 or min(batches(first), batches(second)) < 5:
@@ -35,6 +35,27 @@ def test_both_under_load(registered: Pair) -> None:
         for mover in (first, second):
             assert "Lost position" not in mover.stderr
             assert "Traceback" not in mover.stderr
+    pair.assert_identical()
+
+
+def test_asking_at_the_same_moment(pair: Pair) -> None:
+    # given a mover that has looked for the next tick, and not taken it yet
+    pair.register()
+    with pair.start("first") as first:
+        with hold_subscription(pair):
+            pair.produce(10)
+            wait_until_blocked(pair.source, "first")
+            # when one more tick comes, and another mover looks
+            pair.produce(10)
+            second = pair.start("second")
+            wait_until_blocked(pair.source, "second")
+        # then they are not given two batches that overlap
+        with second:
+            pair.wait_for(20)
+            pair.produce(10)
+            pair.wait_for(30)
+            assert (first.stop(), second.stop()) == (0, 0)
+            assert "Lost position" not in first.stderr + second.stderr
     pair.assert_identical()
 
 
