@@ -6,9 +6,9 @@ from random import Random
 
 import psycopg
 
-from testbed.cluster import Cluster
+from testbed.cluster import Cluster, ClusterError
 from testbed.database import Database
-from testbed.processes import Process
+from testbed.processes import Process, wait_until
 from testbed.queues import create_queue, install_pgq, install_pgq_ext, queue_table
 from testbed.ticker import FAST_TICKS, start_pgqd
 from torture.disk import SmallDisk
@@ -19,6 +19,8 @@ TARGET_QUEUE = "all_events"
 NAMES = ("shard0", "shard1")
 ROLE = "mover"
 ROTATION = "2 seconds"
+RECOVERY = 120.0
+"""Seconds that a server gets to come back."""
 _SETTINGS: dict[str, str | int] = {
     "full_page_writes": "on",
     "max_connections": 60,
@@ -56,8 +58,17 @@ class Side:
 
     def crash(self) -> None:
         """Restart at once, as `pg_ctl restart -m immediate` does."""
-        self.cluster.restart("immediate")
+        try:
+            self.cluster.restart("immediate")
+        except ClusterError:
+            # It was killed, since it did not stop; what it has left behind ends soon.
+            wait_until(self._start, RECOVERY, f"{self.name} to start again", 1.0)
         self.start_ticker()
+
+    def _start(self) -> bool:
+        with suppress(ClusterError):
+            self.cluster.start()
+        return self.cluster.running
 
     def terminate_movers(self, rng: Random | None = None) -> int:
         """End the backends of movers: all, or one by chance; how many."""
