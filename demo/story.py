@@ -136,7 +136,7 @@ class Story:
         self._screen.say(
             f"{WRITERS_PER_SHARD * len(SHARDS)} writers place, ship and cancel orders, in"
             " transactions of 2 to 1,500 events,",
-            f"{ROLLED_BACK:.0%} of them rolled back. lag: how far the slowest mover is behind.",
+            f"{ROLLED_BACK:.0%} of them rolled back. Lag is how far the slowest mover is behind.",
         )
         self._screen.gap()
         shop.open()
