@@ -118,10 +118,10 @@ class Pair:
         meanwhile: Action | None = None,
         *,
         tables: Sequence[str] = (),
-        auto_register: bool = True,
+        insert: bool = False,
         **limits: Any,
     ) -> Mover:
-        """A mover in this process; limits are those of BatchLimits.
+        """A mover in this process; insert instead of COPY; limits are those of BatchLimits.
 
         meanwhile: what happens when it has its first batch and has not reached the target yet.
         """
@@ -133,7 +133,7 @@ class Pair:
             queue_mover.db.Database("source", self.source_db.conninfo(), "in_process"),
             target,
             logging.getLogger("mover"),
-            Policy(auto_register=auto_register),
+            Policy(insert=insert),
         )
         self._movers.append(mover)
         return mover

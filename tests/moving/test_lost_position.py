@@ -54,7 +54,7 @@ def test_rewind_goes_on_from_the_target(lost: Pair) -> None:
     result = lost.command("--rewind").check()
     assert "Rewound the source queue to tick 3" in result.stderr
     assert lost.subscription() == (3, None, None)
-    lost.command(loop_delay=0).check()
+    lost.move()
     assert labels(lost) == ["two", "three", "four"]
     lost.assert_identical()
 
@@ -67,7 +67,7 @@ def test_rewind_goes_back_as_well(lost: Pair) -> None:
     assert "Lost position: batch 3..4, dst has 2" in lost.command(loop_delay=0).stderr
     # when the source is rewound, then everything comes
     lost.command("--rewind").check()
-    lost.command(loop_delay=0).check()
+    lost.move()
     assert labels(lost) == ["two", "three", "four"]
 
 
@@ -85,7 +85,7 @@ def test_rewind_to_a_tick_that_is_gone(lost: Pair) -> None:
 def test_reset_goes_on_from_the_source(lost: Pair) -> None:
     lost.command("--reset").check()
     assert lost.position is None
-    lost.command(loop_delay=0).check()
+    lost.move()
     assert labels(lost) == ["two", "three", "two", "three", "four"]
     comparison = lost.compared()
     assert (comparison.missing, comparison.doubled, comparison.changed) == (0, 20, 0)
@@ -105,5 +105,5 @@ def test_unregister_and_register_start_anew(lost: Pair) -> None:
     assert lost.position is None
     lost.command("--register").check()
     lost.produce(10, label="five")
-    lost.command(loop_delay=0).check()
+    lost.move()
     assert labels(lost) == ["two", "three", "five"]

@@ -57,7 +57,7 @@ def test_rewind_registers_at_the_position(registered: Pair) -> None:
     unregister_behind_its_back(registered)
     registered.produce(10)
     registered.command("--rewind").check()
-    registered.command(loop_delay=0).check()
+    registered.move()
     registered.assert_identical()
 
 
@@ -70,7 +70,7 @@ def test_register_starts_anew(registered: Pair) -> None:
     assert "Resetting queue tracking on dst side" in result.stderr
     assert registered.position is None
     registered.produce(3)
-    registered.command(loop_delay=0).check()
+    registered.move()
     assert registered.here.count() == 13
 
 
@@ -86,7 +86,7 @@ def test_register_keeps_what_is_registered(registered: Pair) -> None:
     assert "registered on the source queue already" in result.stderr
     assert registered.subscription() == before
     assert registered.position == tick
-    registered.command(loop_delay=0).check()
+    registered.move()
     registered.assert_identical()
 
 

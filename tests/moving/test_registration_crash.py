@@ -60,9 +60,9 @@ def test_register(moved: Pair) -> None:
         assert moved.position is None
         assert moved.subscription() is None
     # and the next start is a first start
-    moved.command(loop_delay=0).check()
+    moved.move()
     moved.produce(5)
-    moved.command(loop_delay=0).check()
+    moved.move()
     assert moved.here.count() == 15
 
 
@@ -75,7 +75,7 @@ def test_unregister_before_the_source(
     before = (moved.subscription(), moved.position)
     with killed_at(moved, "--unregister", hold, getattr(moved, side)):
         assert (moved.subscription(), moved.position) == before
-    moved.command(loop_delay=0).check()
+    moved.move()
     moved.assert_identical()
 
 
@@ -90,7 +90,7 @@ def test_unregister_between_the_databases(moved: Pair) -> None:
     assert "--rewind goes on from there, --register starts anew" in result.stderr
     # and both ways out are open: the one that loses nothing
     moved.command("--rewind").check()
-    moved.command(loop_delay=0).check()
+    moved.move()
     moved.assert_identical()
     # and the one that was wanted
     moved.command("--unregister").check()
@@ -114,7 +114,7 @@ def test_rewind(moved: Pair, hold: Callable[[Pair], psycopg.Connection]) -> None
         assert (moved.subscription(), moved.position) == before
     # and it can be repeated
     moved.command("--rewind").check()
-    moved.command(loop_delay=0).check()
+    moved.move()
     moved.assert_identical()
 
 
@@ -122,7 +122,7 @@ def test_reset(moved: Pair) -> None:
     before = (moved.subscription(), moved.position)
     with killed_at(moved, "--reset", hold_target, moved.target):
         assert (moved.subscription(), moved.position) == before
-    moved.command(loop_delay=0).check()
+    moved.move()
     moved.assert_identical()
 
 
