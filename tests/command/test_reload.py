@@ -155,16 +155,14 @@ def test_a_shorter_sleep_takes_effect_at_once(world: World) -> None:
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_a_shorter_lifetime_of_connections_takes_effect(world: World, side: str) -> None:
     process = world.start(connection_lifetime=1200)
+    reload(world, process, connection_lifetime=0.2)
     world.produce(1)
     world.wait_for_events(1)
     database = {"source": world.source, "target": world.target}[side]
     before = world.backends(database)
-    reload(world, process, connection_lifetime=0.2)
-    world.produce(1)
-    world.wait_for_events(2)
     time.sleep(0.5)
     world.produce(1)
-    world.wait_for_events(3)
+    world.wait_for_events(2)
     assert world.backends(database).isdisjoint(before)
     assert process.stop() == 0
 
