@@ -4,7 +4,7 @@
 |---|---|
 | stage | two private clusters, four databases, their tickers; gone at the end |
 | admin | the pgqadm commands |
-| movers | which daemons move which shards, by which ini files: the layout |
+| movers | which daemon moves which shards, by which ini file: the layout |
 | shop, shop.sql | an application that writes orders, as several writers at once |
 | meter | produced, moved, lag: measured while it runs |
 | story | what happens, act by act |

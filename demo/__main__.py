@@ -47,7 +47,7 @@ def show() -> int:
         found = Story(screen, keep=os.environ.get("KEEP", "") not in ("", "0")).play()
     except KeyboardInterrupt:
         screen.gap()
-        screen.say("Interrupted. Servers and movers stopped, files removed.")
+        screen.say("Interrupted. Servers and mover stopped, files removed.")
         return INTERRUPTED
     except TROUBLE as error:
         screen.verdict("The demo did not get to its end.", good=False)

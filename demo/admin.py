@@ -36,13 +36,18 @@ class Admin:
     def prepare(self, name: str, queue: str) -> None:
         """Type those commands."""
         for words in self.commands(name, queue):
-            self._run(words)
+            self.answer(words)
 
-    def status(self, name: str) -> str:
-        """What `status` prints."""
-        return self._run((self.ini(name), "status"))
+    def status(self, name: str) -> tuple[str, ...]:
+        """What shows a database."""
+        return (self.ini(name), "status")
 
-    def _run(self, words: Sequence[str]) -> str:
+    def status_of_movers(self, ini: str) -> tuple[str, ...]:
+        """What shows all sources of a mover's ini file."""
+        return ("status", "--movers", ini)
+
+    def answer(self, words: Sequence[str]) -> str:
+        """Type a command; what it prints."""
         done = run([script(PROGRAM), *words], cwd=self._directory)
         if done.returncode != 0:
             raise DemoError(f"{typed(words)} failed:\n{done.stderr}")

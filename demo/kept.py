@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from demo.movers import Movers
+from demo.movers import INI, JOB
 from demo.screen import Screen
 from demo.stage import SOURCE_QUEUE, Databases
 from testbed.processes import process_alive, wait_until
@@ -15,7 +15,7 @@ from testbed.reaper import remove_directory
 PREFIX = "qm-demo-"
 
 
-def describe(screen: Screen, directory: Path, databases: Databases, movers: Movers) -> None:
+def describe(screen: Screen, directory: Path, databases: Databases) -> None:
     """Tell whoever asked to keep it what there is."""
     screen.act("Still running, because you said KEEP=1")
     for database in databases.every:
@@ -30,10 +30,9 @@ def describe(screen: Screen, directory: Path, databases: Databases, movers: Move
         '      -c "select * from pgq.event_1 order by ev_id desc limit 1"',
     )
     screen.gap()
-    names = ", ".join(movers.ini_files)
     screen.say(
         f"Everything is in {directory}:",
-        f"  movers    {names}; each with a .log and a .pid",
+        f"  mover     {INI}, {JOB}.log, {JOB}.pid",
         "  pgqadm    admin-shard0.ini, admin-central.ini and so on",
         "  clusters  sources-cluster and target-cluster: pgqd.ini, pgqd.log,",
         "            postgresql.log, data",

@@ -1,14 +1,15 @@
-"""SIGKILL for a mover, at the worst moment: with half a batch on its way."""
+"""SIGKILL for the mover, at the worst moment: with half a batch on its way."""
 
 import time
 
 import psycopg
 from psycopg import sql
 
-from demo.movers import Movers
+from demo.movers import JOB, Movers
 from demo.screen import Screen
 from demo.shop import Shop
 from demo.stage import TARGET_QUEUE, Databases
+from queue_mover.db import lock_key
 from testbed.processes import wait_until
 from testbed.queues import qualified, queue_table
 
@@ -23,22 +24,21 @@ def kill_in_the_middle(
     screen: Screen, databases: Databases, movers: Movers, shop: Shop, shard: str
 ) -> None:
     """Write a big transaction, and kill the mover while it moves that; tell the story."""
-    ini = movers.ini_of(shard)
     screen.say(
-        f"Now one transaction writes {IMPORT:,} events into {shard}, and its mover is killed",
-        "while it sends them to central:",
+        f"Now one transaction writes {IMPORT:,} events into {shard}, and the daemon is",
+        "killed while it sends them to central:",
     )
     with databases.central.connect() as central:
         shop.import_stock(shard, IMPORT)
         sent = _wait_for_copy(central, movers.consumer(shard))
-        pid = movers.kill(ini)
+        pid = movers.kill()
         screen.command(f"kill -9 {pid}")
-        _wait_until_gone(central, movers.consumer(shard))
+        _wait_until_gone(central)
         there = _imported(central, shard)
     if sent and not there:
         screen.say(
-            f"It had sent {sent:,} of them. central has kept none: events and position commit",
-            "together, or not at all.",
+            f"It had sent {sent:,} events of that batch. central has kept none: events and",
+            "position commit together, or not at all.",
         )
     elif there:
         screen.say(
@@ -49,27 +49,32 @@ def kill_in_the_middle(
         screen.say("It had not sent any of them yet.")
 
 
-def _wait_for_copy(central: psycopg.Connection, name: str) -> int:
-    """Wait until a big batch is on its way; how many of its events have come."""
+def _wait_for_copy(central: psycopg.Connection, consumer: str) -> int:
+    """Wait until a big batch of a consumer is on its way; how many of its events have come.
+
+    All sources of a process write through the same few connections: the one that writes for
+    this consumer is the one that holds its lock.
+    """
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         row = central.execute(
             "select max(tuples_processed) from pg_stat_progress_copy"
-            " join pg_stat_activity using (pid) where application_name = %s",
-            [name],
+            " join pg_locks using (pid)"
+            " where locktype = 'advisory' and (classid::bigint << 32) | objid::bigint = %s",
+            [lock_key("target", consumer)],
         ).fetchone()
         if row is not None and row[0] is not None and row[0] >= ENOUGH:
             return int(row[0])
     return 0
 
 
-def _wait_until_gone(central: psycopg.Connection, name: str) -> None:
+def _wait_until_gone(central: psycopg.Connection) -> None:
     def gone() -> bool:
         return not central.execute(
-            "select from pg_stat_activity where application_name = %s", [name]
+            "select from pg_stat_activity where application_name = %s", [JOB]
         ).fetchone()
 
-    wait_until(gone, SECONDS, f"central to notice that {name} is gone")
+    wait_until(gone, SECONDS, "central to notice that the mover is gone")
 
 
 def _imported(central: psycopg.Connection, shard: str) -> int:

@@ -23,8 +23,13 @@ class Sample:
     """events that central has, by shard"""
     produced: dict[str, int]
     """events that committed on the shards a moment later, by shard"""
-    lag: float
-    """seconds that the slowest mover is behind"""
+    lags: dict[str, float]
+    """seconds that a shard is behind, by shard; 0 where nothing waits"""
+
+    @property
+    def lag(self) -> float:
+        """Of the slowest shard."""
+        return max(self.lags.values())
 
     @property
     def total_moved(self) -> int:
@@ -36,9 +41,13 @@ class Sample:
         """Of all shards."""
         return sum(self.produced.values())
 
-    def waiting(self, shard: str) -> int:
-        """Events of a shard that have not arrived."""
-        return self.produced[shard] - self.moved[shard]
+    @property
+    def waiting(self) -> list[str]:
+        """What has not arrived, a line for each shard."""
+        return [
+            f"{shard}   waiting {self.produced[shard] - self.moved[shard]:>7,}   lag {lag:4.1f} s"
+            for shard, lag in self.lags.items()
+        ]
 
     def __str__(self) -> str:
         minutes, seconds = divmod(int(self.seconds), 60)
@@ -83,13 +92,15 @@ class Meter:
         """Measure now."""
         seconds = time.monotonic() - self._began
         moved = self._moved()
-        lags = {shard: self._lag(shard) for shard in moved}
+        ages = {shard: self._lag(shard) for shard in moved}
         produced = {shard: tally.committed for shard, tally in self.tallies().items()}
         # A writer counts its events a moment after they commit: a mover can be faster.
         produced = {shard: max(count, moved[shard]) for shard, count in produced.items()}
         # Where nothing waits, what PgQ calls lag is the time since anything happened.
-        behind = [lag for shard, lag in lags.items() if moved[shard] < produced[shard]]
-        return Sample(seconds, moved, produced, max(behind, default=0.0))
+        lags = {
+            shard: age if moved[shard] < produced[shard] else 0.0 for shard, age in ages.items()
+        }
+        return Sample(seconds, moved, produced, lags)
 
     def tallies(self) -> dict[str, Tally]:
         """What the writers have counted."""

@@ -1,5 +1,6 @@
 """What happens, act by act."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -7,7 +8,7 @@ from demo import kept, verdict
 from demo.admin import Admin, typed
 from demo.kill import kill_in_the_middle
 from demo.meter import Meter, Sample
-from demo.movers import Movers
+from demo.movers import INI, Movers
 from demo.screen import Screen
 from demo.shop import ROLLED_BACK, WRITERS_PER_SHARD, Shop, Tally
 from demo.stage import (
@@ -31,6 +32,10 @@ PATIENCE = 120.0
 GLANCE = 0.2
 LINE_EVERY = 3.0
 """seconds between lines where there is no terminal"""
+LINE = re.compile(r"\S+ ([\d:]+),\d+ \d+ [A-Z]+ ")
+"""what stands in front of a message in the log"""
+BATCH = re.compile(r"\{count: (?P<count>\d+), .*source: (?P<source>\w+)\}")
+"""a statistics line"""
 
 
 class Story:
@@ -54,7 +59,7 @@ class Story:
                 if self._keep:
                     stage.keep()
                     movers.keep()
-                    kept.describe(self._screen, stage.directory, databases, movers)
+                    kept.describe(self._screen, stage.directory, databases)
                 else:
                     self._stop(movers)
         if not self._keep:
@@ -73,9 +78,9 @@ class Story:
             "  shard1  [shop] ---+---  queue_mover3  --->  [all_shops]  central",
             "  shard2  [shop] ---'",
             "",
-            "Everything here is real: PostgreSQL, PgQ, its ticker pgqd, daemons, ini files.",
-            "On the way one of the daemons is killed in the middle of its work. All of it",
-            "takes about a minute; Ctrl-C ends and removes it.",
+            "Everything here is real: PostgreSQL, PgQ, its ticker pgqd, the daemon. On the",
+            "way the daemon is killed in the middle of its work. All of it takes about a",
+            "minute; Ctrl-C ends and removes it.",
         )
 
     def _build(self, stage: Stage) -> Databases:
@@ -108,13 +113,12 @@ class Story:
 
     def _start(self, movers: Movers) -> None:
         screen = self._screen
-        screen.act("3. The movers, as daemons")
-        screen.command(f"cat {movers.ini_files[0]}")
-        screen.quote(movers.ini_text(movers.ini_files[0]))
+        screen.act("3. One daemon for all shards")
+        screen.command(f"cat {INI}")
+        screen.quote(movers.ini_text)
         screen.gap()
-        for ini in movers.ini_files:
-            movers.start(ini)
-            screen.command(movers.start_command(ini))
+        movers.start()
+        screen.command(movers.start_command)
 
     def _run(self, databases: Databases, movers: Movers) -> verdict.Verdict:
         shop = Shop(databases.shards)
@@ -132,11 +136,11 @@ class Story:
         return self._judge(databases, tallies, end)
 
     def _open(self, shop: Shop) -> None:
-        self._screen.act("4. The shop sells, the movers move")
+        self._screen.act("4. The shop sells, the mover moves")
         self._screen.say(
             f"{WRITERS_PER_SHARD * len(SHARDS)} writers place, ship and cancel orders, in"
             " transactions of 2 to 1,500 events,",
-            f"{ROLLED_BACK:.0%} of them rolled back. Lag is how far the slowest mover is behind.",
+            f"{ROLLED_BACK:.0%} of them rolled back. Lag is how far the slowest shard is behind.",
         )
         self._screen.gap()
         shop.open()
@@ -162,24 +166,30 @@ class Story:
             self._screen.live(str(now))
 
     def _kill(self, databases: Databases, movers: Movers, shop: Shop, meter: Meter) -> None:
-        screen, ini = self._screen, movers.ini_of(VICTIM)
+        screen = self._screen
         screen.say(str(meter.look()))
         screen.gap()
         kill_in_the_middle(screen, databases, movers, shop, VICTIM)
         dead = time.monotonic()
         screen.gap()
+        screen.say("Nothing moves now, from any shard. The shop goes on selling, and lag grows:")
+        screen.gap()
         now = self._watch(meter, movers, lambda _: time.monotonic() - dead > DEAD_SECONDS)
         screen.say(str(now))
         screen.gap()
-        waiting = now.waiting(VICTIM)
-        screen.say(f"{waiting:,} events of {VICTIM} are waiting by now. Start its mover again:")
-        lines = len(movers.log(ini))
-        movers.start(ini)
-        screen.command(movers.start_command(ini))
-        self._watch(meter, movers, lambda now: now.lag < CAUGHT_UP)
+        screen.say("Start it again. This is waiting by now:")
+        screen.quote("\n".join(now.waiting))
+        lines = len(movers.log())
+        movers.start()
+        screen.command(movers.start_command)
         screen.gap()
-        screen.say("It goes on from the position that stands in central. Its log:")
-        screen.quote("\n".join(_telling(movers.log(ini)[lines:])))
+        screen.say(str(self._watch(meter, movers, lambda now: now.lag < CAUGHT_UP)))
+        screen.gap()
+        screen.say(
+            "Each shard goes on from its position, which stands in central. From the log,",
+            "with the biggest batch of each:",
+        )
+        screen.quote("\n".join(_telling(movers.log()[lines:])))
         screen.gap()
 
     def _judge(
@@ -204,19 +214,32 @@ class Story:
 
     def _ask(self, admin: Admin) -> None:
         self._screen.act("6. What a database administrator sees")
-        self._screen.command(typed((admin.ini(VICTIM), "status")))
-        self._screen.quote(admin.status(VICTIM))
+        self._show_answer(admin, admin.status_of_movers(INI))
+        self._screen.gap()
+        self._show_answer(admin, admin.status(VICTIM))
+
+    def _show_answer(self, admin: Admin, words: tuple[str, ...]) -> None:
+        self._screen.command(typed(words))
+        self._screen.quote(admin.answer(words))
 
     def _stop(self, movers: Movers) -> None:
         self._screen.act("The end")
-        for ini in movers.ini_files:
-            self._screen.command(movers.stop_command(ini))
-            movers.stop(ini)
+        self._screen.command(movers.stop_command)
+        movers.stop()
 
 
 def _telling(log: list[str]) -> list[str]:
-    """The lines of a log that tell what it found, and its biggest batch; without the date."""
-    lines = [line.partition(" ")[2] for line in log]
-    counts = [line for line in lines if "{count: " in line]
-    biggest = max(counts, key=lambda line: int(line.split("{count: ")[1].split(",")[0]), default="")
-    return [*(line for line in lines if "stale pidfile" in line), biggest]
+    """The lines of a log that tell what it found, and each source's biggest batch.
+
+    Of each line the time of day and the message: more would not fit.
+    """
+    lines = [LINE.sub(r"\1 ", line) for line in log]
+    biggest: dict[str, tuple[int, str]] = {}
+    for line in lines:
+        if found := BATCH.search(line):
+            count, source = int(found["count"]), found["source"]
+            biggest[source] = max(biggest.get(source, (0, "")), (count, line))
+    return [
+        *(line for line in lines if "stale pidfile" in line),
+        *(line for line in lines if any(line == kept for _, kept in biggest.values())),
+    ]
