@@ -13,7 +13,7 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database
-from tests.moving.pair import Pair, install_memory
+from tests.moving.pair import Pair
 
 TEMPLATE = "template_pgq"
 
@@ -23,7 +23,6 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def pair(source_db: Database, target_db: Database, tmp_path: Path) -> Iterator[Pair]:
     """A source queue and a target queue in databases of their own; nobody is registered yet."""
-    install_memory(target_db)
     pair = Pair(source_db, target_db, tmp_path)
     yield pair
     pair.close()
@@ -40,7 +39,6 @@ def _shared_databases(
         cluster.create_database(name, TEMPLATE)
         for cluster, name in zip(clusters, names, strict=True)
     )
-    install_memory(target)
     yield source, target
     for cluster, name in zip(clusters, names, strict=True):
         cluster.start().drop_database(name)

@@ -22,8 +22,6 @@ from testbed.queues import create_queue, insert_event, produce
 # A queue that ticks whenever it is asked to, without a gap in the event ids.
 TICKS_AT_WILL = {"ticker_max_count": 0, "ticker_max_lag": "0", "ticker_idle_period": "0"}
 
-QUEUE_MOVER_SQL = Path(queue_mover.db.__file__).with_name("sql") / "queue_mover.sql"
-
 Action = Callable[[], object]
 
 
@@ -197,13 +195,6 @@ class Pair:
     def wait_for(self, count: int) -> None:
         """Wait until the target has so many events."""
         wait_until(lambda: self.here.count() >= count, 30, f"{count} events on the target")
-
-
-def install_memory(database: Database) -> None:
-    """Let a target know where its positions came from, as `pgqadm.py install` does."""
-    with database.connect() as conn:
-        conn.execute("set client_min_messages = warning")
-        conn.execute(QUEUE_MOVER_SQL.read_bytes())
 
 
 def value(conn: psycopg.Connection, statement: LiteralString, *params: object) -> Any:

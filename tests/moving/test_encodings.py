@@ -12,7 +12,7 @@ from queue_mover.errors import BadEventError
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.queues import install_pgq, install_pgq_ext, qualified
-from tests.moving.pair import Pair, install_memory
+from tests.moving.pair import Pair
 
 ALL_BYTES = bytes(range(1, 256))
 ALL_LATIN1 = ALL_BYTES.decode("latin1")
@@ -51,7 +51,6 @@ def _databases(
             targets[target] = create(target_cluster, target)
             with targets[target].connect() as conn:
                 install_pgq_ext(conn)
-            install_memory(targets[target])
         return sources[source], targets[target]
 
     yield get
