@@ -20,6 +20,9 @@ COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time
 BLOCK = 64 * 1024
 """Bytes gathered before a write: one write per row costs twice the processor time."""
 
+UNSPOKEN = ("EUC_TW", "MULE_INTERNAL")
+"""Encodings that Python has no codec for."""
+
 _PLACE = re.compile(r"line (\d+)(?:, column (\w+))?")
 _BAD_DATA = ("22", "23")
 """SQLSTATE classes that blame the data: this event would fail again."""
@@ -30,10 +33,10 @@ def common_encoding(source: str, target: str) -> str:
 
     The source's own, so that the bytes leave as they are stored and only the target
     converts: it is the one that can refuse, and it says which event. Between two
-    encodings that PostgreSQL may not convert directly: UTF-8.
+    encodings that PostgreSQL may not convert directly, or that the driver cannot speak: UTF-8.
     """
     direct = source == target or "UTF8" in (source, target) or "SQL_ASCII" in (source, target)
-    return source if direct else "UTF8"
+    return source if direct and source not in UNSPOKEN else "UTF8"
 
 
 def copy_events(

@@ -47,13 +47,17 @@ def lock_key(*names: str) -> int:
 def check_conninfo(text: str) -> None:
     """Raise ValueError, without the text itself, when libpq could not read a connect string."""
     try:
-        conninfo.conninfo_to_dict(text)
+        timeout = conninfo.conninfo_to_dict(text).get("connect_timeout") or 0
     except psycopg.Error:
         # libpq's own message quotes the part it stumbled over: perhaps a password.
         raise ValueError(
             "not a connect string; write key=value pairs"
             " ('host=db1 dbname=app') or a URI ('postgresql://db1/app')"
         ) from None
+    try:
+        int(timeout)
+    except ValueError:
+        raise ValueError("connect_timeout in it is not a whole number of seconds") from None
 
 
 def has_password(text: str) -> bool:
@@ -97,7 +101,7 @@ def translate(error: psycopg.Error, side: str) -> Exception:
     )
     refused = errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification
     if passing or isinstance(error, refused):
-        return UnavailableError(f"{place} not available: {message}")
+        return UnavailableError(f"{place} not available: {message}", place)
     if isinstance(error, errors.InsufficientPrivilege):
         remedy = "pgq_reader" if side == "source" else "pgq_admin"
         return NotReadyError(f"{place}: {message}; remedy: GRANT {remedy} TO the role")

@@ -47,6 +47,11 @@ class BadEventError(OperatorError):
 class UnavailableError(QueueMoverError):
     """A server cannot be reached, or went away; worth another try in a while."""
 
+    def __init__(self, message: str, place: str = "") -> None:
+        """`place`: which database, in words."""
+        super().__init__(message)
+        self.place = place or message
+
 
 class StatementError(QueueMoverError):
     """A statement failed for a reason the program does not know; `__cause__` has the driver's."""

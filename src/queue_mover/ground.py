@@ -27,8 +27,13 @@ class Ground:
         return Position(batch.end.id, self.identity, batch.end.mark)
 
 
-def prepare(src: Connection, dst: Connection, route: Route, policy: Policy, log: Log) -> Ground:
+def prepare(
+    src: Connection, dst: Connection, route: Route, policy: Policy, log: Log, *, first: bool
+) -> Ground:
     """Check both sides, and register the consumer when it is new.
+
+    `first`: whether the mover has just started. Later it registers nobody, since an operator
+    who unregisters its consumer means it, and it does not warn again.
 
     Raises NotReadyError, with the remedy, when a batch could not be moved.
     """
@@ -42,12 +47,12 @@ def prepare(src: Connection, dst: Connection, route: Route, policy: Policy, log:
                 source.lock(src, route)
                 with boundary("target"):
                     position = target.position(dst, route, remembers=there.remembers)
-                check_first(route, position, here.identity, allowed=policy.auto_register)
+                check_first(route, position, here.identity, allowed=first and policy.auto_register)
                 log.info("Registering consumer on source queue")
                 source.register(src, route)
-    if policy.insert:
+    if first and policy.insert:
         log.warning("write_with = insert_event: ev_time becomes the time of arrival")
-    if not there.remembers:
+    if first and not there.remembers:
         log.warning(
             "the target does not remember which source a position came from:"
             " another source with the same consumer_name would not be noticed;"
@@ -70,6 +75,6 @@ def check_first(route: Route, position: Position | None, identity: str, *, allow
         )
     if not allowed:
         raise NotReadyError(
-            f'consumer "{route.consumer}" is not registered on queue "{route.queue}" and'
-            " auto_register is off; remedy: --register"
+            f'consumer "{route.consumer}" is not registered on queue "{route.queue}", and a mover'
+            " registers it only at its start, unless auto_register is off; remedy: --register"
         )

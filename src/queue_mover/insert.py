@@ -3,49 +3,62 @@
 Slower, and the time of an event becomes the time of its arrival: the function takes none.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import psycopg
 
-from queue_mover.copy import bad_event
+from queue_mover.copy import bad_event, client_encoding
 from queue_mover.db import Connection, boundary
-from queue_mover.errors import BadEventError
 
 SELECTED = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4"
+FIELDS = 6
 
 CHUNK = 500
 """Events sent before the answers are awaited."""
 
+Row = Sequence[bytes | None]
 
-def insert_events(source: Connection, select: str, target: Connection, queue: str) -> int:
+
+def insert_events(
+    source: Connection, select: str, target: Connection, queue: str, encoding: str
+) -> int:
     """Insert the rows of a SELECT of SELECTED, in their order. Returns the events written.
 
     Raises BadEventError when the target refuses one of them.
     """
     written = 0
-    call = "select pgq.insert_event(%s, %s, %s, %s, %s, %s, %s)"
     with (
         boundary("source"),
+        client_encoding(source, encoding),
         source.cursor().copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)".encode()) as rows,
         boundary("target"),
-        target.cursor() as cursor,
     ):
-        rows.set_types(["text"] * 6)
-        for chunk in _chunks(rows.rows()):
+        for chunk in chunks(rows.rows()):
             try:
-                cursor.executemany(call, [(queue, *row) for row in chunk])
+                insert_rows(target, chunk, queue, encoding)
             except psycopg.Error as error:
                 raise bad_event(error) from error
             written += len(chunk)
     return written
 
 
-def _chunks(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+def insert_rows(target: Connection, rows: Sequence[Row], queue: str, encoding: str) -> None:
+    """Insert events whose first fields are SELECTED, as bytes in an encoding.
+
+    The server converts them: it decides what it can take. Raises driver errors.
+    """
+    field = "convert_from(%s::bytea, %s)"
+    call = f"select pgq.insert_event(%s, {', '.join([field] * FIELDS)})"
+    with target.cursor() as cursor:
+        cursor.executemany(
+            call.encode(),
+            [(queue, *(x for value in row[:FIELDS] for x in (value, encoding))) for row in rows],
+        )
+
+
+def chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """Rows of the source in lists of CHUNK; its errors are named as its own."""
     with boundary("source"):
-        try:
-            while chunk := list(islice(rows, CHUNK)):
-                yield chunk
-        except UnicodeDecodeError as error:
-            raise BadEventError(f"not in the source's encoding: {error.reason}") from error
+        while chunk := list(islice(rows, CHUNK)):
+            yield chunk

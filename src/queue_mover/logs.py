@@ -12,6 +12,7 @@ from typing import Any
 
 from queue_mover.config.parameters import LOG_FORMAT
 from queue_mover.config.settings import LogSettings
+from queue_mover.db import one_line
 from queue_mover.errors import ConfigError
 from queue_mover.model import Log
 
@@ -47,16 +48,22 @@ def start(settings: LogSettings, level: int, *, daemon: bool) -> None:
     logging.captureWarnings(True)
     handlers = _handlers(settings, level)
     root = logging.getLogger()
-    for handler in root.handlers[:]:
-        root.removeHandler(handler)
-        handler.close()
+    before = root.handlers[:]
     skylog = settings.use_skylog >= 2 or (
         settings.use_skylog == 1 and (daemon or not sys.stdout.isatty())
     )
     if skylog:
-        _load_config(settings)
+        try:
+            _load_config(settings)
+        except ConfigError:
+            # It may have come half way; what logged so far has to tell why it did not.
+            root.handlers[:] = before
+            raise
         # The console is the business of the loaded config.
         handlers = [handler for handler in handlers if _writes_file(handler)]
+    for handler in before:
+        root.removeHandler(handler)
+        handler.close()
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level)
@@ -119,7 +126,9 @@ def _load_config(settings: LogSettings) -> None:
         logging.config.fileConfig(found, defaults, disable_existing_loggers=False)
     except Exception as error:
         # Whatever the handlers named in there raise.
-        raise ConfigError(f"{found}: not a usable logging config: {error}") from error
+        raise ConfigError(
+            f"{found}: not a usable logging config: {one_line(str(error))}"
+        ) from error
 
 
 def _offer_skylog_handlers(settings: LogSettings) -> None:

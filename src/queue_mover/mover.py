@@ -8,6 +8,8 @@ No sleep and no retry here: after an error the next call starts from what the tw
 databases say.
 """
 
+from collections.abc import Sequence
+
 from queue_mover import copy, insert, quarantine, source, target
 from queue_mover.db import Connection, Sessions, boundary
 from queue_mover.decision import Decision, decide, explain
@@ -37,6 +39,17 @@ class Mover:
         self._ground: Ground | None = None
         self._applied: Batch | None = None
         self._idle = False
+        self._started = False
+
+    def prepare(self) -> None:
+        """Look at both sides, unless that has been done since the last error, and register
+        when new. Raises a QueueMoverError; `move_batch` prepares by itself."""
+        if self._ground is None:
+            with self._source.session() as src, self._target.session() as dst:
+                self._ground = prepare(
+                    src, dst, self.route, self._policy, self._log, first=not self._started
+                )
+            self._started = True
 
     def move_batch(self) -> Outcome:
         """Move the next batch, if one waits. Raises a QueueMoverError; then call again."""
@@ -49,7 +62,8 @@ class Mover:
 
     def _move(self, *, careful: bool) -> Outcome:
         try:
-            self._ground = self._ground or self._prepare()
+            self.prepare()
+            assert self._ground is not None
             with self._source.session() as src:
                 if self._idle and not source.has_news(src, self.route):
                     return Outcome(Result.IDLE)
@@ -83,7 +97,14 @@ class Mover:
             match decide(batch, position, ground.identity, lambda: _is_active(src, batch)):
                 case Decision.APPLY:
                     copy_batch = self._copy_carefully if careful else self._copy
-                    count, quarantined = copy_batch(batch, src, dst, opening.table, ground)
+                    try:
+                        count, quarantined = copy_batch(batch, src, dst, opening.table, ground)
+                    except NotReadyError:
+                        # The SELECT fails when the batch has been taken from us meanwhile.
+                        if _is_active(src, batch):
+                            raise
+                        dst.rollback()
+                        return Outcome(Result.STALE)
                     target.commit_position(dst, self.route, ground.reached(batch))
                     return Outcome(Result.MOVED, count, quarantined)
                 case Decision.SKIP:
@@ -103,7 +124,8 @@ class Mover:
         select = source.event_select(batch, self.route, columns)
         try:
             if self._policy.insert:
-                return insert.insert_events(src, select, dst, self.route.target_queue), ()
+                queue = self.route.target_queue
+                return insert.insert_events(src, select, dst, queue, ground.encoding), ()
             return copy.copy_events(src, select, dst, table, ground.encoding), ()
         except BadEventError as error:
             with boundary("source"):
@@ -120,10 +142,19 @@ class Mover:
             raise NotReadyError(
                 "target database: no table for quarantined events; remedy: pgqadm.py CONFIG install"
             )
-        select = source.event_select(batch, self.route, quarantine.SELECTED)
-        return quarantine.copy_sound_events(
-            src, select, dst, table, ground.encoding, self.route, ground.identity
-        )
+        route, encoding = self.route, ground.encoding
+
+        def write(rows: Sequence[insert.Row]) -> None:
+            if self._policy.insert:
+                insert.insert_rows(dst, rows, route.target_queue, encoding)
+            else:
+                quarantine.copy_rows(dst, rows, table, encoding)
+
+        def keep(row: insert.Row, reason: str) -> str:
+            return quarantine.keep_aside(dst, row, encoding, route, ground.identity, reason)
+
+        select = source.event_select(batch, route, quarantine.SELECTED)
+        return quarantine.write_sound_events(src, select, dst, write, encoding, keep)
 
     def finish(self) -> None:
         """Tell the source about the last batch now, not with the next one: we are stopping."""
@@ -133,10 +164,6 @@ class Mover:
         with self._source.session() as src:
             if not source.finish(src, self.route, applied):
                 self._report_unfinished(applied)
-
-    def _prepare(self) -> Ground:
-        with self._source.session() as src, self._target.session() as dst:
-            return prepare(src, dst, self.route, self._policy, self._log)
 
     def _report_unfinished(self, batch: Batch) -> None:
         self._log.warning(

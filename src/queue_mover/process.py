@@ -61,9 +61,10 @@ class PidFile:
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def remove(self) -> None:
-        """Remove the file, then let go of the lock."""
+        """Remove the file, unless it is another's by now, then let go of the lock."""
         with suppress(OSError):
-            self._path.unlink()
+            if _same_file(self._descriptor, self._path):
+                self._path.unlink()
         os.close(self._descriptor)
 
 

@@ -5,76 +5,68 @@ savepoint; a chunk that fails goes event by event. What is bad is the server's v
 not our guess.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 
 import psycopg
 
 from queue_mover.copy import COLUMNS, bad_event, client_encoding
-from queue_mover.db import Connection, Cursor, boundary, one_line
+from queue_mover.db import Connection, boundary, one_line
 from queue_mover.errors import BadEventError
+from queue_mover.insert import FIELDS, Row, chunks
 from queue_mover.model import Route
 
 SELECTED = f"{COLUMNS}, ev_id::text, ev_time::text"
 """What the SELECT of a careful copy brings: the events, and what names them in quarantine."""
 
-CHUNK = 500
-"""Events tried together."""
-
-Row = Sequence[bytes | None]
+Write = Callable[[Sequence[Row]], None]
+"""Writes events to the target; raises driver errors."""
 
 
-def copy_sound_events(
+def copy_rows(target: Connection, rows: Sequence[Row], table: str, encoding: str) -> None:
+    """Write a few events of SELECTED into an event table by COPY. Raises driver errors."""
+    statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+    with client_encoding(target, encoding), target.cursor().copy(statement.encode()) as sink:
+        for row in rows:
+            sink.write_row(row[:-2])
+
+
+def write_sound_events(
     source: Connection,
     select: str,
     target: Connection,
-    table: str,
+    write: Write,
     encoding: str,
-    route: Route,
-    origin: str,
+    keep: Callable[[Row, str], str],
 ) -> tuple[int, tuple[str, ...]]:
-    """Copy what the target takes, quarantine the rest, all in its open transaction.
+    """Write what the target takes, `keep` the rest with the reason, all in its open transaction.
 
-    Returns the events written, and a line about each one quarantined.
+    Returns the events written, and what `keep` says about the others.
     """
     written, notes = 0, list[str]()
-    reader = source.cursor()
-    statement = f"COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
         boundary("source"),
         client_encoding(source, encoding),
-        reader.copy(statement) as rows,
+        source.cursor().copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)".encode()) as rows,
         boundary("target"),
     ):
-        for chunk in _chunks(rows.rows()):
-            if _accepts(target, chunk, table, encoding) is None:
+        for chunk in chunks(rows.rows()):
+            if _refusal(target, chunk, write) is None:
                 written += len(chunk)
                 continue
             for row in chunk:
-                refusal = _accepts(target, [row], table, encoding)
-                if refusal is None:
+                reason = _refusal(target, [row], write)
+                if reason is None:
                     written += 1
                 else:
-                    notes.append(_keep(target, row, encoding, route, origin, refusal))
+                    notes.append(keep(row, reason))
     return written, tuple(notes)
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    with boundary("source"):
-        while chunk := list(islice(rows, CHUNK)):
-            yield chunk
-
-
-def _accepts(target: Connection, rows: list[Row], table: str, encoding: str) -> str | None:
-    """Write rows under a savepoint. Returns None, or why the target refuses."""
+def _refusal(target: Connection, rows: Sequence[Row], write: Write) -> str | None:
+    """Write events under a savepoint. Returns None, or why the target refuses one of them."""
     try:
-        with target.transaction(), client_encoding(target, encoding):
-            cursor: Cursor = target.cursor()
-            with cursor.copy(
-                f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()
-            ) as sink:
-                for row in rows:
-                    sink.write_row(row[:-2])
+        with target.transaction():
+            write(rows)
     except psycopg.Error as error:
         if not isinstance(bad_event(error), BadEventError):
             raise
@@ -82,12 +74,14 @@ def _accepts(target: Connection, rows: list[Row], table: str, encoding: str) -> 
     return None
 
 
-def _keep(
+def keep_aside(
     target: Connection, row: Row, encoding: str, route: Route, origin: str, reason: str
 ) -> str:
+    """Put an event of SELECTED into quarantine. Returns a line about it."""
     number, time = ((field or b"").decode() for field in row[-2:])
+    fields = list(row[:FIELDS])
     target.execute(
         "select queue_mover.quarantine_event(%s, %s, %s, %s, %s::timestamptz, %s, %s, %s)",
-        [route.consumer, origin, route.queue, int(number), time, list(row[:6]), encoding, reason],
+        [route.consumer, origin, route.queue, int(number), time, fields, encoding, reason],
     )
     return f"event {number} ({time}): {reason}"

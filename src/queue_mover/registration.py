@@ -33,6 +33,7 @@ class Registrar:
         unknown on both sides.
         """
         with self.source.session() as src, self.target.session() as dst:
+            self._identity(src)
             with target.locked(dst, self.route):
                 with boundary("source"):
                     if source.is_registered(src, self.route):
@@ -69,6 +70,7 @@ class Registrar:
             self.target.session() as dst,
             target.locked(dst, self.route),
         ):
+            self._identity(src)
             position = self._own_position(src, dst)
             if position is None:
                 self.log.warning("No tick found on dst side")
@@ -132,5 +134,8 @@ class Registrar:
         return target.position(dst, self.route, remembers=remembers)
 
     def _identity(self, src: Connection) -> str:
+        """Of the source. Raises NotReadyError when the queue is missing there."""
         with boundary("source"):
-            return source.inspect(src, self.route).identity
+            state = source.inspect(src, self.route)
+            source.check(state, self.route)
+        return state.identity

@@ -68,7 +68,9 @@ def inspect(connection: Connection, route: Route) -> TargetState:
                      'pgq.insert_event(text, text, text, text, text, text, text)', 'execute')
                      as may_insert,
                    has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
-                     as may_record,
+                     and coalesce(has_function_privilege(
+                       to_regprocedure('queue_mover.set_origin(text, text, bigint, text)'),
+                       'execute'), true) as may_record,
                    to_regprocedure('queue_mover.set_origin(text, text, bigint, text)')
                      is not null as remembers,
                    current_setting('server_encoding') as encoding,
@@ -107,7 +109,7 @@ def check(state: TargetState, route: Route, *, inserts: bool = False) -> None:
         )
     if not state.may_record:
         raise NotReadyError(
-            f'target database: role "{role}" may not call pgq_ext.set_last_tick;'
+            f'target database: role "{role}" may not set the position;'
             f' remedy: GRANT pgq_writer TO "{role}"'
         )
 

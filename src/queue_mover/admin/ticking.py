@@ -46,6 +46,9 @@ class TickingJob:
         self._running: Generator[Call, None, None] | None = None
         self._told: set[str] = set()
 
+    def prepare(self) -> None:
+        """Nothing to prepare: the first tick tells whether ticking is possible."""
+
     def step(self) -> Step:
         """Tick; then one call of the chore that is running or due."""
         # Taken out while it runs: one that fails with its connection must not come back.

@@ -130,14 +130,18 @@ def serve(
     if settings.pidfile is None:
         if switches.daemon:
             raise OperatorError("Daemon needs pidfile; remedy: set pidfile in the config file")
-        return Supervisor(load, log, refresh=refresh).run(tasks)
+        supervisor = Supervisor(load, log, refresh=refresh)
+        with process.signals(supervisor.notify):
+            return supervisor.run(tasks)
     pidfile = process.PidFile(settings.pidfile)
     if stale := pidfile.lock():
         log.warning("Ignoring stale pidfile: process %s is gone", stale)
     background = process.go_background() if switches.daemon else None
-    pidfile.write()
-    try:
-        running = background.detach if background else lambda: None
-        return Supervisor(load, log, running=running, refresh=refresh).run(tasks)
-    finally:
-        pidfile.remove()
+    running = background.detach if background else lambda: None
+    supervisor = Supervisor(load, log, running=running, refresh=refresh)
+    with process.signals(supervisor.notify):
+        pidfile.write()
+        try:
+            return supervisor.run(tasks)
+        finally:
+            pidfile.remove()

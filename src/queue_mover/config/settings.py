@@ -229,7 +229,8 @@ def _value(ini: IniFile, section: str, parameter: Parameter, consumer: str) -> o
 def _text(ini: IniFile, section: str, parameter: Parameter) -> str:
     """The value as written; the older spelling wins; empty counts as not set."""
     texts = [ini.get(section, key) for key in (parameter.older, parameter.name) if key]
-    text = next((text for text in texts if text), "")
+    # Python 2's parser took "" for nothing.
+    text = next((text for text in texts if text and text != '""'), "")
     if not text and parameter.default is None:
         state = "missing from" if texts[-1] is None else "empty in"
         raise ConfigError(

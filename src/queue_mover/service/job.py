@@ -24,6 +24,9 @@ class Step:
 class Job(Protocol):
     """One source queue to move, or one database to tick."""
 
+    def prepare(self) -> None:
+        """Make sure that a step can be made; cheap where that is known. Raises as `step`."""
+
     def step(self) -> Step:
         """Do one piece of work. Raises a QueueMoverError; the service decides about another."""
 

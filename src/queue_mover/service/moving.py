@@ -24,6 +24,10 @@ class MovingJob:
         self._log = log
         self._reminded = float("-inf")
 
+    def prepare(self) -> None:
+        """Look at both sides, and register when new."""
+        self._mover.prepare()
+
     def step(self) -> Step:
         """Move the next batch."""
         outcome = self._mover.move_batch()
@@ -62,21 +66,15 @@ class MovingJob:
 class Targets:
     """The connections to targets that all movers of a process share."""
 
-    _pools: dict[tuple[str, int], Pool] = field(default_factory=dict)
+    _pools: dict[tuple[object, ...], Pool] = field(default_factory=dict)
 
     def pool(self, settings: MoverSettings, size: int) -> Pool:
         """The one pool for a mover's target, of at most so many connections."""
-        key = (settings.dst_db, size)
+        process = settings.process
+        how = (settings.dst_db, process.job_name, process.connection_lifetime)
+        key = (*how, size)
         if key not in self._pools:
-            process = settings.process
-            self._pools[key] = Pool(
-                [
-                    Database(
-                        "target", settings.dst_db, process.job_name, process.connection_lifetime
-                    )
-                    for _ in range(size)
-                ]
-            )
+            self._pools[key] = Pool([Database("target", *how) for _ in range(size)])
         return self._pools[key]
 
 

@@ -18,7 +18,7 @@ class Streak:
     _message: str = ""
 
     def failed(self, now: float, message: str) -> bool:
-        """Note an error. Returns whether it is news: other than the one before."""
+        """Note an error. Returns whether it is news: not the message of the one before."""
         if self._since is None:
             self._since = now
         news = not self._failures or message != self._message

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
-from queue_mover import logs, process
+from queue_mover import logs
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service.job import Task
 from queue_mover.service.timer import Timer
@@ -57,19 +57,22 @@ class Supervisor:
         ]
         self._counted = (0, 0)
 
+    def notify(self, number: Signals) -> None:
+        """A signal came: `run` will act on it. May be called from a signal handler."""
+        self._inbox.put(number)
+
     def run(self, tasks: Sequence[Task]) -> int:
         """Run the tasks. Returns the exit code."""
-        with process.signals(self._inbox.put):
-            self._starting = {task.source for task in tasks}
-            for task in tasks:
-                self._start(task)
-            while self._workers:
-                news = self._await_news()
-                code = self._signal(news) if isinstance(news, Signals) else None
-                if isinstance(news, Report):
-                    self._take(news)
-                if code is not None:
-                    return code
+        self._starting = {task.source for task in tasks}
+        for task in tasks:
+            self._start(task)
+        while self._workers:
+            news = self._await_news()
+            code = self._signal(news) if isinstance(news, Signals) else None
+            if isinstance(news, Report):
+                self._take(news)
+            if code is not None:
+                return code
         return 1 if self._failed and not self._stopping else 0
 
     def _await_news(self) -> Signals | Report | None:
@@ -160,7 +163,7 @@ class Supervisor:
         self._next.clear()
         for name, worker in self._workers.items():
             wanted = tasks.pop(name, None)
-            if wanted == worker.task:
+            if wanted == worker.task and not worker.stopping:
                 continue
             if wanted is not None:
                 self._next[name] = wanted

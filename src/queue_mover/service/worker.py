@@ -27,7 +27,7 @@ class News(Enum):
     """What a worker tells its supervisor."""
 
     RUNNING = "running"
-    """It has made its first step, or failed in a way that is worth a retry."""
+    """It is ready for its first step, or has failed in a way that is worth a retry."""
     DONE = "done"
     FAILED = "failed"
 
@@ -104,6 +104,11 @@ class Worker:
         # A stuck thread must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=task.source or None, daemon=True)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it has been told to stop."""
+        return self._stopping.is_set()
+
     def start(self) -> None:
         """Begin to work."""
         self._thread.start()
@@ -133,8 +138,10 @@ class Worker:
         except Exception as error:
             self._tell_end(error)
         finally:
-            self._job.close()
-            self._report(Report(self, news))
+            try:
+                self._job.close()
+            finally:
+                self._report(Report(self, news))
 
     def _tell_end(self, error: Exception) -> None:
         if self._abandoned:
@@ -147,7 +154,6 @@ class Worker:
     def _loop(self) -> None:
         while not self._stopping.is_set():
             seconds = self._round()
-            self._tell_running()
             if seconds is None:
                 return
             if seconds:
@@ -158,12 +164,15 @@ class Worker:
         process = self.task.process
         self._write(self._statistics.begin(time.monotonic()))
         try:
+            self._job.prepare()
+            self._tell_running()
             step = self._job.step()
         except Exception as error:
             if self._abandoned or is_fatal(
                 error, looping=process.looping, worked_before=self._worked_before
             ):
                 raise
+            self._tell_running()
             return self._failed(error)
         self._worked_before = True
         self.progress.failing = False
@@ -179,7 +188,9 @@ class Worker:
     def _failed(self, error: Exception) -> float:
         now = time.monotonic()
         self.progress.failing = True
-        if not self._streak.failed(now, str(error)):
+        # An outage has many words: terminating, refused, starting up.
+        what = error.place if isinstance(error, UnavailableError) else str(error)
+        if not self._streak.failed(now, what):
             self._log.debug("still failing: %s", error)
         elif isinstance(error, UnavailableError | OperatorError):
             self._log.error("%s; retrying, up to every %g s", error, self._streak.longest_wait)

@@ -93,7 +93,7 @@ comment on function queue_mover.quarantine_event(
 revoke all on schema queue_mover from public;
 revoke all on all tables in schema queue_mover from public;
 revoke all on all functions in schema queue_mover from public;
-grant usage on schema queue_mover to pgq_writer, pgq_admin;
+grant usage on schema queue_mover to public;
 grant execute on all functions in schema queue_mover to pgq_writer;
 grant select, delete on queue_mover.quarantine to pgq_admin;
 grant select on queue_mover.origin to pgq_admin;
