@@ -1,0 +1,53 @@
+"""The world that the specifications of this folder begin with."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.cluster import Cluster
+from testbed.database import Database
+from tests.conftest import TEMPLATE
+from tests.sources.many import Many
+
+_numbers = itertools.count(1)
+
+SHARDS = 3
+
+
+@pytest.fixture(scope="module")
+def databases(
+    source_cluster: Cluster, target_cluster: Cluster
+) -> Iterator[tuple[list[Database], Database]]:
+    """Shards and a target for all worlds of a module: a world's own would double its time."""
+    number = next(_numbers)
+    source_cluster.start()
+    target_cluster.start()
+    names = [f"shard{number}_{index}" for index in range(SHARDS)]
+    central = f"central{number}"
+    yield (
+        [source_cluster.create_database(name, TEMPLATE) for name in names],
+        target_cluster.create_database(central, TEMPLATE),
+    )
+    for name in names:
+        source_cluster.start().drop_database(name)
+    target_cluster.start().drop_database(central)
+
+
+@pytest.fixture
+def many(tmp_path: Path, databases: tuple[list[Database], Database]) -> Iterator[Many]:
+    """Three shards with an empty queue each, a target queue, and a directory."""
+    with Many(next(_numbers), tmp_path, *databases) as made:
+        yield made
+
+
+@pytest.fixture
+def catalogue(source_cluster: Cluster) -> Iterator[Database]:
+    """A database that lists the shards, in a table partitions (name, connect); empty."""
+    name = f"catalogue{next(_numbers)}"
+    database = source_cluster.create_database(name)
+    with database.connect() as conn:
+        conn.execute("create table partitions (name text, connect text)")
+    yield database
+    source_cluster.start().drop_database(name)

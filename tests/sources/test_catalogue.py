@@ -1,0 +1,118 @@
+"""[sources]: a database that knows the shards."""
+
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+import pytest
+
+from queue_mover.config.settings import load_mover
+from queue_mover.errors import ConfigError, QueueMoverError, UnavailableError
+from testbed.database import Database
+from tests.sources.test_sections import MAIN
+from tests.sources.texts import ini
+
+SELECT = "select name, connect from partitions order by name"
+
+
+def file(path: Path, catalogue: Database, **settings: str) -> Path:
+    """A config file with a catalogue and nothing else."""
+    section = {"list_db": catalogue.conninfo(), "list_sql": SELECT, **settings}
+    result = path / "mover.ini"
+    result.write_text(ini({"queue_mover3": MAIN, "sources": section}))
+    return result
+
+
+@pytest.fixture
+def partitions(catalogue: Database) -> psycopg.Connection:
+    """A connection to the catalogue."""
+    return catalogue.connect()
+
+
+def enlist(partitions: psycopg.Connection, *rows: tuple[str | None, str | None]) -> None:
+    """Put shards into the catalogue."""
+    for row in rows:
+        partitions.execute("insert into partitions values (%s, %s)", row)
+
+
+def test_what_is_listed_is_moved(
+    tmp_path: Path, catalogue: Database, partitions: psycopg.Connection
+) -> None:
+    enlist(partitions, ("a", "dbname=a"), ("b 100%", "dbname=b options='-c x=%(y)s'"))
+    settings = load_mover(file(tmp_path, catalogue), {})
+    assert [m.source for m in settings.movers] == ["a", "b 100%"]
+    assert settings.movers[1].src_db == "dbname=b options='-c x=%(y)s'"
+    assert settings.movers[1].route.consumer == "job.b 100%"
+    assert settings.refresh == 300
+
+
+def test_a_section_beside_it_overrides_and_adds(
+    tmp_path: Path, catalogue: Database, partitions: psycopg.Connection
+) -> None:
+    enlist(partitions, ("a", "dbname=a"), ("b", "dbname=b"))
+    config = file(tmp_path, catalogue, refresh="7")
+    more = {
+        "source:b": {"queue_name": "mine"},
+        "source:c": {"src_db": "dbname=c"},
+        "source:a": {"src_db": "dbname=other"},
+    }
+    config.write_text(config.read_text() + ini(more))
+    settings = load_mover(config, {})
+    movers = {mover.source: mover for mover in settings.movers}
+    assert {name: mover.src_db for name, mover in movers.items()} == {
+        "a": "dbname=other",
+        "b": "dbname=b",
+        "c": "dbname=c",
+    }
+    assert movers["b"].route.queue == "mine"
+    assert movers["a"].route.queue == MAIN["queue_name"]
+    assert settings.refresh == 7
+
+
+BAD_ROWS: list[tuple[LiteralString, str]] = [
+    ("select 'a', null", "without NULLs"),
+    ("select null, 'dbname=a'", "without NULLs"),
+    ("select 'a'", "not (name, connect string)"),
+    ("select 'a', 'dbname=a', 1", "not (name, connect string)"),
+    ("select 'a', 'dbname=a' from generate_series(1, 2)", "returns a name twice"),
+    ("select '', 'dbname=a'", "a source needs a name"),
+    ("select 'a', 'hunter2secret'", "src_db: not a connect string"),
+]
+
+
+@pytest.mark.parametrize(("query", "told"), BAD_ROWS, ids=[row[0] for row in BAD_ROWS])
+def test_bad_rows_are_refused(tmp_path: Path, catalogue: Database, query: str, told: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        load_mover(file(tmp_path, catalogue, list_sql=query), {})
+    assert told in str(refusal.value)
+    assert "hunter2secret" not in str(refusal.value)
+
+
+def test_an_empty_catalogue_is_told_as_such(tmp_path: Path, catalogue: Database) -> None:
+    """Given a query that finds nothing, then that is the message; not that src_db is missing."""
+    with pytest.raises(ConfigError, match="list_sql"):
+        load_mover(file(tmp_path, catalogue), {})
+
+
+BAD_QUERIES: list[LiteralString] = [
+    "select name, connect from partitionz",
+    "selec",
+    "delete from partitions",
+    "",
+    "select 1/0, 'x'",
+]
+
+
+@pytest.mark.parametrize("query", BAD_QUERIES)
+def test_a_bad_query_is_an_operators_error(tmp_path: Path, catalogue: Database, query: str) -> None:
+    """One line that names the key, and no traceback."""
+    with pytest.raises(QueueMoverError) as refusal:
+        load_mover(file(tmp_path, catalogue, list_sql=query), {})
+    assert isinstance(refusal.value, ConfigError | UnavailableError)
+    assert "list_sql" in str(refusal.value)
+
+
+def test_a_catalogue_that_is_away_at_the_start(tmp_path: Path) -> None:
+    away = Database("nowhere", "host=127.0.0.1 port=1")
+    with pytest.raises(UnavailableError, match="catalogue database not available"):
+        load_mover(file(tmp_path, away), {})
