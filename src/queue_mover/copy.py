@@ -36,6 +36,9 @@ def common_encoding(source: str, target: str) -> str:
     encodings that PostgreSQL may not convert directly, or that the driver cannot speak: UTF-8.
     """
     direct = source == target or "UTF8" in (source, target) or "SQL_ASCII" in (source, target)
+    if source in UNSPOKEN and source == target:
+        # Told nothing, neither server converts, and the target still checks.
+        return "SQL_ASCII"
     return source if direct and source not in UNSPOKEN else "UTF8"
 
 

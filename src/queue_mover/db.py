@@ -28,9 +28,19 @@ DEFAULTS: dict[str, str] = {
 """libpq parameters (seconds; milliseconds for tcp_user_timeout) that a connect string may
 override: a peer whose host has died must not hold us, or the lock we hold, for hours."""
 
-PASSING_SQLSTATES = ("08", "53", "55P03", "57")
-"""Connections that failed; disk, memory or slots used up; a lock timeout; shutdowns, terminations
-and statement timeouts: troubles of the server that may pass, not of what was asked."""
+GUARDS = """
+    select set_config('idle_in_transaction_session_timeout', '300s', true),
+           set_config('tcp_keepalives_idle', '30', true),
+           set_config('tcp_keepalives_interval', '10', true),
+           set_config('tcp_keepalives_count', '3', true)
+"""
+"""For a transaction with the consumer's lock: should our host die in the middle of it, the server
+must not hold the lock for hours."""
+
+PASSING_SQLSTATES = ("08", "25P03", "53", "55P03", "57")
+"""Connections that failed, or idled in a transaction; disk, memory or slots used up; a lock
+timeout; shutdowns, terminations and statement timeouts: troubles of the server that may pass,
+not of what was asked."""
 
 
 def one_line(text: str) -> str:
@@ -78,6 +88,24 @@ def has_function(connection: Connection, signature: str) -> bool:
     return row == (True,)
 
 
+def lock_holder(connection: Connection, key: int) -> str:
+    """Who holds an advisory lock, as words for a log line."""
+    bits = key & 0xFFFF_FFFF_FFFF_FFFF
+    row = connection.execute(
+        """
+        select format('pid %%s (%%s) from %%s, its transaction open since %%s',
+                      a.pid, a.application_name, coalesce(a.client_addr::text, 'local socket'),
+                      date_trunc('second', a.xact_start))
+          from pg_locks l join pg_stat_activity a using (pid)
+         where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+           and l.database = (select oid from pg_database where datname = current_database())
+           and l.classid::bigint = %s and l.objid::bigint = %s
+        """,
+        [bits >> 32, bits & 0xFFFF_FFFF],
+    ).fetchone()
+    return str(row[0]) if row else "another mover"
+
+
 @contextmanager
 def boundary(side: str) -> Iterator[None]:
     """Turn driver errors into ours, naming the side ("source", "target", "database").
@@ -96,8 +124,8 @@ def translate(error: psycopg.Error, side: str) -> Exception:
     place = f"{side} database".lstrip()
     state = error.sqlstate or ""
     message = one_line(error.diag.message_primary or str(error))
-    passing = isinstance(error, errors.OperationalError) and (
-        not state or state.startswith(PASSING_SQLSTATES)
+    passing = state.startswith(PASSING_SQLSTATES) or (
+        not state and isinstance(error, errors.OperationalError)
     )
     refused = errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification
     if passing or isinstance(error, refused):

@@ -47,7 +47,10 @@ def prepare(
                 source.lock(src, route)
                 with boundary("target"):
                     position = target.position(dst, route, remembers=there.remembers)
-                check_first(route, position, here.identity, allowed=first and policy.auto_register)
+                obstacle = "" if policy.auto_register else "auto_register is off"
+                if not first:
+                    obstacle = "it was unregistered while the mover ran"
+                check_first(route, position, here.identity, obstacle)
                 log.info("Registering consumer on source queue")
                 source.register(src, route)
     if first and policy.insert:
@@ -63,8 +66,11 @@ def prepare(
     )
 
 
-def check_first(route: Route, position: Position | None, identity: str, *, allowed: bool) -> None:
-    """Raise NotReadyError when a mover may not register its consumer by itself."""
+def check_first(route: Route, position: Position | None, identity: str, obstacle: str) -> None:
+    """Raise NotReadyError when a mover may not register its consumer by itself.
+
+    `obstacle`: why not, in words, whatever the position; empty: nothing of that kind.
+    """
     if position is not None and position.source not in (None, identity):
         raise NotReadyError(foreign_position(position, identity))
     if position is not None:
@@ -73,8 +79,8 @@ def check_first(route: Route, position: Position | None, identity: str, *, allow
             f" target has its position, tick {position.tick}; remedy: --rewind goes on from there,"
             " --register starts anew from now"
         )
-    if not allowed:
+    if obstacle:
         raise NotReadyError(
-            f'consumer "{route.consumer}" is not registered on queue "{route.queue}", and a mover'
-            " registers it only at its start, unless auto_register is off; remedy: --register"
+            f'consumer "{route.consumer}" is not registered on queue "{route.queue}" and'
+            f" {obstacle}; remedy: --register"
         )

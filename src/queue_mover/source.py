@@ -1,14 +1,19 @@
 """The PgQ calls on the source. Each takes a connection; the mover owns their order."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import LiteralString
 
+import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from queue_mover.db import Connection, Cursor, has_function, lock_key
-from queue_mover.errors import NotReadyError
+from queue_mover.db import GUARDS, Connection, Cursor, has_function, lock_holder, lock_key
+from queue_mover.errors import NotReadyError, UnavailableError
 from queue_mover.model import Batch, BatchLimits, Route, Tick
+
+LOCK_WAIT = "30s"
 
 _NEXT_BATCH_FUNCTION = "pgq.next_batch_custom(text, text, interval, int4, interval)"
 
@@ -50,11 +55,18 @@ _MARK: LiteralString = """
       where q.queue_name = %(queue)s and t.tick_id = {})
 """
 _NEXT_BATCH: LiteralString = f"""
-    select batch_id, prev_tick_id, {_MARK.format("prev_tick_id")},
-           cur_tick_id, {_MARK.format("cur_tick_id")}, pgq.batch_event_sql(batch_id)
-      from pgq.next_batch_custom(%(queue)s, %(consumer)s, %(keep_lag)s::interval,
+    select pgq.next_batch_custom(%(queue)s, %(consumer)s, %(keep_lag)s::interval,
                                  {_COUNT}, %(min_interval)s::interval)
-     where batch_id is not null
+"""
+# A statement of its own: the function sees ticks that are younger than its caller's snapshot,
+# where the mark of such a tick would be NULL.
+_ACTIVE_BATCH: LiteralString = f"""
+    select s.sub_batch, s.sub_last_tick, {_MARK.format("s.sub_last_tick")},
+           s.sub_next_tick, {_MARK.format("s.sub_next_tick")}, pgq.batch_event_sql(s.sub_batch)
+      from pgq.subscription s
+      join pgq.queue q on q.queue_id = s.sub_queue
+      join pgq.consumer c on c.co_id = s.sub_consumer
+     where q.queue_name = %(queue)s and c.co_name = %(consumer)s and s.sub_batch is not null
 """
 
 
@@ -121,9 +133,29 @@ def lock(connection: Connection, route: Route) -> None:
     """Wait for the consumer's lock on the source, held to the end of the transaction.
 
     `next_batch` locks nothing: two movers asking at once would be given different batches.
+    Nobody holds it for longer than a round trip, unless frozen in the middle of one; so the
+    wait has an end, which `waiting` puts into words.
     """
-    key = lock_key("source", route.queue, route.consumer)
-    connection.execute("select pg_advisory_xact_lock(%s)", [key])
+    connection.execute(GUARDS)
+    connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_WAIT])
+    connection.execute("select pg_advisory_xact_lock(%s)", [_key(route)])
+
+
+@contextmanager
+def waiting(connection: Connection, route: Route) -> Iterator[None]:
+    """Say who holds the consumer's lock, where the wait for it has ended."""
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable as error:
+        connection.rollback()
+        holder = lock_holder(connection, _key(route))
+        raise UnavailableError(
+            f"source database: the consumer's lock is held by {holder}"
+        ) from error
+
+
+def _key(route: Route) -> int:
+    return lock_key("source", route.queue, route.consumer)
 
 
 def is_registered(connection: Connection, route: Route) -> bool:
@@ -165,11 +197,12 @@ def next_batch(
         "min_interval": limits.min_interval or None,
         "keep_lag": limits.keep_lag or None,
     }
-    with connection.pipeline():
+    with waiting(connection, route), connection.pipeline():
         connection.execute("begin")
         lock(connection, route)
         finished = _finish(connection, applied) if applied else None
-        following = connection.execute(_NEXT_BATCH, arguments)
+        connection.execute(_NEXT_BATCH, arguments)
+        following = connection.execute(_ACTIVE_BATCH, arguments)
         connection.execute("commit")
     found = finished is None or finished.fetchone() == (1,)
     row = following.fetchone()
@@ -202,7 +235,7 @@ def has_news(connection: Connection, route: Route) -> bool:
 
 def finish(connection: Connection, route: Route, applied: Batch) -> bool:
     """Finish an applied batch. Returns False when it was not there any more."""
-    with connection.pipeline():
+    with waiting(connection, route), connection.pipeline():
         connection.execute("begin")
         lock(connection, route)
         finished = _finish(connection, applied)
@@ -246,4 +279,5 @@ def event_select(batch: Batch, route: Route, columns: str) -> str:
     if route.tables:
         names = sql.SQL(", ").join(sql.Literal(name) for name in route.tables)
         chosen += f" and ev_extra1 in ({names.as_string()})"
-    return chosen + " order by ev_id"
+    # Qualified: a chosen column of that name may be its text.
+    return chosen + " order by ev.ev_id"

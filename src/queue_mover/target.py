@@ -6,17 +6,10 @@ from dataclasses import dataclass
 
 from psycopg.rows import class_row
 
-from queue_mover.db import Connection, Cursor, has_function, lock_key
+from queue_mover import db
+from queue_mover.db import GUARDS, Connection, Cursor, has_function, lock_key
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Position, Route
-
-# Should our host die in mid-batch, the server must not hold the consumer's lock for hours.
-_GUARDS = """
-    select set_config('idle_in_transaction_session_timeout', '300s', true),
-           set_config('tcp_keepalives_idle', '30', true),
-           set_config('tcp_keepalives_interval', '10', true),
-           set_config('tcp_keepalives_count', '3', true)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +116,7 @@ def open_transaction(connection: Connection, route: Route, *, remembers: bool) -
     """
     with connection.pipeline():
         connection.execute("begin")
-        connection.execute(_GUARDS)
+        connection.execute(GUARDS)
         locked = connection.execute("select pg_try_advisory_xact_lock(%s)", [_key(route)])
         connection.execute("select txid_current()")
         table = connection.execute(
@@ -200,20 +193,7 @@ def locked(connection: Connection, route: Route) -> Iterator[None]:
 
 def lock_holder(connection: Connection, route: Route) -> str:
     """Who holds the consumer's lock, as words for a log line."""
-    key = _key(route) & 0xFFFF_FFFF_FFFF_FFFF
-    row = connection.execute(
-        """
-        select format('pid %%s (%%s) from %%s, its transaction open since %%s',
-                      a.pid, a.application_name, coalesce(a.client_addr::text, 'local socket'),
-                      date_trunc('second', a.xact_start))
-          from pg_locks l join pg_stat_activity a using (pid)
-         where l.locktype = 'advisory' and l.granted and l.objsubid = 1
-           and l.database = (select oid from pg_database where datname = current_database())
-           and l.classid::bigint = %s and l.objid::bigint = %s
-        """,
-        [key >> 32, key & 0xFFFF_FFFF],
-    ).fetchone()
-    return str(row[0]) if row else "another mover"
+    return db.lock_holder(connection, _key(route))
 
 
 def _key(route: Route) -> int:

@@ -30,7 +30,7 @@ IN_THE_FILE: dict[str, tuple[dict[str, object], str]] = {
     "auto_register": ({"auto_register": "maybe"}, "auto_register: 'maybe' is not 0 or 1"),
     "src_db": ({"src_db": "host=db1 password=hun ter2secret"}, f"src_db: {CONNECT}"),
     "dst_db": ({"dst_db": "postgresql://me:hunter2secret@[db1/x"}, f"dst_db: {CONNECT}"),
-    "timeout": ({"src_db": "connect_timeout=soon"}, f"src_db: {CONNECT}"),
+    "timeout": ({"src_db": "connect_timeout=soon"}, "src_db: connect_timeout in it is not a whole"),
     "reference": ({"queue_name": "%(nothing)s"}, "queue_name: cannot be interpolated; a literal"),
     "format": ({"config_format": 3}, "config_format: 1 or 2, not '3'"),
 }
