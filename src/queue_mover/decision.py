@@ -48,8 +48,8 @@ def explain(decision: Decision, batch: Batch, position: Position, source: str) -
         return (
             f"Lost position: tick {position.tick} of the source is not the tick"
             f" {position.tick} that dst has: the source was restored from a backup, failed over,"
-            " or its queue made anew; remedy: compare both queues, then --accept-source goes on"
-            " from here, --reset repeats this batch"
+            " or its queue made anew; remedy: compare both queues, then --accept-source takes the"
+            f" source's events up to tick {position.tick} as moved, --reset repeats this batch"
         )
     return (
         f"Lost position: batch {batch.start.id}..{batch.end.id}, dst has {position.tick};"

@@ -122,20 +122,25 @@ def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] =
         catalogue["refresh"] if catalogue else 0,
         (
             *ini.warnings,
-            *_exposed(ini, (text for mover in movers for text in (mover.src_db, mover.dst_db))),
+            *_exposed(
+                [path, *sources.included(ini, values["include"])],
+                (text for mover in movers for text in (mover.src_db, mover.dst_db)),
+            ),
             *_unknown_keys(ini, ini.main, parameters.MOVER).values(),
             *(note for section in found.values() for note in _unknown_in_source(ini, section)),
         ),
     )
 
 
-def _exposed(ini: IniFile, connect_strings: Iterable[str]) -> list[str]:
-    """A warning when anyone on the machine can read a password."""
+def _exposed(files: Iterable[Path], connect_strings: Iterable[str]) -> list[str]:
+    """A warning about each file that anyone on the machine can read, when there are passwords."""
     if not any(has_password(text) for text in connect_strings):
         return []
-    if not ini.path.stat().st_mode & stat.S_IROTH:
-        return []
-    return [f"{ini.path}: holds a password and anyone can read it; remedy: chmod o-r {ini.path}"]
+    return [
+        f"{path}: holds a password and anyone can read it; remedy: chmod o-r {path}"
+        for path in files
+        if path.stat().st_mode & stat.S_IROTH
+    ]
 
 
 def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
@@ -192,7 +197,7 @@ def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
         values["pgq_sql"],
         (
             *ini.warnings,
-            *_exposed(ini, [values["db"]]),
+            *_exposed([path], [values["db"]]),
             *_unknown_keys(ini, ini.main, parameters.ADMIN).values(),
         ),
     )

@@ -14,6 +14,16 @@ PREFIX = "source:"
 CATALOGUE = "sources"
 
 
+def included(ini: IniFile, include: Sequence[str]) -> list[Path]:
+    """The files that `include` names, relative to the folder of the main one."""
+    folder = ini.path.absolute().parent
+    return [
+        Path(name)
+        for pattern in include
+        for name in sorted(glob(str(folder / pattern)))  # noqa: PTH207 - may be absolute
+    ]
+
+
 def collect(
     ini: IniFile, include: Sequence[str], catalogue: Mapping[str, Any] | None
 ) -> dict[str, str]:
@@ -22,10 +32,8 @@ def collect(
     A section may be there for a source that the catalogue lists, to override its values.
     Raises ConfigError; UnavailableError when the catalogue cannot be reached.
     """
-    folder = ini.path.absolute().parent
-    for pattern in include:
-        for name in sorted(glob(str(folder / pattern))):  # noqa: PTH207 - patterns may be absolute
-            ini.merge(Path(name))
+    for path in included(ini, include):
+        ini.merge(path)
     listed = _listed(ini, catalogue) if catalogue else {}
     written = [section.removeprefix(PREFIX).strip() for section in ini.sections(PREFIX)]
     sections = {}
