@@ -128,6 +128,22 @@ def go_background() -> Background:
     return Background(ready)
 
 
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def signals_blocked() -> Iterator[None]:
+    """Start threads inside: they will never be given the signals that the main thread waits for.
+
+    Given to another thread, a signal would not wake the main thread from waiting for one.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def signals(handler: Callable[[signal.Signals], None]) -> Iterator[None]:
     """Hand INT, TERM and HUP to a handler while inside; what was set before comes back.
@@ -135,10 +151,9 @@ def signals(handler: Callable[[signal.Signals], None]) -> Iterator[None]:
     The handler runs between two instructions of the main thread: it may only set a flag,
     or put into a `queue.SimpleQueue`.
     """
-    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {
         number: signal.signal(number, lambda number, _: handler(signal.Signals(number)))
-        for number in caught
+        for number in CAUGHT
     }
     try:
         yield

@@ -204,10 +204,10 @@ def test_it_survives_a_restart_of_the_database_with_two_lines(
 def test_beside_a_pgqd_each_event_is_in_one_batch(
     ticker: Ticker, source: psycopg.Connection, source_cluster: Cluster, source_db: Database
 ) -> None:
-    # given a queue that is always due for a tick, and two who make them
-    create_queue(source, "busy", ticker_max_lag="0", ticker_max_count=1, ticker_idle_period="0")
+    # given a queue that is due for a tick whenever it has events, and two who make them
+    create_queue(source, "busy", ticker_max_lag="0", ticker_max_count=1)
     collector = Collector(source_db, "busy")
-    ticker.settings["loop_delay"] = 0.001
+    ticker.settings["loop_delay"] = 0.005
     process = ticker.start()
     sessions: LiteralString = "select count(*) from pg_stat_activity where application_name = %s"
     wait_until(lambda: value(source, sessions, "ticker"), PATIENCE, "the ticker's session")

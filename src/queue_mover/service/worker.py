@@ -15,6 +15,7 @@ from queue_mover.errors import (
     OperatorError,
     UnavailableError,
 )
+from queue_mover.process import signals_blocked
 from queue_mover.service.job import Job, Step, Task
 from queue_mover.service.statistics import Statistics
 from queue_mover.service.streak import Streak
@@ -111,7 +112,8 @@ class Worker:
 
     def start(self) -> None:
         """Begin to work."""
-        self._thread.start()
+        with signals_blocked():
+            self._thread.start()
 
     def stop(self) -> None:
         """Let the running step end, wake up from any sleep, and finish."""
