@@ -46,6 +46,19 @@ def test_one_that_waits_to_retry_wakes_at_once(
     assert not world.pidfile.exists()
 
 
+def test_int_that_came_while_it_was_frozen(world: World) -> None:
+    """Given a frozen mover, when signals come before it may go on, then it still hears INT.
+
+    The system may give the second of two waiting signals to any thread that takes it; one that
+    another thread got would not wake the main thread. A few tries, since it need not do so.
+    """
+    for _ in range(8):
+        process = world.start(loop_delay=0.01)
+        for number in (signal.SIGSTOP, signal.SIGHUP, signal.SIGINT, signal.SIGCONT):
+            process.send(number)
+        assert process.wait(timeout=10) == 0
+
+
 def test_int_finishes_the_batch(world: World) -> None:
     """Given a batch on its way, when interrupted, then it arrives, and the source knows."""
     with world.stalled():

@@ -74,6 +74,9 @@ def test_term_rolls_back(many: Many, connections: int) -> None:
     # then nothing has come, and all comes next time
     assert many.arrived() == {}
     assert many.errors() == []
+    if connections > 1:
+        for name in many.sources:
+            assert f"INFO {name}: batch abandoned; it will be replayed" in many.log
     many.drain().check()
     many.assert_identical()
 
