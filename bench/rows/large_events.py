@@ -14,6 +14,9 @@ from bench.row import Bench
 from bench.work import QUEUE, Work
 from testbed import queues
 
+SMALL = 38
+"""MiB that a mover of small events has."""
+
 
 def run(bench: Bench) -> Outcome:
     """100 events of 20 MB, and a fifth of them for comparison."""
@@ -26,8 +29,7 @@ def run(bench: Bench) -> Outcome:
     with _large_events(bench.ground, count, megabytes) as many:
         race = Race(many, [ours, piped], bench.times(3))
     memory = race.memory(ours.name)
-    # Beyond that of a mover with small events, in events.
-    held = (memory.middle - 34) / megabytes
+    held = (memory.middle - SMALL) / megabytes
     return Outcome(
         f"{count} events of {megabytes} MB",
         (
