@@ -6,19 +6,17 @@ event that is larger.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
 
 from queue_mover.db import Connection, boundary, one_line
 from queue_mover.errors import BadEventError, StatementError
+from queue_mover.reading import Reading
 
 COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time"
 """What travels; the target's sequence and transaction give the id and the txid."""
-
-BLOCK = 64 * 1024
-"""Bytes gathered before a write: one write per row costs twice the processor time."""
 
 UNSPOKEN = ("EUC_TW", "MULE_INTERNAL")
 """Encodings that Python has no codec for."""
@@ -50,34 +48,22 @@ def copy_events(
     Raises BadEventError when the target refuses one of them, StatementError when it
     counts other than the source.
     """
-    reader, writer = source.cursor(), target.cursor()
+    writer = target.cursor()
     with (
         boundary("source"),
         client_encoding(source, encoding),
         client_encoding(target, encoding),
-        reader.copy(_statement(f"COPY ({select}) TO STDOUT (FORMAT BINARY)", encoding)) as rows,
+        Reading(source, _encoded(f"COPY ({select}) TO STDOUT (FORMAT BINARY)", source)) as reading,
         _blaming_events(),
         writer.copy(f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
     ):
-        for block in _blocks(rows):
+        for block in reading.blocks():
             sink.write(block)
-    if reader.rowcount != writer.rowcount:
+    if reading.count != writer.rowcount:
         raise StatementError(
-            f"the source sent {reader.rowcount} events, the target counts {writer.rowcount}"
+            f"the source sent {reading.count} events, the target counts {writer.rowcount}"
         )
     return writer.rowcount
-
-
-def _blocks(rows: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes | bytearray]:
-    """Join rows into blocks. An error of the source is named as such, whoever pulls."""
-    pending = bytearray()
-    with boundary("source"):
-        for row in rows:
-            pending += row
-            if len(pending) >= BLOCK:
-                yield pending
-                pending = bytearray()
-    yield pending
 
 
 @contextmanager
@@ -98,9 +84,10 @@ def bad_event(error: psycopg.Error) -> Exception:
     return BadEventError(one_line(error.diag.message_primary or str(error)), line, column)
 
 
-def _statement(text: str, encoding: str) -> str | bytes:
+def _encoded(statement: str, connection: Connection) -> bytes:
     # A server told "SQL_ASCII" takes the bytes of a table filter as they are.
-    return text.encode() if encoding == "SQL_ASCII" else text
+    codec = connection.info.encoding
+    return statement.encode("utf-8" if codec == "ascii" else codec)
 
 
 @contextmanager

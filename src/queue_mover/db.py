@@ -5,10 +5,10 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from queue import Empty, LifoQueue
-from typing import Any, Protocol
+from typing import Any, LiteralString, Protocol
 
 import psycopg
 from psycopg import conninfo, errors
@@ -28,7 +28,7 @@ DEFAULTS: dict[str, str] = {
 """libpq parameters (seconds; milliseconds for tcp_user_timeout) that a connect string may
 override: a peer whose host has died must not hold us, or the lock we hold, for hours."""
 
-GUARDS = """
+GUARDS: LiteralString = """
     select set_config('idle_in_transaction_session_timeout', '300s', true),
            set_config('tcp_keepalives_idle', '30', true),
            set_config('tcp_keepalives_interval', '10', true),
@@ -104,6 +104,22 @@ def lock_holder(connection: Connection, key: int) -> str:
         [bits >> 32, bits & 0xFFFF_FFFF],
     ).fetchone()
     return str(row[0]) if row else "another mover"
+
+
+def together(
+    connection: Connection, statements: Sequence[LiteralString], values: Mapping[str, object]
+) -> list[list[tuple[Any, ...]]]:
+    """Run several statements as one message: one round trip, and one time to wake the server.
+
+    A pipeline would send a message for each. Returns the rows of each statement.
+    """
+    results = []
+    with psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(";".join(statements), values)
+        for _ in statements:
+            results.append(cursor.fetchall() if cursor.description else [])
+            cursor.nextset()
+    return results
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class Tick:
 
     id: int
     mark: str
-    """Its time and snapshot: a restored or recreated queue counts the same ids anew."""
+    """Its time and event number: a restored or recreated queue counts the same ids anew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from queue_mover.db import GUARDS, Connection, Cursor, has_function, lock_holder, lock_key
+from queue_mover.db import GUARDS, Connection, has_function, lock_holder, lock_key, together
 from queue_mover.errors import NotReadyError, UnavailableError
 from queue_mover.model import Batch, BatchLimits, Route, Tick
 
-LOCK_WAIT = "30s"
+LOCK_WAIT: LiteralString = "30s"
 
 _NEXT_BATCH_FUNCTION = "pgq.next_batch_custom(text, text, interval, int4, interval)"
 
@@ -42,32 +42,22 @@ _WANTED: LiteralString = """
                     order by t.tick_queue desc, t.tick_id desc limit 1) settled on true
              where q.queue_name = %(queue)s) waiting
 """
-# Under keep_lag, nothing but empty ticks would otherwise ask for the newest tick: never old enough.
-_COUNT: LiteralString = f"""
-    case when %(min_events)s > 0 then %(min_events)s
-         when %(min_interval)s::text is not null or %(max_events)s = 0 then null
-         when %(keep_lag)s::interval is null then ({_WANTED})
-         else nullif(({_WANTED}), 0) end::int4
+# The marks come from the function: it sees ticks that are younger than its caller's snapshot.
+_NEXT_BATCH: LiteralString = """
+    select batch_id,
+           prev_tick_id, concat_ws(' ', extract(epoch from prev_tick_time), prev_tick_event_seq),
+           cur_tick_id, concat_ws(' ', extract(epoch from cur_tick_time), cur_tick_event_seq),
+           pgq.batch_event_sql(batch_id)
+      from pgq.next_batch_custom(%(queue)s, %(consumer)s, %(keep_lag)s::interval,
+                                 {count}, %(min_interval)s::interval)
+     where batch_id is not null
 """
-_MARK: LiteralString = """
-    (select extract(epoch from t.tick_time)::text || ' ' || md5(t.tick_snapshot::text)
-       from pgq.tick t join pgq.queue q on q.queue_id = t.tick_queue
-      where q.queue_name = %(queue)s and t.tick_id = {})
-"""
-_NEXT_BATCH: LiteralString = f"""
-    select pgq.next_batch_custom(%(queue)s, %(consumer)s, %(keep_lag)s::interval,
-                                 {_COUNT}, %(min_interval)s::interval)
-"""
-# A statement of its own: the function sees ticks that are younger than its caller's snapshot,
-# where the mark of such a tick would be NULL.
-_ACTIVE_BATCH: LiteralString = f"""
-    select s.sub_batch, s.sub_last_tick, {_MARK.format("s.sub_last_tick")},
-           s.sub_next_tick, {_MARK.format("s.sub_next_tick")}, pgq.batch_event_sql(s.sub_batch)
-      from pgq.subscription s
-      join pgq.queue q on q.queue_id = s.sub_queue
-      join pgq.consumer c on c.co_id = s.sub_consumer
-     where q.queue_name = %(queue)s and c.co_name = %(consumer)s and s.sub_batch is not null
-"""
+_LOCK: tuple[LiteralString, ...] = (
+    GUARDS,
+    f"select set_config('lock_timeout', '{LOCK_WAIT}', true)",
+    "select pg_advisory_xact_lock(%(key)s)",
+)
+_FINISH: LiteralString = "select pgq.finish_batch(%(applied)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +126,7 @@ def lock(connection: Connection, route: Route) -> None:
     Nobody holds it for longer than a round trip, unless frozen in the middle of one; so the
     wait has an end, which `waiting` puts into words.
     """
-    connection.execute(GUARDS)
-    connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_WAIT])
-    connection.execute("select pg_advisory_xact_lock(%s)", [_key(route)])
+    together(connection, _LOCK, {"key": _key(route)})
 
 
 @contextmanager
@@ -190,6 +178,8 @@ def next_batch(
     whether the applied batch was still there to be finished.
     """
     arguments = {
+        "key": _key(route),
+        "applied": applied.id if applied else None,
         "queue": route.queue,
         "consumer": route.consumer,
         "max_events": limits.max_events,
@@ -197,19 +187,27 @@ def next_batch(
         "min_interval": limits.min_interval or None,
         "keep_lag": limits.keep_lag or None,
     }
-    with waiting(connection, route), connection.pipeline():
-        connection.execute("begin")
-        lock(connection, route)
-        finished = _finish(connection, applied) if applied else None
-        connection.execute(_NEXT_BATCH, arguments)
-        following = connection.execute(_ACTIVE_BATCH, arguments)
-        connection.execute("commit")
-    found = finished is None or finished.fetchone() == (1,)
-    row = following.fetchone()
-    if row is None:
+    following = _NEXT_BATCH.replace("{count}", _count(limits))
+    statements = ["begin", *_LOCK, *([_FINISH] if applied else []), following, "commit"]
+    with waiting(connection, route):
+        *_, finished, batches, _ = together(connection, statements, arguments)
+    found = applied is None or finished == [(1,)]
+    if not batches:
         return None, found
-    batch_id, start, start_mark, end, end_mark, select = row
+    batch_id, start, start_mark, end, end_mark, select = batches[0]
     return Batch(batch_id, Tick(start, start_mark), Tick(end, end_mark), select), found
+
+
+def _count(limits: BatchLimits) -> LiteralString:
+    """How many events to ask for, as SQL: no more of it than is needed, to spare the planner."""
+    if limits.min_events:
+        return "%(min_events)s::int4"
+    if limits.min_interval or not limits.max_events:
+        return "null::int4"
+    if limits.keep_lag:
+        # Nothing but empty ticks would otherwise ask for the newest tick: never old enough.
+        return f"nullif(({_WANTED}), 0)::int4"
+    return f"({_WANTED})::int4"
 
 
 def has_news(connection: Connection, route: Route) -> bool:
@@ -235,16 +233,10 @@ def has_news(connection: Connection, route: Route) -> bool:
 
 def finish(connection: Connection, route: Route, applied: Batch) -> bool:
     """Finish an applied batch. Returns False when it was not there any more."""
-    with waiting(connection, route), connection.pipeline():
-        connection.execute("begin")
-        lock(connection, route)
-        finished = _finish(connection, applied)
-        connection.execute("commit")
-    return finished.fetchone() == (1,)
-
-
-def _finish(connection: Connection, applied: Batch) -> Cursor:
-    return connection.execute("select pgq.finish_batch(%s)", [applied.id])
+    arguments = {"key": _key(route), "applied": applied.id}
+    with waiting(connection, route):
+        *_, finished, _ = together(connection, ["begin", *_LOCK, _FINISH, "commit"], arguments)
+    return finished == [(1,)]
 
 
 def is_active(connection: Connection, batch: Batch) -> bool:
@@ -270,11 +262,14 @@ def event_select(batch: Batch, route: Route, columns: str) -> str:
     """The SELECT of a batch's events: chosen columns, in the order of their ids.
 
     It fails when the batch is not active any more: were the consumer unregistered, a rotation
-    could have emptied the tables that the batch's own SQL names.
+    could have emptied the tables that the batch's own SQL names. Functions are asked, which look
+    anew, not the snapshot of a COPY that may have waited for a lock; the second, which fails,
+    is slow, so it is called only where the first finds no batch.
     """
     chosen = (
         f"select {columns} from ({batch.sql}) ev"
-        f" where (select pgq.batch_event_sql({batch.id})) is not null"
+        f" where coalesce((select tick_id::text from pgq.get_batch_info({batch.id})),"
+        f" (select pgq.batch_event_sql({batch.id}))) is not null"
     )
     if route.tables:
         names = sql.SQL(", ").join(sql.Literal(name) for name in route.tables)

@@ -3,13 +3,25 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, LiteralString
 
 from psycopg.rows import class_row
 
 from queue_mover import db
-from queue_mover.db import GUARDS, Connection, Cursor, has_function, lock_key
+from queue_mover.db import GUARDS, Connection, has_function, lock_key, together
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Position, Route
+
+# By whether the target remembers origins. Somebody else may have set the position since: then its
+# origin is not known.
+_POSITION: dict[bool, LiteralString] = {
+    False: "select pgq_ext.get_last_tick(%(consumer)s), null, null",
+    True: """
+        select t.tick, o.source, o.mark
+          from pgq_ext.get_last_tick(%(consumer)s) t (tick)
+          left join queue_mover.get_origin(%(consumer)s) o on o.tick = t.tick
+    """,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,39 +126,50 @@ def open_transaction(connection: Connection, route: Route, *, remembers: bool) -
     back; the transaction id comes before the table name, since a rotation between the two
     would have the events written where no consumer looks any more.
     """
-    with connection.pipeline():
-        connection.execute("begin")
-        connection.execute(GUARDS)
-        locked = connection.execute("select pg_try_advisory_xact_lock(%s)", [_key(route)])
-        connection.execute("select txid_current()")
-        table = connection.execute(
-            "select pgq.quote_fqname(pgq.current_event_table(%s))", [route.target_queue]
-        )
-        found = _ask_position(connection, route, remembers=remembers)
-    return Opening(
-        locked=locked.fetchone() == (True,),
-        table=_only(table),
-        position=_position(found.fetchone()),
+    values = {"key": _key(route), "queue": route.target_queue, "consumer": route.consumer}
+    _, _, locked, _, table, found = together(
+        connection,
+        [
+            "begin",
+            GUARDS,
+            "select pg_try_advisory_xact_lock(%(key)s)",
+            "select txid_current()",
+            "select pgq.quote_fqname(pgq.current_event_table(%(queue)s))",
+            _POSITION[remembers],
+        ],
+        values,
     )
+    return Opening(locked == [(True,)], str(table[0][0]), _position(found))
 
 
 def commit_position(connection: Connection, route: Route, position: Position) -> None:
     """Set the position and commit, in one round trip: the batch is now on the target."""
-    with connection.pipeline():
-        set_position(connection, route, position)
-        connection.execute("commit")
+    together(connection, [*_setting(position), "commit"], _values(route, position))
 
 
 def set_position(connection: Connection, route: Route, position: Position) -> None:
     """Record the last tick applied (`pgq_ext.set_last_tick`), and where it came from if known."""
-    connection.execute(
-        "select pgq_ext.set_last_tick(%s, %s::bigint)", [route.consumer, position.tick]
-    )
+    together(connection, _setting(position), _values(route, position))
+
+
+def _setting(position: Position) -> list[LiteralString]:
+    statements: list[LiteralString] = [
+        "select pgq_ext.set_last_tick(%(consumer)s, %(tick)s::bigint)"
+    ]
     if position.source is not None:
-        connection.execute(
-            "select queue_mover.set_origin(%s, %s, %s, %s)",
-            [route.consumer, position.source, position.tick, position.mark],
+        statements.append(
+            "select queue_mover.set_origin(%(consumer)s, %(source)s, %(tick)s, %(mark)s)"
         )
+    return statements
+
+
+def _values(route: Route, position: Position) -> dict[str, object]:
+    return {
+        "consumer": route.consumer,
+        "tick": position.tick,
+        "source": position.source,
+        "mark": position.mark,
+    }
 
 
 def forget_position(connection: Connection, route: Route, *, remembers: bool) -> None:
@@ -158,29 +181,12 @@ def forget_position(connection: Connection, route: Route, *, remembers: bool) ->
 
 def position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
     """The position, None when the consumer has none here."""
-    return _position(_ask_position(connection, route, remembers=remembers).fetchone())
+    values = {"consumer": route.consumer}
+    return _position(connection.execute(_POSITION[remembers], values).fetchall())
 
 
-def _ask_position(connection: Connection, route: Route, *, remembers: bool) -> Cursor:
-    # Somebody else may have set the position since: then its origin is not known.
-    query = """
-        select t.tick, o.source, o.mark
-          from pgq_ext.get_last_tick(%(consumer)s) t (tick)
-          left join queue_mover.get_origin(%(consumer)s) o on o.tick = t.tick
-    """
-    if not remembers:
-        query = "select pgq_ext.get_last_tick(%(consumer)s), null, null"
-    return connection.execute(query, {"consumer": route.consumer})
-
-
-def _position(row: tuple[int | None, str | None, str | None] | None) -> Position | None:
-    return None if row is None or row[0] is None else Position(row[0], row[1], row[2])
-
-
-def _only(cursor: Cursor) -> str:
-    row = cursor.fetchone()
-    assert row is not None
-    return str(row[0])
+def _position(rows: list[tuple[Any, ...]]) -> Position | None:
+    return Position(*rows[0]) if rows and rows[0][0] is not None else None
 
 
 @contextmanager

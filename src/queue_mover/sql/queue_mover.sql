@@ -20,7 +20,7 @@ create table if not exists queue_mover.origin (
 comment on table queue_mover.origin is
     'Which source a consumer''s position belongs to, and by what to know its tick again.';
 comment on column queue_mover.origin.mark is
-    'Time and snapshot of the tick; NULL after --accept-source, until the next batch.';
+    'Time and event number of the tick; NULL after --accept-source, until the next batch.';
 
 create table if not exists queue_mover.quarantine (
     id          bigint      generated always as identity primary key,
