@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from queue import Empty, LifoQueue
-from typing import Any, LiteralString, Protocol
+from threading import Lock
+from typing import Any, LiteralString, Protocol, Self
 
 import psycopg
 from psycopg import conninfo, errors
@@ -253,6 +254,14 @@ class Pool:
         self._free: LifoQueue[Database] = LifoQueue()
         for database in databases:
             self._free.put(database)
+        self._users = 0
+        self._users_lock = Lock()
+
+    def join(self) -> Self:
+        """One more user, who will call `close` once."""
+        with self._users_lock:
+            self._users += 1
+        return self
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
@@ -265,7 +274,11 @@ class Pool:
             self._free.put(database)
 
     def close(self) -> None:
-        """One user leaves: close what is free now. Others open theirs again."""
+        """One user leaves; the last one closes all."""
+        with self._users_lock:
+            self._users -= 1
+            if self._users > 0:
+                return
         free = []
         with suppress(Empty):
             while True:

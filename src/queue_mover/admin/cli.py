@@ -11,6 +11,7 @@ from queue_mover.config import parameters, sample
 from queue_mover.config.settings import AdminSettings, load_admin, load_mover
 from queue_mover.db import Connection, Database, check_conninfo, describe
 from queue_mover.errors import OperatorError, UnavailableError
+from queue_mover.service.job import Plan
 
 COMMAND = "pgqadm"
 
@@ -83,7 +84,10 @@ def _run() -> int:
         return common.send_signal(settings.process, given.signal)
     if given.command == "ticker" and not given.arguments:
         return common.serve(
-            given, settings.process, [ticking.task(settings)], lambda: [ticking.task(load())]
+            given,
+            settings.process,
+            Plan((ticking.task(settings),)),
+            lambda _: Plan((ticking.task(load()),)),
         )
     action = _action(str(path), given.command, given.arguments)
     print("\n".join(_at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))))
@@ -95,7 +99,11 @@ def _run_many(given: argparse.Namespace) -> int:
     words = [str(word) for word in (given.config, given.command, *given.arguments) if word]
     if words[:1] not in (["status"], ["install"]):
         raise OperatorError("--db and --movers go with the commands status and install")
-    settings = [mover for path in given.movers for mover in load_mover(path, {}).movers]
+    settings = [
+        mover for path in given.movers for mover in load_mover(path, dict(given.set)).movers
+    ]
+    if words[0] == "status" and len(words) > 1 and settings:
+        raise OperatorError("status --movers shows all sources; it takes no queue")
     if words == ["status"] and settings:
         print("\n".join(movers.lines(movers.gather(settings))))
     databases = [*given.db]

@@ -75,7 +75,7 @@ def lines(standings: Sequence[Standing]) -> list[str]:
         rows.append(
             (
                 "!" if standing.trouble else "L" if behind else "",
-                standing.mover.source or standing.mover.process.job_name,
+                _name(standing),
                 route.queue,
                 route.consumer,
                 duration(standing.lag),
@@ -86,10 +86,14 @@ def lines(standings: Sequence[Standing]) -> list[str]:
             )
         )
     table = columns(rows, "<<<<>>>>>")
-    troubles = [f"  !  {s.mover.source}: {s.trouble}" for s in standings if s.trouble]
+    troubles = [f"  !  {_name(s)}: {s.trouble}" for s in standings if s.trouble]
     waiting = sum(s.pending or 0 for s in standings)
     summary = f"{len(standings)} sources, {waiting} events waiting, {len(troubles)} in trouble."
     return [table[0], "-" * max(map(len, table)), *table[1:], "", *troubles, summary]
+
+
+def _name(standing: Standing) -> str:
+    return standing.mover.source or standing.mover.process.job_name
 
 
 def _tick(tick: int | None) -> str:

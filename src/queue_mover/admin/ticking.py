@@ -45,9 +45,14 @@ class TickingJob:
         self._log = log
         self._running: Generator[Call, None, None] | None = None
         self._told: set[str] = set()
+        self._prepared = False
 
     def prepare(self) -> None:
-        """Nothing to prepare: the first tick tells whether ticking is possible."""
+        """The first tick tells whether ticking is possible; it is made once."""
+        if not self._prepared:
+            with self._database.session() as connection:
+                self._tell_ticks(ticker.tick(connection).failures)
+            self._prepared = True
 
     def step(self) -> Step:
         """Tick; then one call of the chore that is running or due."""

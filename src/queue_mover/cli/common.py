@@ -12,7 +12,7 @@ from pathlib import Path
 from queue_mover import __version__, logs, process
 from queue_mover.config.settings import LogSettings, ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
-from queue_mover.service.job import Task
+from queue_mover.service.job import Plan
 from queue_mover.service.supervisor import Supervisor
 
 
@@ -117,12 +117,10 @@ def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:
 def serve(
     switches: argparse.Namespace,
     settings: ProcessSettings,
-    tasks: Sequence[Task],
-    load: Callable[[], Sequence[Task]],
-    *,
-    refresh: float = 0,
+    plan: Plan,
+    load: Callable[[bool], Plan],
 ) -> int:
-    """Run tasks under the pidfile's lock, in the background if so asked. Returns the exit code.
+    """Run a plan under the pidfile's lock, in the background if so asked. Returns the exit code.
 
     Raises OperatorError when another process holds the pidfile.
     """
@@ -130,18 +128,18 @@ def serve(
     if settings.pidfile is None:
         if switches.daemon:
             raise OperatorError("Daemon needs pidfile; remedy: set pidfile in the config file")
-        supervisor = Supervisor(load, log, refresh=refresh)
+        supervisor = Supervisor(load, log)
         with process.signals(supervisor.notify):
-            return supervisor.run(tasks)
+            return supervisor.run(plan)
     pidfile = process.PidFile(settings.pidfile)
     if stale := pidfile.lock():
         log.warning("Ignoring stale pidfile: process %s is gone", stale)
     background = process.go_background() if switches.daemon else None
     running = background.detach if background else lambda: None
-    supervisor = Supervisor(load, log, running=running, refresh=refresh)
+    supervisor = Supervisor(load, log, running=running)
     with process.signals(supervisor.notify):
         pidfile.write()
         try:
-            return supervisor.run(tasks)
+            return supervisor.run(plan)
         finally:
             pidfile.remove()

@@ -53,12 +53,13 @@ def _run() -> int:
 
     targets = moving.Targets()
 
-    def load() -> Settings:
+    def load(fresh: bool) -> Settings:
         settings = load_mover(path, overrides, given.source)
-        common.start_log(given, settings.log, settings.warnings)
+        if fresh:
+            common.start_log(given, settings.log, settings.warnings)
         return settings
 
-    settings = load()
+    settings = load(True)
     if given.signal:
         return common.send_signal(settings.process, given.signal)
     if given.action:
@@ -66,9 +67,8 @@ def _run() -> int:
     return common.serve(
         given,
         settings.process,
-        moving.tasks(settings, targets),
-        lambda: moving.tasks(load(), targets),
-        refresh=settings.refresh,
+        moving.plan(settings, targets),
+        lambda fresh: moving.plan(load(fresh), targets),
     )
 
 

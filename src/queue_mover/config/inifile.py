@@ -41,8 +41,11 @@ class IniFile:
                 raise ConfigError(f"{path}: [{name}]: stands in another file too")
         _parse(self.parser, text, path)
 
-    def inherit(self, section: str, values: Mapping[str, str]) -> None:
-        """Give a section the values it does not set: these, then those of the main section."""
+    def inherit(self, section: str, values: Mapping[str, str], twins: Mapping[str, str]) -> None:
+        """Give a section the values it does not set: these, then those of the main section.
+
+        `twins`: for a key, another spelling of it.
+        """
         if not self.parser.has_section(section):
             self.parser.add_section(section)
         mine = set(self.keys(section))
@@ -51,12 +54,17 @@ class IniFile:
                 self.parser.set(section, key, value.replace(self.sign, self.sign * 2))
         mine |= set(values)
         for key in self.keys(self.main):
-            if key not in mine:
+            if key not in mine and twins.get(key) not in mine:
                 self.parser.set(section, key, self.parser.get(self.main, key, raw=True))
 
     def keys(self, section: str) -> list[str]:
         """The keys of a section as written there, without those of [DEFAULT]."""
-        return [key for key in self.parser[section] if key not in self.parser.defaults()]
+        defaults = self.parser.defaults()
+        return [
+            key
+            for key in self.parser[section]
+            if key not in defaults or self.parser.get(section, key, raw=True) != defaults[key]
+        ]
 
     def get(self, section: str, key: str) -> str | None:
         """The value of a key, None where it is not set. Raises ConfigError."""

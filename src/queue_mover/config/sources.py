@@ -6,21 +6,30 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
+from queue_mover.config import parameters
 from queue_mover.config.inifile import IniFile
 from queue_mover.db import Database
-from queue_mover.errors import ConfigError
+from queue_mover.errors import ConfigError, StatementError
 
 PREFIX = "source:"
 CATALOGUE = "sources"
+
+TWINS = {
+    key: twin
+    for group in parameters.SOURCE
+    for parameter in group.parameters
+    if parameter.older
+    for key, twin in ((parameter.older, parameter.name), (parameter.name, parameter.older))
+}
 
 
 def included(ini: IniFile, include: Sequence[str]) -> list[Path]:
     """The files that `include` names, relative to the folder of the main one."""
     folder = ini.path.absolute().parent
     return [
-        Path(name)
+        folder / name
         for pattern in include
-        for name in sorted(glob(str(folder / pattern)))  # noqa: PTH207 - may be absolute
+        for name in sorted(glob(pattern, root_dir=folder))  # noqa: PTH207 - may be absolute
     ]
 
 
@@ -35,14 +44,16 @@ def collect(
     for path in included(ini, include):
         ini.merge(path)
     listed = _listed(ini, catalogue) if catalogue else {}
-    written = [section.removeprefix(PREFIX).strip() for section in ini.sections(PREFIX)]
+    written = {section.removeprefix(PREFIX).strip(): section for section in ini.sections(PREFIX)}
     sections = {}
     for name in dict.fromkeys([*written, *listed]):
         if not name:
             raise ConfigError(f"{ini.path}: [{PREFIX}]: a source needs a name")
-        section = sections[name] = f"{PREFIX}{name}"
+        section = sections[name] = written.get(name, f"{PREFIX}{name}")
         connect = {"src_db": listed[name]} if name in listed else {}
-        ini.inherit(section, {"source": name, **connect})
+        ini.inherit(section, {"source": name, **connect}, TWINS)
+    if catalogue and not sections:
+        raise ConfigError(f"{ini.path}: list_sql: finds no sources, and the file has none")
     return sections
 
 
@@ -64,9 +75,13 @@ def choose(sections: Mapping[str, str], wanted: Sequence[str]) -> list[tuple[str
 
 def _listed(ini: IniFile, catalogue: Mapping[str, Any]) -> dict[str, str]:
     database = Database("catalogue", catalogue["list_db"], "queue_mover3")
-    with database.session() as connection:
-        rows = connection.execute(catalogue["list_sql"].encode()).fetchall()
-    database.close()
+    try:
+        with database.session() as connection:
+            rows = connection.execute(catalogue["list_sql"].encode()).fetchall()
+    except StatementError as error:
+        raise ConfigError(f"{ini.path}: list_sql: {error}") from error
+    finally:
+        database.close()
     if any(len(row) != 2 or None in row for row in rows):
         raise ConfigError(
             f"{ini.path}: list_sql: its rows are not (name, connect string) without NULLs"

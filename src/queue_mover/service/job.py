@@ -49,3 +49,12 @@ class Task:
     settings: object
     process: ProcessSettings
     make: Callable[[], Job] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a config asks for."""
+
+    tasks: tuple[Task, ...]
+    refresh: float = 0
+    """Seconds between looks for other sources; 0: none."""

@@ -1,7 +1,6 @@
 """Movers as jobs of the service."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from queue_mover import logs
@@ -10,7 +9,7 @@ from queue_mover.db import Database, Pool
 from queue_mover.model import Log, Outcome, Result
 from queue_mover.mover import Mover
 from queue_mover.registration import Registrar
-from queue_mover.service.job import Step, Task
+from queue_mover.service.job import Plan, Step, Task
 
 REMINDER = 60.0
 """Seconds between log lines while another mover holds the lock."""
@@ -75,7 +74,7 @@ class Targets:
         key = (*how, size)
         if key not in self._pools:
             self._pools[key] = Pool([Database("target", *how) for _ in range(size)])
-        return self._pools[key]
+        return self._pools[key].join()
 
 
 def source_database(settings: MoverSettings) -> Database:
@@ -84,9 +83,10 @@ def source_database(settings: MoverSettings) -> Database:
     return Database("source", settings.src_db, process.job_name, process.connection_lifetime)
 
 
-def tasks(settings: Settings, targets: Targets) -> Sequence[Task]:
+def plan(settings: Settings, targets: Targets) -> Plan:
     """What the service needs to run the movers of a config."""
-    return [_task(mover, settings.dst_connections, targets) for mover in settings.movers]
+    tasks = tuple(_task(mover, settings.dst_connections, targets) for mover in settings.movers)
+    return Plan(tasks, settings.refresh)
 
 
 def _task(settings: MoverSettings, connections: int, targets: Targets) -> Task:

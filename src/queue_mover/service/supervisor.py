@@ -1,16 +1,18 @@
 """The main thread: starts the workers, listens to signals, reloads, and says how it ended."""
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
-from queue_mover import logs
+from queue_mover import logs, process
 from queue_mover.errors import OperatorError, UnavailableError
-from queue_mover.service.job import Task
+from queue_mover.service.job import Plan, Task
 from queue_mover.service.timer import Timer
-from queue_mover.service.worker import News, Report, Worker
+from queue_mover.service.worker import News, Progress, Report, Worker
 
 EXIT_TERMINATED = 128 + SIGTERM
 
@@ -27,23 +29,31 @@ LAST_WAIT = 3.0
 """Seconds that abandoned workers get to say so."""
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A config that has been read, or why it has not."""
+
+    plan: Plan | Exception
+    fresh: bool
+    """Whether a HUP asked for it, and not the clock."""
+
+
 class Supervisor:
     """Runs tasks until they end or a signal ends them."""
 
     def __init__(
         self,
-        load: Callable[[], Sequence[Task]],
+        load: Callable[[bool], Plan],
         log: logging.Logger,
         *,
         running: Callable[[], None] = lambda: None,
-        refresh: float = 0,
     ) -> None:
-        """`load` reads the config anew, on HUP and every `refresh` seconds (0: only on HUP);
+        """`load` reads the config anew: on HUP (True), and when the plan says so (False);
         `running` is called when all tasks have begun."""
         self._load = load
         self._log = log
         self._running = running
-        self._inbox: SimpleQueue[Signals | Report] = SimpleQueue()
+        self._inbox: SimpleQueue[Signals | Report | Loaded] = SimpleQueue()
         self._workers: dict[str, Worker] = {}
         self._next: dict[str, Task] = {}
         self._failed: dict[str, Task] = {}
@@ -53,29 +63,36 @@ class Supervisor:
         self._timers = [
             Timer(SUMMARY, self._summarize),
             Timer(PATIENCE, self._tell_waiting),
-            Timer(refresh, self._refresh),
         ]
+        self._refresh = Timer(0, lambda: self._read(fresh=False))
+        self._timers.append(self._refresh)
+        self._reading = False
+        self._again = False
+        self._ended = Progress()
         self._counted = (0, 0)
 
     def notify(self, number: Signals) -> None:
         """A signal came: `run` will act on it. May be called from a signal handler."""
         self._inbox.put(number)
 
-    def run(self, tasks: Sequence[Task]) -> int:
-        """Run the tasks. Returns the exit code."""
-        self._starting = {task.source for task in tasks}
-        for task in tasks:
+    def run(self, plan: Plan) -> int:
+        """Run the tasks of a plan. Returns the exit code."""
+        self._refresh.period = plan.refresh
+        self._starting = {task.source for task in plan.tasks}
+        for task in plan.tasks:
             self._start(task)
         while self._workers:
             news = self._await_news()
             code = self._signal(news) if isinstance(news, Signals) else None
             if isinstance(news, Report):
                 self._take(news)
+            if isinstance(news, Loaded):
+                self._loaded(news)
             if code is not None:
                 return code
         return 1 if self._failed and not self._stopping else 0
 
-    def _await_news(self) -> Signals | Report | None:
+    def _await_news(self) -> Signals | Report | Loaded | None:
         now = time.monotonic()
         due = min(timer.due_in(now) for timer in self._timers)
         try:
@@ -98,7 +115,7 @@ class Supervisor:
             self._abandon()
             return EXIT_TERMINATED
         if number == SIGHUP and not self._stopping:
-            self._reload()
+            self._read(fresh=True)
         if number == SIGINT:
             now = time.monotonic()
             if now - self._interrupted < DOUBLE:
@@ -113,6 +130,8 @@ class Supervisor:
         worker, source = report.worker, report.worker.task.source
         if report.news is not News.RUNNING:
             del self._workers[source]
+            self._ended.batches += worker.progress.batches
+            self._ended.events += worker.progress.events
             following = self._next.pop(source, None)
             if following and not self._stopping:
                 self._start(following, reloaded=True)
@@ -135,29 +154,50 @@ class Supervisor:
         for worker in self._workers.values():
             worker.join(max(0.0, deadline - time.monotonic()))
 
-    def _reload(self) -> None:
+    def _read(self, *, fresh: bool) -> None:
+        """Read the config in a thread: a catalogue that does not answer must not keep us from
+        obeying signals. A HUP meanwhile is for another reading, after this one."""
+        if self._reading:
+            self._again = self._again or fresh
+            return
+        self._reading = True
+
+        def read() -> None:
+            try:
+                plan: Plan | Exception = self._load(fresh)
+            except Exception as error:
+                plan = error
+            self._inbox.put(Loaded(plan, fresh))
+
+        with process.signals_blocked():
+            threading.Thread(target=read, name="config", daemon=True).start()
+
+    def _loaded(self, loaded: Loaded) -> None:
         """Take over a changed config between batches; keep the running one if it is bad.
 
-        What has failed gets another chance.
+        What has failed gets another chance on HUP; else only where it has changed.
         """
-        try:
-            tasks = self._load()
-        except (OperatorError, UnavailableError) as error:
-            self._log.error("Config not reloaded, the running one stays: %s", error)
-            return
-        self._log.info("Config reloaded")
-        self._apply({task.source: task for task in tasks})
-
-    def _refresh(self) -> None:
-        """Look for new and removed sources; leave alone what has failed and has not changed."""
+        self._reading = False
         if self._stopping:
             return
-        try:
-            tasks = {task.source: task for task in self._load()}
-        except (OperatorError, UnavailableError) as error:
-            self._log.error("Sources not refreshed, the running ones stay: %s", error)
-            return
-        self._apply({name: task for name, task in tasks.items() if self._failed.get(name) != task})
+        what = "Config not reloaded" if loaded.fresh else "Sources not refreshed"
+        running = "the running one stays" if loaded.fresh else "the running ones stay"
+        match loaded.plan:
+            case OperatorError() | UnavailableError() as error:
+                self._log.error("%s, %s: %s", what, running, error)
+            case Exception() as error:
+                self._log.error("%s, %s: %s", what, running, error, exc_info=error)
+            case plan:
+                if loaded.fresh:
+                    self._log.info("Config reloaded")
+                self._refresh.period = plan.refresh
+                tasks = {task.source: task for task in plan.tasks}
+                self._failed = {n: task for n, task in self._failed.items() if n in tasks}
+                known = {} if loaded.fresh else self._failed
+                self._apply({n: task for n, task in tasks.items() if known.get(n) != task})
+        if self._again:
+            self._again = False
+            self._read(fresh=True)
 
     def _apply(self, tasks: dict[str, Task]) -> None:
         self._next.clear()
@@ -181,10 +221,10 @@ class Supervisor:
         if set(self._workers) | set(self._failed) <= {""}:
             return
         progress = [worker.progress for worker in self._workers.values()]
-        totals = (sum(p.batches for p in progress), sum(p.events for p in progress))
-        # A worker that has ended took its count with it.
+        counted = [self._ended, *progress]
+        totals = (sum(p.batches for p in counted), sum(p.events for p in counted))
         batches, events = (
-            max(0, total - before) for total, before in zip(totals, self._counted, strict=True)
+            total - before for total, before in zip(totals, self._counted, strict=True)
         )
         self._counted = totals
         values = {
