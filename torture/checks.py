@@ -86,7 +86,7 @@ def check_positions(ground: Ground) -> list[str]:
 
 _SUBSCRIPTION = """
     select s.sub_last_tick,
-           extract(epoch from t.tick_time)::text || ' ' || md5(t.tick_snapshot::text), s.sub_batch
+           concat_ws(' ', extract(epoch from t.tick_time), t.tick_event_seq), s.sub_batch
       from pgq.subscription s
       join pgq.queue q on q.queue_id = s.sub_queue join pgq.consumer c on c.co_id = s.sub_consumer
       join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = s.sub_last_tick
