@@ -53,7 +53,7 @@ class Trip:
 
 def run(bench: Bench) -> Outcome:
     """Ours one tick at a time, beside the ancestor."""
-    count = bench.size(200, 20)
+    count = bench.size(200, 10)
     with work.ticks(bench.ground, count, EVENTS) as waiting, Wire(bench.ground, DELAY) as wire:
         ports, counted = Ports(wire.source_port, wire.target_port), Ports(counted=True)
         single = {"max_batch_events": "0"}

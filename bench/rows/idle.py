@@ -15,7 +15,7 @@ from testbed.processes import Process
 
 def run(bench: Bench) -> Outcome:
     """Ours and the ancestor, both with loop_delay = 1."""
-    seconds = bench.size(60, 5)
+    seconds = bench.size(60, 2)
     counted = Ports(counted=True)
     contenders = [queue_mover(ports=counted), forebear(ports=counted)]
     with work.empty_work(bench.ground) as nothing:

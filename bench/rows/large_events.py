@@ -27,7 +27,7 @@ def run(bench: Bench) -> Outcome:
     with _large_events(bench.ground, fewer, megabytes) as few:
         before = Race(few, [ours], bench.times(2)).memory(ours.name)
     with _large_events(bench.ground, count, megabytes) as many:
-        race = Race(many, [ours, piped], bench.times(3))
+        race = Race(many, [ours, piped], bench.times(2))
     memory = race.memory(ours.name)
     held = (memory.middle - SMALL) / megabytes
     return Outcome(

@@ -24,7 +24,7 @@ LOOP_DELAY = 0.1
 
 def run(bench: Bench) -> Outcome:
     """Ours beside the ancestor, in turn."""
-    seconds = bench.size(20, 5)
+    seconds = bench.size(20, 2)
     contenders = [queue_mover(), forebear()]
     lags: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     with work.empty_work(bench.ground) as stream:

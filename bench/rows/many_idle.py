@@ -13,7 +13,7 @@ from bench.row import Bench
 from bench.shards import COMMAND, Shard, Shards, connections, shards
 from testbed.processes import Process, wait_until
 
-REST = 3
+REST = 1
 """Seconds for what is done once, after the last connection."""
 EACH = 5
 """Processes with one source each, of which the average is taken."""
@@ -52,7 +52,7 @@ def growth(bench: Bench) -> Outcome:
     databases, each = bench.size(50, 4), bench.size(20, 5)
     seconds = bench.size(20, 2)
     total = databases * each
-    sizes = [total // 20, total // 4, total // 2, total]
+    sizes = [total // 4, total // 2, total]
     with shards(bench.ground, databases, each) as many:
         many.register(None)
         lives = [_together(many, many.sources[:size], seconds) for size in sizes]

@@ -25,7 +25,7 @@ DRAIN = 30
 
 def steady(bench: Bench) -> Outcome:
     """200 sources, a tick a second, for a minute."""
-    count, seconds = bench.size(200, 10), bench.size(60, 4)
+    count, seconds = bench.size(200, 6), bench.size(60, 3)
     with shards(bench.ground, count) as many, _mover(many, count) as mover:
         stream = Stream(many.sources, EVENTS)
         used, most = cpu_seconds(mover.pid), 0
@@ -86,8 +86,8 @@ def _lags(many: Shards, sent: int) -> list[float]:
 
 def trouble(bench: Bench) -> Outcome:
     """One of 50 sources stopped, frozen, and lagging."""
-    count, seconds = bench.size(50, 6), bench.size(30, 3)
-    backlog = bench.size(50, 2)
+    count, seconds = bench.size(50, 6), bench.size(30, 2)
+    backlog, settle = bench.size(50, 2), bench.size(4, 1)
     victim = new_cluster("victim", 100)
     with contextlib.closing(_Closing(victim)), shards(bench.ground, count - 1) as healthy:
         odd = _odd_one(victim)
@@ -107,7 +107,7 @@ def trouble(bench: Bench) -> Outcome:
                 time.sleep(max(0.0, started + seconds - time.time()))
                 spans[fault] = (started, time.time())
                 end()
-                time.sleep(4)
+                time.sleep(settle)
         arrivals = [a for a in healthy.arrivals() if a[0] != odd.name]
     figures = {
         fault: _percentiles([b - a for _, a, b in arrivals if since <= a < until])
