@@ -1,8 +1,6 @@
 """Handlers and formats of the log, and the statistics line that collectors parse."""
 
 import logging
-import logging.config
-import logging.handlers
 import stat
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -60,7 +58,7 @@ def start(settings: LogSettings, level: int, *, daemon: bool) -> None:
             root.handlers[:] = before
             raise
         # The console is the business of the loaded config.
-        handlers = [handler for handler in handlers if _writes_file(handler)]
+        handlers = handlers[:-1]
     for handler in before:
         root.removeHandler(handler)
         handler.close()
@@ -72,6 +70,7 @@ def start(settings: LogSettings, level: int, *, daemon: bool) -> None:
 
 
 def _handlers(settings: LogSettings, level: int) -> list[logging.Handler]:
+    """The one for the file, if any, then the one for the console."""
     verbose = level < logging.INFO
     console = logging.StreamHandler()
     console.setFormatter(_formatter(settings, "console", verbose=verbose))
@@ -90,7 +89,9 @@ def _open(path: Path, settings: LogSettings) -> logging.Handler:
                 f"logfile: {path} is a symbolic link in a folder that anyone may write to;"
                 " remedy: a folder of its own"
             )
-        return logging.handlers.RotatingFileHandler(
+        # Imported when needed: what asks for a version or a signal has no use for it.
+        make = import_module("logging.handlers").RotatingFileHandler
+        handler: logging.Handler = make(
             path, maxBytes=settings.log_size, backupCount=settings.log_count
         )
     except OSError as error:
@@ -98,10 +99,7 @@ def _open(path: Path, settings: LogSettings) -> logging.Handler:
             f"logfile: cannot write {path}: {error.strerror};"
             " remedy: make its directory, writable for this user, or set another logfile"
         ) from None
-
-
-def _writes_file(handler: logging.Handler) -> bool:
-    return isinstance(handler, logging.handlers.RotatingFileHandler)
+    return handler
 
 
 def _formatter(settings: LogSettings, kind: str, *, verbose: bool) -> logging.Formatter:
@@ -123,7 +121,7 @@ def _load_config(settings: LogSettings) -> None:
     _offer_skylog_handlers(settings)
     defaults = {"job_name": settings.job_name, "service_name": settings.service_name}
     try:
-        logging.config.fileConfig(found, defaults, disable_existing_loggers=False)
+        import_module("logging.config").fileConfig(found, defaults, disable_existing_loggers=False)
     except Exception as error:
         # Whatever the handlers named in there raise.
         raise ConfigError(
