@@ -246,7 +246,7 @@ class Pool:
 
     A background pool would reconnect on its own and hide from an operator why it cannot;
     here the thread that needs a connection opens it and gets the error. The one used last
-    is taken first, so that those not needed age and go.
+    is taken first, so that no more are opened than are needed at one time.
     """
 
     def __init__(self, databases: Sequence[Database]) -> None:
