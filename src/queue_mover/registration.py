@@ -71,7 +71,7 @@ class Registrar:
             target.locked(dst, self.route),
         ):
             self._identity(src)
-            position = self._own_position(src, dst)
+            position, _ = self._own_position(src, dst)
             if position is None:
                 self.log.warning("No tick found on dst side")
                 return
@@ -96,7 +96,7 @@ class Registrar:
             self.target.session() as dst,
             target.locked(dst, self.route),
         ):
-            position = self._position(dst)
+            position, _ = self._position(dst)
             if position is None:
                 self.log.warning("No tick found on dst side")
                 return
@@ -115,23 +115,23 @@ class Registrar:
         self.target.close()
 
     def _forget(self, src: Connection, dst: Connection) -> None:
-        self._own_position(src, dst)
+        _, remembers = self._own_position(src, dst)
         self.log.info("Resetting queue tracking on dst side")
-        remembers = target.inspect(dst, self.route).remembers
         target.forget_position(dst, self.route, remembers=remembers)
 
-    def _own_position(self, src: Connection, dst: Connection) -> Position | None:
-        """The position. Raises NotReadyError when it belongs to another source."""
-        position = self._position(dst)
+    def _own_position(self, src: Connection, dst: Connection) -> tuple[Position | None, bool]:
+        """As `_position`. Raises NotReadyError when it belongs to another source."""
+        position, remembers = self._position(dst)
         if position is not None and position.source is not None:
             identity = self._identity(src)
             if position.source != identity:
                 raise NotReadyError(foreign_position(position, identity))
-        return position
+        return position, remembers
 
-    def _position(self, dst: Connection) -> Position | None:
+    def _position(self, dst: Connection) -> tuple[Position | None, bool]:
+        """The position, and whether the target remembers where it came from."""
         remembers = target.inspect(dst, self.route).remembers
-        return target.position(dst, self.route, remembers=remembers)
+        return target.position(dst, self.route, remembers=remembers), remembers
 
     def _identity(self, src: Connection) -> str:
         """Of the source. Raises NotReadyError when the queue is missing there."""
