@@ -55,6 +55,19 @@ def insert_event(conn: Connection, queue: str, ev_type: str | None, data: str | 
     return int(row[0])
 
 
+def insert_bytes(
+    conn: Connection, queue: str, ev_type: bytes, data: bytes, *extras: bytes | None
+) -> None:
+    """Insert one event whose fields are these very bytes, which need be no text.
+
+    The extras are extra1 and so on; those that are left out are NULL.
+    """
+    fields = [ev_type, data, *extras, *[None] * (4 - len(extras))]
+    text = sql.SQL("convert_from(%s, getdatabaseencoding())")
+    statement = sql.SQL("select pgq.insert_event(%s, {})").format(sql.SQL(", ").join([text] * 6))
+    conn.execute(statement, [queue, *fields])
+
+
 def produce(
     conn: Connection,
     queue: str,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from queue_mover.errors import BadEventError
 from testbed.cluster import Cluster
 from testbed.database import Database
-from testbed.queues import install_pgq, install_pgq_ext, qualified
+from testbed.encodings import create_encoded
+from testbed.queues import insert_bytes, install_pgq_ext, qualified
 from tests.moving.pair import Pair
 
 ALL_BYTES = bytes(range(1, 256))
@@ -24,17 +24,8 @@ Pairs = Callable[[str, str], Pair]
 
 
 def create(cluster: Cluster, encoding: str) -> Database:
-    """A database of this encoding, with PgQ; spoken to in UTF-8."""
-    name = f"encoded{next(_numbers)}"
-    statement = sql.SQL(
-        "create database {} template template0 encoding {} lc_collate 'C' lc_ctype 'C'"
-    ).format(sql.Identifier(name), sql.Literal(encoding))
-    with cluster.start().connect() as conn:
-        conn.execute(statement)
-    database = Database(name, make_conninfo(cluster.server, client_encoding="UTF8"))
-    with database.connect() as conn:
-        install_pgq(conn)
-    return database
+    """A database of this encoding, with PgQ."""
+    return create_encoded(cluster.start(), f"encoded{next(_numbers)}", encoding)
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +70,7 @@ def between(
 
 def insert(pair: Pair, data: bytes, table: bytes = b"public.t") -> None:
     """Insert an event with these very bytes, and tick."""
-    pair.source.execute(
-        "select pgq.insert_event(%(queue)s, convert_from(%(data)s, getdatabaseencoding()),"
-        " convert_from(%(data)s, getdatabaseencoding()),"
-        " convert_from(%(table)s, getdatabaseencoding()), null, null, null)",
-        {"queue": pair.queue, "data": data, "table": table},
-    )
+    insert_bytes(pair.source, pair.queue, data, data, table)
     pair.tick()
 
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from testbed.cluster import Cluster
 from testbed.database import Database
+from testbed.encodings import create_encoded
 from testbed.events import Event
-from testbed.queues import install_pgq
+from testbed.queues import insert_bytes
 from tests.moving.pair import Pair, value
 
 BAD = b"caf\xe9"
@@ -25,17 +24,7 @@ BAD = b"caf\xe9"
 def careless_db(source_cluster: Cluster, source_db: Database) -> Iterator[Database]:
     """A source that takes any bytes."""
     name = f"careless_{source_db.name}"
-    with source_cluster.connect() as conn:
-        conn.execute(
-            sql.SQL(
-                "create database {} template template0 encoding 'SQL_ASCII'"
-                " lc_collate 'C' lc_ctype 'C'"
-            ).format(sql.Identifier(name))
-        )
-    database = Database(name, make_conninfo(source_cluster.server, client_encoding="UTF8"))
-    with database.connect() as conn:
-        install_pgq(conn)
-    yield database
+    yield create_encoded(source_cluster, name, "SQL_ASCII")
     source_cluster.start().drop_database(name)
 
 
@@ -54,10 +43,7 @@ def poisoned(careless_db: Database, target_db: Database, tmp_path: Path) -> Iter
 def insert_raw(pair: Pair, rows: list[bytes]) -> None:
     """Insert events whose data are these bytes, and tick."""
     for data in rows:
-        pair.source.execute(
-            "select pgq.insert_event(%s, 'type', convert_from(%s, 'SQL_ASCII'), 'x', '', null, '')",
-            [pair.queue, data],
-        )
+        insert_bytes(pair.source, pair.queue, b"type", data, b"x", b"", None, b"")
     pair.tick()
 
 

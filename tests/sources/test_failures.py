@@ -2,16 +2,15 @@
 
 import signal
 from collections.abc import Iterator
-from typing import LiteralString
 
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from testbed.cluster import Cluster
 from testbed.database import Database
+from testbed.encodings import create_encoded
 from testbed.processes import Process
-from testbed.queues import create_queue, install_pgq
+from testbed.queues import create_queue, insert_bytes
 from tests.conftest import TEMPLATE
 from tests.sources.many import Many
 
@@ -105,27 +104,14 @@ def test_a_lost_position_and_another_chance_at_hup(many: Many) -> None:
 def careless(source_cluster: Cluster, many: Many) -> Iterator[Database]:
     """A database that takes any bytes, as source "careless"."""
     name = f"careless_{many.job}"
-    with source_cluster.connect() as conn:
-        conn.execute(
-            sql.SQL(
-                "create database {} template template0 encoding 'SQL_ASCII'"
-                " lc_collate 'C' lc_ctype 'C'"
-            ).format(sql.Identifier(name))
-        )
-    database = Database(name, make_conninfo(source_cluster.server, client_encoding="UTF8"))
-    with database.connect() as conn:
-        install_pgq(conn)
-    yield database
+    yield create_encoded(source_cluster, name, "SQL_ASCII")
     source_cluster.start().drop_database(name)
 
 
 def test_a_poison_event(many: Many, careless: Database) -> None:
     poisoned = many.add("careless", careless)
     process = many.start()
-    poison: LiteralString = (
-        "select pgq.insert_event(%s, 'type', convert_from('\\xe9', 'SQL_ASCII'))"
-    )
-    poisoned.conn.execute(poison, [poisoned.queue])
+    insert_bytes(poisoned.conn, poisoned.queue, b"type", b"\xe9")
     poisoned.produce(2)
     many.logged("ERROR careless: the target cannot take event ")
     others_move(many, process)

@@ -1,0 +1,21 @@
+"""Databases of other encodings than the cluster's own."""
+
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from testbed.cluster import Cluster
+from testbed.database import Database
+from testbed.queues import install_pgq
+
+
+def create_encoded(cluster: Cluster, name: str, encoding: str) -> Database:
+    """Create a database of this encoding, with PgQ; it is spoken to in UTF-8."""
+    statement = sql.SQL(
+        "create database {} template template0 encoding {} lc_collate 'C' lc_ctype 'C'"
+    ).format(sql.Identifier(name), sql.Literal(encoding))
+    with cluster.connect() as conn:
+        conn.execute(statement)
+    database = Database(name, make_conninfo(cluster.server, client_encoding="UTF8"))
+    with database.connect() as conn:
+        install_pgq(conn)
+    return database
