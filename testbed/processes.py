@@ -239,6 +239,52 @@ class Process:
         self.kill()
 
 
+class Processes:
+    """Processes and daemons that are killed together; as a context manager, at its end."""
+
+    def __init__(self) -> None:
+        self._children: list[Process] = []
+        self._daemons: list[int] = []
+
+    def start(self, argv: Sequence[Argument], directory: Path, *, name: str) -> Process:
+        """Start one more."""
+        self._children.append(Process(argv, directory, name=name))
+        return self._children[-1]
+
+    def adopt(self, pidfile: Path) -> int:
+        """Take in the daemon that has written this file; its process id."""
+        pid = int(pidfile.read_text())
+        REAPER.watch_process(pid)
+        self._daemons.append(pid)
+        return pid
+
+    def wait_for_end(self, pid: int) -> None:
+        """Wait until a daemon has ended by itself."""
+        wait_until(lambda: not process_alive(pid), 30, f"the end of daemon {pid}")
+        REAPER.forget_process(pid)
+        self._daemons.remove(pid)
+
+    def kill(self) -> None:
+        """End all that still run, frozen or not."""
+        for process in self._children:
+            process.kill()
+        for pid in self._daemons:
+            if process_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+            REAPER.forget_process(pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+
 def mover(config: Path, *switches: Argument, name: str = "queue_mover3") -> Process:
     """Start queue_mover3 in the foreground, in the directory of its config file."""
     return Process([script("queue_mover3"), *switches, config], config.parent, name=name)

@@ -1,6 +1,5 @@
 """pgqadm.py ticker as a daemon: pidfile, signals, outages, a pgqd beside it, chores."""
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +11,17 @@ import pytest
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.events import Collector
-from testbed.processes import Argument, Process, Result, process_alive, run, script, wait_until
+from testbed.processes import (
+    Argument,
+    Process,
+    Processes,
+    Result,
+    process_alive,
+    run,
+    script,
+    wait_until,
+)
 from testbed.queues import create_queue, insert_event, install_pgq, last_tick, produce
-from testbed.reaper import REAPER
 from testbed.ticker import FAST_TICKS, start_pgqd
 from tests.sources.texts import ini, value
 
@@ -22,9 +29,9 @@ PATIENCE = 30.0
 
 
 class Ticker:
-    """A config file, and the tickers that are started with it; what runs at the end is killed."""
+    """A config file, and the tickers that are started with it."""
 
-    def __init__(self, directory: Path, database: Database) -> None:
+    def __init__(self, directory: Path, database: Database, processes: Processes) -> None:
         self.directory = directory
         self.settings: dict[str, object] = {
             "db": database.conninfo(),
@@ -32,8 +39,7 @@ class Ticker:
             "logfile": directory / "ticker.log",
             "exception_sleep": "0.2",
         }
-        self._processes: list[Process] = []
-        self._pids: list[int] = []
+        self._processes = processes
 
     def write(self) -> Path:
         """Write the config file."""
@@ -48,16 +54,12 @@ class Ticker:
     def start(self) -> Process:
         """A ticker in the foreground."""
         program = [script("pgqadm.py"), str(self.write()), "ticker"]
-        self._processes.append(Process(program, self.directory, name="ticker"))
-        return self._processes[-1]
+        return self._processes.start(program, self.directory, name="ticker")
 
     def daemon(self) -> int:
         """A ticker in the background; its process id."""
         self.run("-d", "ticker").check()
-        pid = int((self.directory / "ticker.pid").read_text())
-        REAPER.watch_process(pid)
-        self._pids.append(pid)
-        return pid
+        return self._processes.adopt(self.directory / "ticker.pid")
 
     @property
     def log(self) -> str:
@@ -68,22 +70,18 @@ class Ticker:
         """Wait until a text stands in the log file."""
         wait_until(lambda: text in self.log, PATIENCE, f"{text!r} in the log: {self.log}")
 
-    def end(self) -> None:
-        """Kill what still runs."""
-        for process in self._processes:
-            process.kill()
-        for pid in self._pids:
-            if process_alive(pid):
-                os.kill(pid, signal.SIGKILL)
-            REAPER.forget_process(pid)
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    """What is killed at the end of a test, whatever became of that."""
+    with Processes() as processes:
+        yield processes
 
 
 @pytest.fixture
-def ticker(tmp_path: Path, source_db: Database) -> Iterator[Ticker]:
+def ticker(tmp_path: Path, source_db: Database, processes: Processes) -> Ticker:
     """A ticker for source_db, not started."""
-    made = Ticker(tmp_path, source_db)
-    yield made
-    made.end()
+    return Ticker(tmp_path, source_db, processes)
 
 
 @pytest.fixture
@@ -105,12 +103,12 @@ def ticked(conn: psycopg.Connection, queue: str) -> None:
 
 
 def test_a_daemon_ticks_until_it_is_stopped(
-    ticker: Ticker, source: psycopg.Connection, queue: str
+    ticker: Ticker, processes: Processes, source: psycopg.Connection, queue: str
 ) -> None:
     pid = ticker.daemon()
     ticked(source, queue)
     ticker.run("-s").check()
-    wait_until(lambda: not process_alive(pid), PATIENCE, "its end")
+    processes.wait_for_end(pid)
     assert not (ticker.directory / "ticker.pid").exists()
     assert " ERROR " not in ticker.log
     # then nobody ticks any more
@@ -175,7 +173,7 @@ def test_a_reload_takes_over_another_database(
 
 
 def test_it_survives_a_restart_of_the_database_with_two_lines(
-    tmp_path: Path, private_cluster: Callable[..., Cluster]
+    tmp_path: Path, private_cluster: Callable[..., Cluster], processes: Processes
 ) -> None:
     # given
     cluster = private_cluster("ticked")
@@ -183,7 +181,7 @@ def test_it_survives_a_restart_of_the_database_with_two_lines(
     with database.connect() as conn:
         install_pgq(conn)
         create_queue(conn, "eager", **FAST_TICKS)
-    ticker = Ticker(tmp_path, database)
+    ticker = Ticker(tmp_path, database, processes)
     process = ticker.start()
     with database.connect() as conn:
         ticked(conn, "eager")

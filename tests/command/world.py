@@ -15,15 +15,14 @@ from testbed.events import read_events
 from testbed.processes import (
     Argument,
     Process,
+    Processes,
     Result,
-    process_alive,
     run,
     script,
     wait_until,
     write_ini,
 )
 from testbed.queues import create_queue, last_tick, produce, qualified, queue_table, tick
-from testbed.reaper import REAPER
 
 PATIENCE = 30.0
 """Seconds that anything may take on a busy machine."""
@@ -55,8 +54,7 @@ class World:
             "logfile": directory / "mover.log",
             "loop_delay": "0.05",
         }
-        self._processes: list[Process] = []
-        self._daemons: list[int] = []
+        self._processes = Processes()
 
     # Files
 
@@ -102,9 +100,8 @@ class World:
 
     def launch(self, *arguments: Argument, name: str = "mover") -> Process:
         """Start it in the foreground."""
-        process = Process([script("queue_mover3"), *arguments], self.directory, name=name)
-        self._processes.append(process)
-        return process
+        program = [script("queue_mover3"), *arguments]
+        return self._processes.start(program, self.directory, name=name)
 
     def daemon(self, *switches: Argument, **changes: object) -> int:
         """Start it in the background; its process id."""
@@ -113,16 +110,11 @@ class World:
 
     def adopt(self, pidfile: Path | None = None) -> int:
         """The process id of a daemon, which is killed at the end if need be."""
-        pid = int((pidfile or self.pidfile).read_text())
-        REAPER.watch_process(pid)
-        self._daemons.append(pid)
-        return pid
+        return self._processes.adopt(pidfile or self.pidfile)
 
     def stopped(self, pid: int) -> None:
         """Wait for the end of a daemon."""
-        wait_until(lambda: not process_alive(pid), PATIENCE, "the end of the daemon")
-        REAPER.forget_process(pid)
-        self._daemons.remove(pid)
+        self._processes.wait_for_end(pid)
 
     def logged(self, text: str, times: int = 1) -> None:
         """Wait until a text stands in the log file so many times."""
@@ -243,12 +235,9 @@ class World:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for process in self._processes:
-            process.kill()
+        self._processes.kill()
         for pid in self._left_over():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for pid in self._daemons:
-            REAPER.forget_process(pid)
         self.source.close()
         self.target.close()

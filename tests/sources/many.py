@@ -14,7 +14,7 @@ import psycopg
 from testbed.compare import compare
 from testbed.database import Database
 from testbed.events import queue_events
-from testbed.processes import Argument, Process, Result, run, script, wait_until
+from testbed.processes import Argument, Process, Processes, Result, run, script, wait_until
 from testbed.queues import create_queue, produce, qualified, queue_table, tick
 from tests.sources.texts import FAST_CLOCKS, ini
 
@@ -64,7 +64,7 @@ class Many:
         }
         self.sections: dict[str, dict[str, object]] = {}
         self.sources: dict[str, Source] = {}
-        self._processes: list[Process] = []
+        self._processes = Processes()
         for index, database in enumerate(shards):
             self.add(f"shard{index}", database)
 
@@ -142,9 +142,8 @@ class Many:
     def launch(self, *switches: Argument, fast_clocks: bool = False) -> Process:
         """Start it, in the foreground."""
         program = [sys.executable, "-c", FAST_CLOCKS] if fast_clocks else [script("queue_mover3")]
-        process = Process([*program, *switches, self.write()], self.directory, name="many")
-        self._processes.append(process)
-        return process
+        command = [*program, *switches, self.write()]
+        return self._processes.start(command, self.directory, name="many")
 
     def start(self, *switches: Argument, fast_clocks: bool = False) -> Process:
         """Start it, and wait until all sources of the file are registered."""
@@ -284,8 +283,7 @@ class Many:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for process in self._processes:
-            process.kill()
+        self._processes.kill()
         for source in self.sources.values():
             source.conn.close()
         self.target.close()

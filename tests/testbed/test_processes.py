@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.processes import Process, process_alive, run, wait_until, write_ini
+from testbed.processes import Process, Processes, process_alive, run, wait_until, write_ini
 
 TALKER = "import sys, time; print('here', flush=True); print('oh', file=sys.stderr); time.sleep(60)"
 
@@ -42,6 +42,30 @@ def test_frozen_process_can_be_killed(tmp_path: Path) -> None:
         process.wait_for_output("oh")
         process.send(signal.SIGSTOP)
         assert process.kill() == -signal.SIGKILL
+
+
+def test_processes_are_ended_together(tmp_path: Path) -> None:
+    """Given one that has ended, one that is frozen, and one that runs."""
+    with Processes() as processes:
+        ended = processes.start([sys.executable, "-c", "print('bye')"], tmp_path, name="ended")
+        frozen = processes.start([sys.executable, "-c", TALKER], tmp_path, name="frozen")
+        awake = processes.start([sys.executable, "-c", TALKER], tmp_path, name="awake")
+        frozen.wait_for_output("oh")
+        frozen.send(signal.SIGSTOP)
+        assert ended.wait() == 0
+    assert [each.returncode for each in (ended, frozen, awake)] == [0, -9, -9]
+
+
+def test_daemons_are_ended_together(tmp_path: Path) -> None:
+    """Given one that has ended, and one that runs, neither of them our child."""
+    detach = f"{sys.executable} -c '{{}}' > /dev/null 2>&1 & echo $! > {{}}"
+    with Processes() as processes:
+        for name, program in (("brief", "pass"), ("lasting", "import time; time.sleep(60)")):
+            run(["sh", "-c", detach.format(program, tmp_path / name)]).check()
+        brief, lasting = (processes.adopt(tmp_path / name) for name in ("brief", "lasting"))
+        processes.wait_for_end(brief)
+        assert process_alive(lasting)
+    wait_until(lambda: not process_alive(lasting), 30, "its end")
 
 
 def test_wait_until_says_what_it_waited_for() -> None:
