@@ -1,8 +1,7 @@
-"""What roles need, no more; names that are text, never SQL; files that are not what they seem."""
+"""What roles need, no more; names that are text, never SQL."""
 
 import itertools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -148,19 +147,6 @@ def test_tables_of_a_filter_are_text(pair: Pair, name: str) -> None:
     arrived = [event.extra1 for event in pair.here.read() if event.data == "d"]
     assert arrived == [table]
     pair.source.execute("drop table public.witness")
-
-
-def test_a_pidfile_is_not_written_through_a_link(pair: Pair, tmp_path: Path) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    shared.chmod(0o1777)
-    precious = tmp_path / "precious"
-    precious.write_text("precious")
-    (shared / "mover.pid").symlink_to(precious)
-    result = pair.command(loop_delay=0, pidfile=shared / "mover.pid")
-    assert result.returncode == 1
-    assert "a symbolic link" in result.stderr
-    assert precious.read_text() == "precious"
 
 
 @pytest.mark.parametrize("schema", ["pgq_ext", "queue_mover"])
