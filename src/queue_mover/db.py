@@ -7,9 +7,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from queue import Empty, LifoQueue
-from threading import Lock
-from typing import Any, LiteralString, Protocol, Self
+from typing import Any, LiteralString, Protocol
 
 import psycopg
 from psycopg import conninfo, errors
@@ -118,7 +116,7 @@ def together(
     with psycopg.ClientCursor(connection) as cursor:
         cursor.execute(";".join(statements), values)
         for _ in statements:
-            results.append(cursor.fetchall() if cursor.description else [])
+            results.append([] if cursor.rownumber is None else cursor.fetchall())
             cursor.nextset()
     return results
 
@@ -239,55 +237,3 @@ class Database:
             socket.socket(fileno=os.dup(connection.fileno())) as wire,
         ):
             wire.shutdown(socket.SHUT_RDWR)
-
-
-class Pool:
-    """A few connections to one database, taken in turn by the threads that need one.
-
-    A background pool would reconnect on its own and hide from an operator why it cannot;
-    here the thread that needs a connection opens it and gets the error. The one used last
-    is taken first, so that no more are opened than are needed at one time.
-    """
-
-    def __init__(self, databases: Sequence[Database]) -> None:
-        self._databases = tuple(databases)
-        self._free: LifoQueue[Database] = LifoQueue()
-        for database in databases:
-            self._free.put(database)
-        self._users = 0
-        self._users_lock = Lock()
-
-    def join(self) -> Self:
-        """One more user, who will call `close` once."""
-        with self._users_lock:
-            self._users += 1
-        return self
-
-    @contextmanager
-    def session(self) -> Iterator[Connection]:
-        """A connection, once one is free."""
-        database = self._free.get()
-        try:
-            with database.session() as connection:
-                yield connection
-        finally:
-            self._free.put(database)
-
-    def close(self) -> None:
-        """One user leaves; the last one closes all."""
-        with self._users_lock:
-            self._users -= 1
-            if self._users > 0:
-                return
-        free = []
-        with suppress(Empty):
-            while True:
-                free.append(self._free.get_nowait())
-        for database in free:
-            database.close()
-            self._free.put(database)
-
-    def abandon(self) -> None:
-        """From another thread: cut all connections under those who use them."""
-        for database in self._databases:
-            database.abandon()

@@ -51,23 +51,27 @@ class Mover:
                 )
             self._started = True
 
-    def move_batch(self) -> Outcome:
-        """Move the next batch, if one waits. Raises a QueueMoverError; then call again."""
+    def move_batch(self, limits: BatchLimits | None = None) -> Outcome:
+        """Move the next batch, if one waits. Raises a QueueMoverError; then call again.
+
+        `limits`: for this batch, instead of the usual ones.
+        """
+        limits = limits or self._limits
         try:
-            return self._move(careful=False)
+            return self._move(limits, careful=False)
         except BadEventError:
             if not self._policy.quarantine:
                 raise
-        return self._move(careful=True)
+        return self._move(limits, careful=True)
 
-    def _move(self, *, careful: bool) -> Outcome:
+    def _move(self, limits: BatchLimits, *, careful: bool) -> Outcome:
         try:
             self.prepare()
             assert self._ground is not None
             with self._source.session() as src:
                 if self._idle and not source.has_news(src, self.route):
                     return Outcome(Result.IDLE)
-                batch = self._next_batch(src)
+                batch = self._next_batch(src, limits)
                 self._idle = batch is None
                 if batch is None:
                     return Outcome(Result.IDLE)
@@ -80,9 +84,9 @@ class Mover:
             self._applied = batch
         return outcome
 
-    def _next_batch(self, src: Connection) -> Batch | None:
+    def _next_batch(self, src: Connection, limits: BatchLimits) -> Batch | None:
         applied, self._applied = self._applied, None
-        batch, finished = source.next_batch(src, self.route, self._limits, applied)
+        batch, finished = source.next_batch(src, self.route, limits, applied)
         if applied and not finished:
             self._report_unfinished(applied)
         return batch

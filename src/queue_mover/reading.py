@@ -18,8 +18,9 @@ BLOCK = 64 * 1024
 
 
 class Reading:
-    """The rows of a COPY. It is begun when made and awaited when read: the source works while the
-    target gets ready. As a context manager it leaves the connection usable, whatever happens."""
+    """The rows of a COPY, the last one of a few statements. It is begun when made and awaited when
+    read: the source works while the target gets ready. As a context manager it leaves the
+    connection usable, whatever happens."""
 
     def __init__(self, connection: Connection, statement: bytes) -> None:
         self._connection = connection
@@ -61,6 +62,8 @@ class Reading:
         result = self._wire.get_result()
         if result is None:
             raise psycopg.InternalError("the source ended a COPY without a word")
+        if result.status == ExecStatus.TUPLES_OK:
+            return self._result(expected)
         if result.status != expected:
             raise error_from_result(result, self._codec)
         return result

@@ -127,3 +127,17 @@ def test_the_program_moves_included_sources_and_takes_new_files(many: Many) -> N
     many.wait_for(shard2=3)
     assert process.stop() == 0
     many.assert_identical()
+
+
+@pytest.mark.parametrize("include", ["nowhere.ini", "conf.d/a.ini", "here.ini, nowhere.ini"])
+def test_a_name_without_wildcards_must_be_there(tmp_path: Path, include: str) -> None:
+    # given one file that is there, and a folder that may be empty
+    write(tmp_path / "here.ini", section("here"))
+    file = write(tmp_path / "mover.ini", main(include, src_db="dbname=own"))
+    missing = tmp_path / include.rpartition(" ")[2]
+    # when, then
+    with pytest.raises(ConfigError, match=f"include: no file {re.escape(str(missing))}$"):
+        load_mover(file, {})
+    # while wildcards may match nothing
+    write(file, main("conf.d/*.ini", src_db="dbname=own"))
+    assert [mover.source for mover in load_mover(file, {}).movers] == [""]

@@ -128,6 +128,23 @@ def test_each_key_is_inherited_and_overridden(
     assert read(movers["b"]) == ("c.b" if key == "consumer_name" else expected)
 
 
+@pytest.mark.parametrize("key", ["queue_name", "pgq_queue_name"])
+@pytest.mark.parametrize("written", ["queue_name", "pgq_queue_name"])
+def test_the_command_line_wins_in_every_section(tmp_path: Path, key: str, written: str) -> None:
+    # given a queue in the main section and another in one of the others, in either spelling
+    main = {**MAIN, written: "main's"}
+    del main["queue_name" if written != "queue_name" else "job_name"]
+    file = tmp_path / "mover.ini"
+    file.write_text(
+        ini({"queue_mover3": main, "source:a": {**A, written: "its own"}, "source:b": B})
+    )
+    # when the switch --set names one, in either spelling
+    movers = load_mover(file, {key: "wanted", "loop_delay": "0"}).movers
+    # then
+    assert [m.route.queue for m in movers] == ["wanted", "wanted"]
+    assert [m.process.loop_delay for m in movers] == [0, 0]
+
+
 def test_source_is_a_variable_in_the_main_section(tmp_path: Path) -> None:
     main = {**MAIN, "src_db": "host=%(source)s.example dbname=app", "queue_name": "q_%(source)s"}
     movers = load(tmp_path, {"queue_mover3": main, "source:a": {}, "source:b": {}})

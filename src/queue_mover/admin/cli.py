@@ -19,7 +19,7 @@ Action = Callable[[Connection, Path | None, Sequence[str]], list[str]]
 
 
 def main() -> int:
-    """Entry point. Returns the exit code."""
+    """Run the command line. Returns the exit code."""
     return common.guarded(COMMAND, _run)
 
 

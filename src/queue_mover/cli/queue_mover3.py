@@ -13,7 +13,7 @@ COMMAND = "queue_mover3"
 
 
 def main() -> int:
-    """Entry point. Returns the exit code."""
+    """Run the command line. Returns the exit code."""
     return common.guarded(COMMAND, _run)
 
 

@@ -25,6 +25,10 @@ class IniFile:
     """The section that configures the program."""
     sign: str
     """What begins a reference to another value; written twice it stands for itself."""
+    overrides: Mapping[str, str]
+    """Values from the command line: they win in every section."""
+    twins: Mapping[str, str]
+    """For a key, another spelling of it."""
     warnings: tuple[str, ...]
 
     def sections(self, prefix: str) -> list[str]:
@@ -41,11 +45,8 @@ class IniFile:
                 raise ConfigError(f"{path}: [{name}]: stands in another file too")
         _parse(self.parser, text, path)
 
-    def inherit(self, section: str, values: Mapping[str, str], twins: Mapping[str, str]) -> None:
-        """Give a section the values it does not set: these, then those of the main section.
-
-        `twins`: for a key, another spelling of it.
-        """
+    def inherit(self, section: str, values: Mapping[str, str]) -> None:
+        """Give a section the values it does not set: these, then those of the main section."""
         if not self.parser.has_section(section):
             self.parser.add_section(section)
         mine = set(self.keys(section))
@@ -54,8 +55,19 @@ class IniFile:
                 self.parser.set(section, key, value.replace(self.sign, self.sign * 2))
         mine |= set(values)
         for key in self.keys(self.main):
-            if key not in mine and twins.get(key) not in mine:
+            if key not in mine and self.twins.get(key) not in mine:
                 self.parser.set(section, key, self.parser.get(self.main, key, raw=True))
+        self.override(section)
+
+    def override(self, section: str) -> None:
+        """Put the values from the command line in place. Raises ConfigError."""
+        for key, value in self.overrides.items():
+            try:
+                self.parser.set(section, key, value)
+            except ValueError:
+                raise ConfigError(f"--set {key}: a literal % is written %%") from None
+            # The older spelling wins where both stand.
+            self.parser.remove_option(section, self.twins.get(key, ""))
 
     def keys(self, section: str) -> list[str]:
         """The keys of a section as written there, without those of [DEFAULT]."""
@@ -85,9 +97,14 @@ class IniFile:
         }
 
 
-def read(path: Path, sections: Iterable[str], overrides: Mapping[str, str]) -> IniFile:
+def read(
+    path: Path,
+    sections: Iterable[str],
+    overrides: Mapping[str, str],
+    twins: Mapping[str, str] | None = None,
+) -> IniFile:
     """Read a file. `sections` are the names its main section may have, in order of preference;
-    `overrides` replace values of that section.
+    `overrides` replace values; `twins` are other spellings of keys.
 
     Raises ConfigError in one line, naming the file.
     """
@@ -104,8 +121,12 @@ def read(path: Path, sections: Iterable[str], overrides: Mapping[str, str]) -> I
     parser = ConfigParser(interpolation=_INTERPOLATION[version](), **_DIALECT)
     _parse(parser, text, path)
     sign = "$" if version == "2" else "%"
-    _complete(parser, main, _automatic(path, main, sign), overrides)
-    return IniFile(path, parser, main, sign, tuple(_duplicates(text, path)))
+    for key, value in _automatic(path, main, sign).items():
+        if not parser.has_option(main, key):
+            parser.set(main, key, value)
+    ini = IniFile(path, parser, main, sign, overrides, twins or {}, tuple(_duplicates(text, path)))
+    ini.override(main)
+    return ini
 
 
 # Python 2's parser let a key stand twice and cut "; comment" off a value.
@@ -167,16 +188,3 @@ def _automatic(path: Path, main: str, sign: str) -> dict[str, str]:
         "config_file": str(path),
     }
     return {key: value.replace(sign, sign * 2) for key, value in values.items()}
-
-
-def _complete(
-    parser: ConfigParser, main: str, automatic: Mapping[str, str], overrides: Mapping[str, str]
-) -> None:
-    for key, value in automatic.items():
-        if not parser.has_option(main, key):
-            parser.set(main, key, value)
-    for key, value in overrides.items():
-        try:
-            parser.set(main, key, value)
-        except ValueError:
-            raise ConfigError(f"--set {key}: a literal % is written %%") from None

@@ -276,5 +276,14 @@ CATALOGUE: tuple[Group, ...] = (_CATALOGUE,)
 ADMIN: tuple[Group, ...] = (_ADMIN, _process("0.1"), _LOG, _SYNTAX)
 """Section [pgqadm]."""
 
+TWINS = {
+    key: twin
+    for group in SOURCE
+    for parameter in group.parameters
+    if parameter.older
+    for key, twin in ((parameter.older, parameter.name), (parameter.name, parameter.older))
+}
+"""For a key, another spelling of it."""
+
 AUTOMATIC = ("service_name", "host_name", "config_dir", "config_file", "source")
 """Set by the program; a file may use them as %(x)s, and may set them."""

@@ -105,7 +105,7 @@ def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] =
     Raises ConfigError, one line for the first thing wrong; UnavailableError when the
     database that lists the sources cannot be reached.
     """
-    ini = inifile.read(path, ("queue_mover3", "queue_mover"), overrides)
+    ini = inifile.read(path, ("queue_mover3", "queue_mover"), overrides, parameters.TWINS)
     values = _values(ini, ini.main, parameters.SERVICE)
     catalogue = None
     if ini.sections(sources.CATALOGUE):

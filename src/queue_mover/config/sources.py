@@ -6,7 +6,6 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from queue_mover.config import parameters
 from queue_mover.config.inifile import IniFile
 from queue_mover.db import Database
 from queue_mover.errors import ConfigError, StatementError
@@ -14,23 +13,20 @@ from queue_mover.errors import ConfigError, StatementError
 PREFIX = "source:"
 CATALOGUE = "sources"
 
-TWINS = {
-    key: twin
-    for group in parameters.SOURCE
-    for parameter in group.parameters
-    if parameter.older
-    for key, twin in ((parameter.older, parameter.name), (parameter.name, parameter.older))
-}
-
 
 def included(ini: IniFile, include: Sequence[str]) -> list[Path]:
-    """The files that `include` names, relative to the folder of the main one."""
+    """The files that `include` names, relative to the folder of the main one.
+
+    Raises ConfigError where a name without wildcards is not a file's.
+    """
     folder = ini.path.absolute().parent
-    return [
-        folder / name
-        for pattern in include
-        for name in sorted(glob(pattern, root_dir=folder))  # noqa: PTH207 - may be absolute
-    ]
+    files = []
+    for pattern in include:
+        names = sorted(glob(pattern, root_dir=folder))  # noqa: PTH207 - may be absolute
+        if not names and not set(pattern) & set("*?["):
+            raise ConfigError(f"{ini.path}: include: no file {folder / pattern}")
+        files += [folder / name for name in names]
+    return files
 
 
 def collect(
@@ -51,7 +47,7 @@ def collect(
             raise ConfigError(f"{ini.path}: [{PREFIX}]: a source needs a name")
         section = sections[name] = written.get(name, f"{PREFIX}{name}")
         connect = {"src_db": listed[name]} if name in listed else {}
-        ini.inherit(section, {"source": name, **connect}, TWINS)
+        ini.inherit(section, {"source": name, **connect})
     if catalogue and not sections:
         raise ConfigError(f"{ini.path}: list_sql: finds no sources, and the file has none")
     return sections

@@ -1,13 +1,14 @@
 """Movers as jobs of the service."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from queue_mover import logs
 from queue_mover.config.settings import MoverSettings, Settings
-from queue_mover.db import Database, Pool
-from queue_mover.model import Log, Outcome, Result
+from queue_mover.db import Database
+from queue_mover.model import BatchLimits, Log, Outcome, Result
 from queue_mover.mover import Mover
+from queue_mover.pool import Pool, Seat
 from queue_mover.registration import Registrar
 from queue_mover.service.job import Plan, Step, Task
 
@@ -15,12 +16,21 @@ REMINDER = 60.0
 """Seconds between log lines while another mover holds the lock."""
 
 
+FIRST_SHARE = 20
+"""How much smaller a first batch is where more sources than target connections start at once.
+It is urgent, too: no source waits for the backlogs of others before its first events arrive."""
+
+
 class MovingJob:
     """Moves one source queue, a batch a step."""
 
-    def __init__(self, mover: Mover, log: Log) -> None:
+    def __init__(self, mover: Mover, seat: Seat, log: Log, first: BatchLimits | None) -> None:
+        """`seat`: the mover's place among those who share its target.
+        `first`: how much the first batch may span; None: as much as any."""
         self._mover = mover
+        self._seat = seat
         self._log = log
+        self._first = first
         self._reminded = float("-inf")
 
     def prepare(self) -> None:
@@ -29,13 +39,14 @@ class MovingJob:
 
     def step(self) -> Step:
         """Move the next batch."""
-        outcome = self._mover.move_batch()
+        outcome = self._mover.move_batch(self._first)
         if outcome.result is Result.BUSY:
             self._tell_busy(outcome)
             return Step(worked=False, waits=True)
         self._reminded = float("-inf")
         if outcome.result is Result.IDLE:
             return Step(worked=False)
+        self._first, self._seat.urgent = None, False
         if outcome.result is not Result.MOVED:
             self._log.info("batch %s: not applied again", outcome.result.value)
         for note in outcome.quarantined:
@@ -67,8 +78,8 @@ class Targets:
 
     _pools: dict[tuple[object, ...], Pool] = field(default_factory=dict)
 
-    def pool(self, settings: MoverSettings, size: int) -> Pool:
-        """The one pool for a mover's target, of at most so many connections."""
+    def seat(self, settings: MoverSettings, size: int) -> Seat:
+        """A seat in the one pool for a mover's target, of at most so many connections."""
         process = settings.process
         how = (settings.dst_db, process.job_name, process.connection_lifetime)
         key = (*how, size)
@@ -85,22 +96,22 @@ def source_database(settings: MoverSettings) -> Database:
 
 def plan(settings: Settings, targets: Targets) -> Plan:
     """What the service needs to run the movers of a config."""
-    tasks = tuple(_task(mover, settings.dst_connections, targets) for mover in settings.movers)
-    return Plan(tasks, settings.refresh)
+    connections = settings.dst_connections
+    crowded = len(settings.movers) > connections
+    tasks = (_task(mover, connections, targets, crowded=crowded) for mover in settings.movers)
+    return Plan(tuple(tasks), settings.refresh)
 
 
-def _task(settings: MoverSettings, connections: int, targets: Targets) -> Task:
+def _task(settings: MoverSettings, connections: int, targets: Targets, *, crowded: bool) -> Task:
+    limits = settings.limits
+    first = replace(limits, max_events=limits.max_events // FIRST_SHARE) if crowded else None
+
     def make() -> MovingJob:
         log = logs.logger(settings.process.job_name, settings.source)
-        mover = Mover(
-            settings.route,
-            settings.limits,
-            source_database(settings),
-            targets.pool(settings, connections),
-            log,
-            settings.policy,
-        )
-        return MovingJob(mover, log)
+        seat = targets.seat(settings, connections)
+        source = source_database(settings)
+        mover = Mover(settings.route, limits, source, seat, log, settings.policy)
+        return MovingJob(mover, seat, log, first)
 
     return Task(settings.source, (settings, connections), settings.process, make)
 
@@ -108,4 +119,4 @@ def _task(settings: MoverSettings, connections: int, targets: Targets) -> Task:
 def registrar(settings: MoverSettings, targets: Targets) -> Registrar:
     """What changes the registration and position of a mover."""
     log = logs.logger(settings.process.job_name, settings.source)
-    return Registrar(settings.route, source_database(settings), targets.pool(settings, 1), log)
+    return Registrar(settings.route, source_database(settings), targets.seat(settings, 1), log)

@@ -1,0 +1,117 @@
+"""Whose turn it is at the target: what has brought nothing yet goes first, and takes little."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from queue_mover.db import Database
+from queue_mover.errors import UnavailableError
+from queue_mover.pool import Pool, Seat
+from testbed.processes import wait_until
+from tests.sources.many import Many
+from tests.sources.texts import STATISTICS
+
+
+class Row:
+    """Seats of a pool with one connection, each waiting in a thread of its own."""
+
+    def __init__(self, conninfo: str) -> None:
+        self.pool = Pool([Database("target", conninfo, "turns")])
+        self.served: list[str] = []
+        self._threads: list[threading.Thread] = []
+
+    def wait(self, name: str, *, urgent: bool) -> Seat:
+        """One more in the row, who is served once."""
+        seat = self.pool.join()
+        seat.urgent = urgent
+
+        def work() -> None:
+            try:
+                with seat.session() as conn:
+                    conn.execute("select 1")
+                    self.served.append(name)
+            except UnavailableError as error:
+                self.served.append(str(error))
+
+        self._start(work)
+        return seat
+
+    def _start(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        self._threads.append(thread)
+        # Nobody else waits while this one gets into the row.
+        wait_until(lambda: self._waiting() == len(self._threads), 10, "a place in the row")
+
+    def _waiting(self) -> int:
+        return len(self.pool._urgent) + len(self.pool._others)
+
+    def join(self) -> None:
+        """Until all have been served."""
+        for thread in self._threads:
+            thread.join(10)
+
+
+@pytest.fixture
+def row(many: Many) -> Row:
+    """A row in front of the target."""
+    return Row(many.target_db.conninfo())
+
+
+def test_in_turn_the_urgent_first(row: Row) -> None:
+    # given
+    with row.pool.join().session():
+        row.wait("b1", urgent=False)
+        row.wait("a1", urgent=True)
+        row.wait("b2", urgent=False)
+        row.wait("a2", urgent=True)
+    # when the only connection is free
+    row.join()
+    # then
+    assert row.served == ["a1", "a2", "b1", "b2"]
+
+
+def test_one_that_was_abandoned_in_the_row_gets_no_connection(row: Row) -> None:
+    with row.pool.join().session():
+        abandoned = row.wait("abandoned", urgent=True)
+        row.wait("other", urgent=False)
+        abandoned.abandon()
+    row.join()
+    assert row.served == ["target database: given up", "other"]
+
+
+def test_a_connection_stays_open_until_the_last_has_left(row: Row) -> None:
+    # given two seats, one of which has used the connection
+    first, second = row.pool.join(), row.pool.join()
+    with first.session() as used:
+        pass
+    # when, then
+    first.close()
+    assert not used.closed
+    second.close()
+    assert used.closed
+    # and a seat that is taken later opens another
+    with row.pool.join().session() as fresh:
+        assert fresh.execute("select 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("connections", "batches"), [(2, [30, 30]), (3, [60])], ids=["crowded", "one for each"]
+)
+def test_the_first_batch_is_small_where_sources_share_connections(
+    many: Many, connections: int, batches: list[int]
+) -> None:
+    # given three sources with six ticks of ten events, each tick with a gap of some 2,000 ids
+    many.main.update(max_batch_events=100_000, dst_connections=connections)
+    many.register()
+    for source in many.sources.values():
+        for number in range(6):
+            source.produce(10, first=1 + 10 * number)
+    # when
+    many.drain().check()
+    # then
+    for name in many.sources:
+        counts = [int(count) for count, source in STATISTICS.findall(many.log) if source == name]
+        assert counts == batches
+    many.assert_identical()
