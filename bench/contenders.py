@@ -96,11 +96,15 @@ def _psql(conninfo: str, *statements: str) -> list[str]:
 
 
 def batch_select(work: Work, consumer: str) -> str:
-    """Make the next batch active, and return the SQL of its events."""
+    """Make one batch of all that waits active, and return the SQL of its events.
+
+    Asked for more than half of them, `pgq.next_batch_custom` takes all.
+    """
     with work.source.connect() as conn:
         row = conn.execute(
-            "select pgq.batch_event_sql(batch_id) from pgq.next_batch_info(%s, %s)",
-            [QUEUE, consumer],
+            "select pgq.batch_event_sql(batch_id)"
+            " from pgq.next_batch_custom(%s, %s, null, %s, null)",
+            [QUEUE, consumer, work.events // 2 + 1],
         ).fetchone()
     assert row is not None
     return f"select {COLUMNS} from ({row[0]}) ev order by ev_id"

@@ -32,6 +32,11 @@ def ratio(upper: Sequence[float], lower: Sequence[float]) -> Spread:
     return Spread(median(upper) / median(lower), min(pairs), max(pairs))
 
 
+def paired(upper: Sequence[float], lower: Sequence[float]) -> Spread:
+    """The ratios of the single rounds: what a machine that changes its pace disturbs least."""
+    return spread([a / b for a, b in zip(upper, lower, strict=True)])
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
     """The value that so many percent do not exceed."""
     ordered = sorted(values)

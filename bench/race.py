@@ -24,6 +24,10 @@ class Race:
                 self._usages[contender.name].append(contender.run(work))
                 work.check()
 
+    def usages(self, name: str) -> list[Usage]:
+        """What one contender needed, a round each."""
+        return self._usages[name]
+
     def walls(self, name: str) -> list[float]:
         """The seconds of one contender, a round each."""
         return [usage.wall for usage in self._usages[name]]

@@ -1,7 +1,7 @@
 """A backlog: very many ticks with few events each."""
 
 from bench import work
-from bench.contenders import forebear, queue_mover
+from bench.contenders import Piped, forebear, queue_mover
 from bench.figures import ratio, spread
 from bench.outcome import Finding, Outcome
 from bench.race import HEADER, Race
@@ -11,13 +11,16 @@ EVENTS = 20
 
 
 def run(bench: Bench) -> Outcome:
-    """As configured by default, one tick at a time, and the ancestor."""
+    """As configured by default, one tick at a time, the ancestor, and the floor."""
     count = bench.size(10_000, 500)
-    ours, old = queue_mover(), forebear()
+    ours, old, piped = queue_mover(), forebear(), Piped("psql | psql, all in one batch")
     single = queue_mover("queue_mover3, max_batch_events = 0", max_batch_events="0")
     with work.ticks(bench.ground, count, EVENTS) as waiting:
-        race = Race(waiting, [ours, single, old], bench.times(3))
+        race = Race(waiting, [ours, piped, single, old], bench.times(3))
     faster, single_faster = race.times(old.name, ours.name), race.times(old.name, single.name)
+    floor = race.times(old.name, piped.name)
+    servers = [usage.wall - usage.cpu for usage in race.usages(single.name)]
+    without_cpu = ratio(race.walls(old.name), servers)
     per_second = {
         name: [count / wall for wall in race.walls(name)] for name in (single.name, old.name)
     }
@@ -31,12 +34,24 @@ def run(bench: Bench) -> Outcome:
                 faster.middle >= 60,
             ),
             Finding(
-                "the same with max_batch_events = 0",
+                f"the floor there ({piped.name}), beside the ancestor",
+                "to see the limit",
+                floor.show(0, "x"),
+                None,
+            ),
+            Finding(
+                f"{count:,} ticks one by one (max_batch_events = 0)",
                 "at least 2.5x the ancestor's batches per second",
                 f"{single_faster.show(2, 'x')}:"
                 f" {spread(per_second[single.name]).middle:.0f} batches/s"
                 f" to {spread(per_second[old.name]).middle:.0f}",
                 ratio(per_second[single.name], per_second[old.name]).middle >= 2.5,
+            ),
+            Finding(
+                "the same, did the mover need no processor time at all",
+                "to see the limit",
+                without_cpu.show(2, "x"),
+                None,
             ),
         ),
         HEADER,

@@ -8,11 +8,11 @@ from pathlib import Path
 from bench import work
 from bench.contenders import queue_mover
 from bench.figures import ratio, spread
-from bench.ground import Ground
 from bench.outcome import Finding, Outcome
 from bench.row import Bench
 from bench.shards import COMMAND, Shards, shards
 from bench.usage import measure
+from bench.work import Work
 from testbed import queues
 from testbed.processes import Process
 
@@ -27,18 +27,19 @@ def run(bench: Bench) -> Outcome:
     count, events, rounds = bench.size(50, 5), bench.size(20_000, 2_000), bench.times(3)
     together: list[float] = []
     first: list[float] = []
-    with shards(bench.ground, count) as many:
+    apart: list[float] = []
+    single: list[float] = []
+    with shards(bench.ground, count) as many, work.empty_work(bench.ground) as one:
         _fill(many, events)
+        _fill_one(one, count * events)
         for _ in range(rounds):
             many.register(TICK)
             started = time.time()
             together.append(_together(many))
             first.append(_slowest_first(many, started, count * events))
-        apart = []
-        for _ in range(rounds):
             many.register(TICK)
             apart.append(_apart(many))
-    single = _single(bench.ground, count, events, rounds)
+            single.append(_single(one))
     speed = ratio(single, together)
     slowest = spread(first)
     total = count * events
@@ -112,17 +113,17 @@ def _apart(many: Shards) -> float:
         return time.monotonic() - started
 
 
-def _single(ground: Ground, count: int, events: int, rounds: int) -> list[float]:
-    walls = []
-    with work.empty_work(ground) as one:
-        with one.source.connect() as conn:
-            for _ in range(count * events // TICK_EVENTS):
-                one.events += queues.produce(conn, work.QUEUE, TICK_EVENTS)
-                conn.execute("select pgq.ticker(%s)", [work.QUEUE])
-        work.finish_writing(one)
-        mover = queue_mover()
-        for _ in range(rounds):
-            mover.prepare(one)
-            walls.append(mover.run(one).wall)
-            one.check()
-    return walls
+def _fill_one(one: Work, events: int) -> None:
+    with one.source.connect() as conn:
+        for _ in range(events // TICK_EVENTS):
+            one.events += queues.produce(conn, work.QUEUE, TICK_EVENTS)
+            conn.execute("select pgq.ticker(%s)", [work.QUEUE])
+    work.finish_writing(one)
+
+
+def _single(one: Work) -> float:
+    mover = queue_mover()
+    mover.prepare(one)
+    wall = mover.run(one).wall
+    one.check()
+    return wall
