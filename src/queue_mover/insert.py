@@ -4,6 +4,7 @@ Slower, and the time of an event becomes the time of its arrival: the function t
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 import psycopg
@@ -28,13 +29,8 @@ def insert_events(
     Raises BadEventError when the target refuses one of them.
     """
     written = 0
-    with (
-        boundary("source"),
-        client_encoding(source, encoding),
-        source.cursor().copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)".encode()) as rows,
-        boundary("target"),
-    ):
-        for chunk in chunks(rows.rows()):
+    with rows_in_chunks(source, select, encoding) as chunks, boundary("target"):
+        for chunk in chunks:
             try:
                 insert_rows(target, chunk, queue, encoding)
             except psycopg.Error as error:
@@ -57,8 +53,19 @@ def insert_rows(target: Connection, rows: Sequence[Row], queue: str, encoding: s
         )
 
 
-def chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    """Rows of the source in lists of CHUNK; its errors are named as its own."""
+@contextmanager
+def rows_in_chunks(source: Connection, select: str, encoding: str) -> Iterator[Iterator[list[Row]]]:
+    """The rows of a SELECT in lists of CHUNK; errors of the source are named as such."""
+    with (
+        boundary("source"),
+        client_encoding(source, encoding),
+        source.cursor().copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)".encode()) as reading,
+    ):
+        yield _chunks(reading.rows())
+
+
+def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    # Pulled from within the target's boundary, which must not take the blame.
     with boundary("source"):
         while chunk := list(islice(rows, CHUNK)):
             yield chunk

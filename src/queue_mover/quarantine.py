@@ -12,7 +12,7 @@ import psycopg
 from queue_mover.copy import COLUMNS, bad_event, client_encoding
 from queue_mover.db import Connection, boundary, one_line
 from queue_mover.errors import BadEventError
-from queue_mover.insert import FIELDS, Row, chunks
+from queue_mover.insert import FIELDS, Row, rows_in_chunks
 from queue_mover.model import Route
 
 SELECTED = f"{COLUMNS}, ev_id::text, ev_time::text"
@@ -43,13 +43,8 @@ def write_sound_events(
     Returns the events written, and what `keep` says about the others.
     """
     written, notes = 0, list[str]()
-    with (
-        boundary("source"),
-        client_encoding(source, encoding),
-        source.cursor().copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)".encode()) as rows,
-        boundary("target"),
-    ):
-        for chunk in chunks(rows.rows()):
+    with rows_in_chunks(source, select, encoding) as chunks, boundary("target"):
+        for chunk in chunks:
             if _refusal(target, chunk, write) is None:
                 written += len(chunk)
                 continue

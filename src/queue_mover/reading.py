@@ -12,9 +12,14 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from queue_mover.db import Connection, boundary
+from queue_mover.errors import UnavailableError
 
 BLOCK = 64 * 1024
 """Bytes gathered before they are handed on: to write each row costs twice the processor time."""
+
+PATIENCE = 300.0
+"""Seconds of silence between two rows before a source counts as gone. One that is frozen keeps its
+connection; meanwhile the batch would hold a lock on the target, and one of its connections."""
 
 
 class Reading:
@@ -40,7 +45,7 @@ class Reading:
             take = self._wire.get_copy_data
             while (taken := take(1))[0] >= 0:
                 if not taken[0]:
-                    self._receive()
+                    self._receive(PATIENCE)
                     continue
                 if taken[0] > BLOCK:
                     # Large as it is, it need not be there twice.
@@ -52,30 +57,35 @@ class Reading:
                 if len(pending) >= BLOCK:
                     yield pending
                     pending = bytearray()
-            self.count = self._result(ExecStatus.COMMAND_OK).command_tuples or 0
+            self.count = self._result(ExecStatus.COMMAND_OK, PATIENCE).command_tuples or 0
             self._wire.get_result()
         yield pending
 
-    def _result(self, expected: ExecStatus) -> PGresult:
+    def _result(self, expected: ExecStatus, patience: float | None = None) -> PGresult:
         while self._wire.is_busy():
-            self._receive()
+            self._receive(patience)
         result = self._wire.get_result()
         if result is None:
             raise psycopg.InternalError("the source ended a COPY without a word")
         if result.status == ExecStatus.TUPLES_OK:
-            return self._result(expected)
+            return self._result(expected, patience)
         if result.status != expected:
             raise error_from_result(result, self._codec)
         return result
 
-    def _receive(self) -> None:
-        self._wait(select.POLLIN)
+    def _receive(self, patience: float | None = None) -> None:
+        self._wait(select.POLLIN, patience)
         self._wire.consume_input()
 
-    def _wait(self, events: int) -> None:
+    def _wait(self, events: int, patience: float | None = None) -> None:
+        """Wait for the socket, for so many seconds at most; None: for ever."""
         waiting = select.poll()
         waiting.register(self._wire.socket, events)
-        waiting.poll()
+        if not waiting.poll(None if patience is None else patience * 1000):
+            place = "source database"
+            raise UnavailableError(
+                f"{place} not available: silent for {patience:g} s in the midst of a batch", place
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -86,16 +96,19 @@ class Reading:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if isinstance(error, UnavailableError):
+            # The connection will be closed, and who is silent would not answer this either.
+            return
         if self._wire.transaction_status == TransactionStatus.ACTIVE:
             # What has failed is told already; this only tidies up behind it.
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error, UnavailableError):
                 self._connection.cancel_safe()
                 self._drain()
 
     def _drain(self) -> None:
         while True:
             while self._wire.is_busy():
-                self._receive()
+                self._receive(PATIENCE)
             result = self._wire.get_result()
             if result is None:
                 return
@@ -104,4 +117,4 @@ class Reading:
                 and (taken := self._wire.get_copy_data(1)[0]) >= 0
             ):
                 if not taken:
-                    self._receive()
+                    self._receive(PATIENCE)

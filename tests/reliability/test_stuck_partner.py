@@ -4,16 +4,23 @@ The original sets no timeouts: a server waits two hours for a client whose host 
 another mover knows nothing of it: it applies the batch too.
 """
 
+import contextlib
+import os
 import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from queue_mover import reading
 from queue_mover.db import DEFAULTS
 from queue_mover.db import Database as Side
+from queue_mover.errors import UnavailableError
 from testbed.processes import wait_until
-from tests.moving.holding import hold_copy, stop_copy_at, wait_until_blocked
+from testbed.queues import queue_table
+from tests.moving.holding import hold_copy, hold_table, stop_copy_at, wait_until_blocked
 from tests.moving.pair import Pair, value
 
 TCP = ("keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
@@ -114,3 +121,49 @@ def is_free(conn: psycopg.Connection) -> bool:
 def test_the_defaults_are_parameters_of_libpq() -> None:
     text = " ".join(f"{key}={value}" for key, value in DEFAULTS.items())
     assert conninfo_to_dict(text) == DEFAULTS
+
+
+@contextlib.contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """A server process that does nothing for a while, and keeps its connection."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def sending_backend(pair: Pair) -> int:
+    """The source's process that has more for a mover than fits on the way; 0: none."""
+    pid: int = value(
+        pair.source,
+        "select coalesce(max(pid), 0) from pg_stat_activity where datname = current_database()"
+        " and application_name = 'in_process' and wait_event = 'ClientWrite'",
+    )
+    return pid
+
+
+def test_a_source_that_freezes_in_the_midst_of_a_batch_is_given_up(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a source in the midst of a batch that the target does not take yet
+    monkeypatch.setattr(reading, "PATIENCE", 0.5)
+    before = pair.here.count()
+    pair.produce(100_000)
+    mover = pair.mover()
+    table = queue_table(pair.target, pair.target_queue) + "_0"
+    with ThreadPoolExecutor(1) as thread:
+        with hold_table(pair.target_db, table):
+            moving = thread.submit(mover.move_batch)
+            pid = wait_until(lambda: sending_backend(pair), 60, "a source that waits")
+            stopped = contextlib.ExitStack()
+            stopped.enter_context(frozen(pid))
+        # when it freezes, and the target takes what was on the way
+        with stopped, pytest.raises(UnavailableError, match=r"silent for 0\.5 s in the midst"):
+            moving.result(60)
+        # then nothing of the batch is there, and nobody waits for it
+        assert pair.here.count() == before
+        assert value(pair.target, "select count(*) from pg_locks where locktype = 'advisory'") == 0
+    # and all of it once the source is back
+    pair.move()
+    pair.assert_identical()
