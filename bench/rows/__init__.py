@@ -11,6 +11,7 @@ from bench.rows import (
     many_steady,
     many_waiting,
     one_batch,
+    profile,
     start,
 )
 
@@ -21,6 +22,7 @@ ROWS = (
     Row("big_batch", one_batch.five_million),
     Row("large_events", large_events.run),
     Row("backlog", backlog.run),
+    Row("profile", profile.run),
     Row("far", far.run),
     Row("latency", latency.run),
     Row("idle", idle.run),
