@@ -30,11 +30,13 @@ class Message:
     beginning: str
 
 
+COPY_TO = Message("source", "COPY TO", "select set_config")
+COPY_FROM = Message("target", "COPY FROM, at the same time", "COPY")
 MESSAGES = (
     Message("source", "finish the last batch, make the next one active", "begin"),
     Message("target", "lock, event table, position", "begin"),
-    Message("source", "COPY TO", "select set_config"),
-    Message("target", "COPY FROM (awaits the source's)", "COPY"),
+    COPY_TO,
+    COPY_FROM,
     Message("target", "set the position, commit", "select pgq_ext.set_last_tick"),
 )
 
@@ -60,7 +62,7 @@ def run(bench: Bench) -> Outcome:
         for message in MESSAGES
     }
     # The two COPYs run at the same time.
-    serial = sum(took.values()) - took[MESSAGES[2]]
+    serial = sum(took.values()) - min(took[COPY_TO], took[COPY_FROM])
     wall = spread(walls).middle
     return Outcome(
         f"Where the time of a batch of {EVENTS} events goes",
