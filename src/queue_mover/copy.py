@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from queue_mover.db import Connection, boundary, one_line
-from queue_mover.errors import BadEventError, StatementError
+from queue_mover.errors import BadEventError, NotReadyError, StatementError
 from queue_mover.reading import Reading
 
 COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time"
@@ -61,7 +62,7 @@ def copy_events(
         boundary("source"),
         client_encoding(source, encoding),
         client_encoding(target, encoding),
-        Reading(source, _encoded(statement, source)) as reading,
+        Reading(source, encoded(statement, source)) as reading,
         _blaming_events(),
         writer.copy(f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
     ):
@@ -92,10 +93,20 @@ def bad_event(error: psycopg.Error) -> Exception:
     return BadEventError(one_line(error.diag.message_primary or str(error)), line, column)
 
 
-def _encoded(statement: str, connection: Connection) -> bytes:
-    # A server told "SQL_ASCII" takes the bytes of a table filter as they are.
+def encoded(statement: str, connection: Connection) -> bytes:
+    """A statement as a connection sends it. Raises NotReadyError when that cannot be.
+
+    A server told "SQL_ASCII" takes the bytes of a table filter as they are.
+    """
     codec = connection.info.encoding
-    return statement.encode("utf-8" if codec == "ascii" else codec)
+    try:
+        return statement.encode("utf-8" if codec == "ascii" else codec)
+    except UnicodeEncodeError as error:
+        letters = statement[error.start : error.end]
+        raise NotReadyError(
+            f'source database: its encoding has no "{letters}";'
+            " remedy: name only tables in table_filter that it can have"
+        ) from None
 
 
 @contextmanager
@@ -105,5 +116,12 @@ def client_encoding(connection: Connection, encoding: str) -> Iterator[None]:
         yield
         return
     connection.execute(f"set client_encoding to '{encoding}'".encode())
-    yield
-    connection.execute(b"set client_encoding to 'UTF8'")
+    try:
+        yield
+    finally:
+        # A transaction that failed takes the setting with it.
+        if connection.info.transaction_status in (
+            TransactionStatus.IDLE,
+            TransactionStatus.INTRANS,
+        ):
+            connection.execute(b"set client_encoding to 'UTF8'")

@@ -161,7 +161,7 @@ class Sessions(Protocol):
         """A connection, outside a transaction."""
 
     def close(self) -> None:
-        """Give up what is open."""
+        """Need no more; what nobody else needs is closed."""
 
     def abandon(self) -> None:
         """From another thread: cut what is open."""

@@ -5,11 +5,10 @@ Slower, and the time of an event becomes the time of its arrival: the function t
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 
 import psycopg
 
-from queue_mover.copy import bad_event, client_encoding
+from queue_mover.copy import bad_event, client_encoding, encoded
 from queue_mover.db import Connection, boundary
 
 SELECTED = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4"
@@ -17,6 +16,8 @@ FIELDS = 6
 
 CHUNK = 500
 """Events sent before the answers are awaited."""
+CHUNK_BYTES = 4 * 2**20
+"""The same in bytes: no more than that, and one event, is held in memory."""
 
 Row = Sequence[bytes | None]
 
@@ -55,17 +56,26 @@ def insert_rows(target: Connection, rows: Sequence[Row], queue: str, encoding: s
 
 @contextmanager
 def rows_in_chunks(source: Connection, select: str, encoding: str) -> Iterator[Iterator[list[Row]]]:
-    """The rows of a SELECT in lists of CHUNK; errors of the source are named as such."""
+    """The rows of a SELECT in lists of a few; errors of the source are named as such."""
+    statement = f"COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
         boundary("source"),
         client_encoding(source, encoding),
-        source.cursor().copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)".encode()) as reading,
+        source.cursor().copy(encoded(statement, source)) as reading,
     ):
         yield _chunks(reading.rows())
 
 
 def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
+    size = 0
     # Pulled from within the target's boundary, which must not take the blame.
     with boundary("source"):
-        while chunk := list(islice(rows, CHUNK)):
-            yield chunk
+        for row in rows:
+            chunk.append(row)
+            size += sum(len(value) for value in row if value)
+            if len(chunk) == CHUNK or size >= CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+    if chunk:
+        yield chunk

@@ -179,7 +179,7 @@ class Mover:
         )
 
     def close(self) -> None:
-        """Close both connections."""
+        """Need no more connections."""
         self._source.close()
         self._target.close()
 

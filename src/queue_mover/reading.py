@@ -31,6 +31,7 @@ class Reading:
         self._connection = connection
         self._wire = connection.pgconn
         self._codec = connection.info.encoding
+        self._silent = False
         self.count = -1
         """Rows, known in the end."""
         self._wire.send_query(statement)
@@ -82,6 +83,7 @@ class Reading:
         waiting = select.poll()
         waiting.register(self._wire.socket, events)
         if not waiting.poll(None if patience is None else patience * 1000):
+            self._silent = True
             place = "source database"
             raise UnavailableError(
                 f"{place} not available: silent for {patience:g} s in the midst of a batch", place
@@ -96,10 +98,7 @@ class Reading:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if isinstance(error, UnavailableError):
-            # The connection will be closed, and who is silent would not answer this either.
-            return
-        if self._wire.transaction_status == TransactionStatus.ACTIVE:
+        if self._wire.transaction_status == TransactionStatus.ACTIVE and not self._silent:
             # What has failed is told already; this only tidies up behind it.
             with suppress(psycopg.Error, UnavailableError):
                 self._connection.cancel_safe()

@@ -34,7 +34,7 @@ class Registrar:
         """
         with self.source.session() as src, self.target.session() as dst:
             self._identity(src)
-            with target.locked(dst, self.route):
+            with target.locked(dst, self.route, self.log):
                 with boundary("source"):
                     if source.is_registered(src, self.route):
                         self.log.info("Consumer is registered on the source queue already")
@@ -57,7 +57,7 @@ class Registrar:
                 source.lock(src, self.route)
                 if not source.unregister(src, self.route):
                     self.log.warning("Consumer was not registered on the source queue")
-            with target.locked(dst, self.route):
+            with target.locked(dst, self.route, self.log):
                 self._forget(src, dst)
 
     def rewind(self) -> None:
@@ -68,7 +68,7 @@ class Registrar:
         with (
             self.source.session() as src,
             self.target.session() as dst,
-            target.locked(dst, self.route),
+            target.locked(dst, self.route, self.log),
         ):
             self._identity(src)
             position, _ = self._own_position(src, dst)
@@ -85,7 +85,7 @@ class Registrar:
         with (
             self.source.session() as src,
             self.target.session() as dst,
-            target.locked(dst, self.route),
+            target.locked(dst, self.route, self.log),
         ):
             self._forget(src, dst)
 
@@ -94,7 +94,7 @@ class Registrar:
         with (
             self.source.session() as src,
             self.target.session() as dst,
-            target.locked(dst, self.route),
+            target.locked(dst, self.route, self.log),
         ):
             position, _ = self._position(dst)
             if position is None:

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from queue_mover import db
 from queue_mover.db import GUARDS, Connection, has_function, lock_key, together
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Position, Route
+from queue_mover.model import Log, Position, Route
 
 # By whether the target remembers origins. Somebody else may have set the position since: then its
 # origin is not known.
@@ -190,10 +190,14 @@ def _position(rows: list[tuple[Any, ...]]) -> Position | None:
 
 
 @contextmanager
-def locked(connection: Connection, route: Route) -> Iterator[None]:
+def locked(connection: Connection, route: Route, log: Log) -> Iterator[None]:
     """A transaction that waits for the consumer's lock: no batch is on its way meanwhile."""
     with connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(%s)", [_key(route)])
+        key = [_key(route)]
+        if connection.execute("select pg_try_advisory_xact_lock(%s)", key).fetchone() != (True,):
+            holder = lock_holder(connection, route)
+            log.info("waiting for the consumer's lock, which is held by %s", holder)
+            connection.execute("select pg_advisory_xact_lock(%s)", key)
         yield
 
 

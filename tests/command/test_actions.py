@@ -2,6 +2,7 @@
 
 import pytest
 
+from queue_mover.db import lock_key
 from tests.command.world import World
 
 
@@ -37,6 +38,21 @@ def test_unregister_forgets_both(world: World) -> None:
     assert (world.consumer(), world.position()) == (None, None)
     result = world.run("--unregister").check()
     assert "WARNING Consumer was not registered" in result.stderr
+
+
+@pytest.mark.parametrize("action", ["--register", "--rewind", "--reset", "--accept-source"])
+def test_who_holds_the_lock_is_said_while_waiting(world: World, action: str) -> None:
+    # given a batch on its way, which holds the consumer's lock
+    world.register()
+    world.target.execute("select pg_advisory_lock(%s)", [lock_key("target", world.job)])
+    pid = world.target.info.backend_pid
+    # when
+    process = world.launch(action, world.write())
+    process.wait_for_output(f"waiting for the consumer's lock, which is held by pid {pid} ")
+    assert process.running
+    # then it goes on when the batch has ended
+    world.target.execute("select pg_advisory_unlock_all()")
+    assert process.wait() == 0
 
 
 def test_reset_forgets_the_position(world: World) -> None:

@@ -126,6 +126,34 @@ def test_set_is_interpolated(tmp_path: Path) -> None:
     assert only(settings).route.consumer == "from_here_mover"
 
 
+def test_set_wins_over_the_older_spelling_in_the_default_section(tmp_path: Path) -> None:
+    path = write(tmp_path, "consumer_name = of_%(pgq_queue_name)s", without=["queue_name"])
+    path.write_text("[DEFAULT]\npgq_queue_name = default\n\n" + path.read_text())
+    route = only(load_mover(path, {"queue_name": "set"})).route
+    assert (route.queue, route.consumer) == ("set", "of_set")
+
+
+def test_set_chooses_the_format(tmp_path: Path) -> None:
+    lines = ["config_format = 1", "consumer_name = ${job_name}"]
+    settings = load(tmp_path, *lines, overrides={"config_format": "2"})
+    assert only(settings).route.consumer == "mover"
+
+
+@pytest.mark.parametrize(
+    ("lines", "overrides", "told"),
+    [
+        (["consumer_name = ${nothing}"], {}, "a literal $ is written $$, and ${name} refers"),
+        ([], {"consumer_name": "50$"}, "--set consumer_name: a literal $ is written $$"),
+    ],
+)
+def test_messages_speak_of_format_2(
+    tmp_path: Path, lines: list[str], overrides: dict[str, str], told: str
+) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        load(tmp_path, "config_format = 2", *lines, overrides=overrides)
+    assert told in str(refusal.value)
+
+
 def test_set_of_a_misspelt_key_is_told(tmp_path: Path) -> None:
     settings = load(tmp_path, overrides={"loop_dely": "1"})
     assert settings.warnings == (

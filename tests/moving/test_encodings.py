@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from queue_mover.errors import BadEventError
+from queue_mover.errors import BadEventError, NotReadyError
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.encodings import create_encoded
-from testbed.queues import insert_bytes, install_pgq_ext, qualified
+from testbed.queues import insert_bytes, install_pgq_ext, qualified, queue_table
 from tests.moving.pair import Pair
 
 ALL_BYTES = bytes(range(1, 256))
@@ -143,6 +143,38 @@ def test_table_filter_finds_names_that_are_not_ascii(
     pair.move(tables=["public.täble", "public.none"])
     assert len(arrived(pair)) == 1
     assert pair.here.count() == 1
+
+
+@pytest.mark.parametrize(
+    "way",
+    [{"write_with": "insert_event"}, {"on_bad_event": "quarantine"}],
+    ids=lambda way: next(iter(way)),
+)
+def test_table_filter_finds_them_on_the_slow_ways_too(between: Pairs, way: dict[str, str]) -> None:
+    # given two events of one table, one of which the target refuses, and one of another table
+    pair = between("LATIN1", "UTF8")
+    refused = "refused" if "on_bad_event" in way else "nothing like it"
+    pair.target.execute(
+        sql.SQL("alter table {}_0 add check (ev_data <> {})").format(
+            sql.SQL(queue_table(pair.target, pair.target_queue)), sql.Literal(refused)
+        )
+    )
+    for data, table in ((b"refused", "täble"), (b"sound", "täble"), (b"other", "tåble")):
+        insert(pair, data, f"public.{table}".encode("latin1"))
+    # when
+    pair.command(loop_delay=0, table_filter="täble", **way).check()
+    # then
+    kept = [] if refused == "refused" else [b"refused"]
+    assert arrived(pair) == [*kept, b"sound"]
+
+
+@pytest.mark.parametrize("insert_event", [False, True])
+def test_a_table_filter_that_the_source_cannot_have(between: Pairs, insert_event: bool) -> None:
+    pair = between("LATIN1", "UTF8")
+    insert(pair, b"x")
+    with pytest.raises(NotReadyError, match='its encoding has no "漢"; remedy: name'):
+        pair.mover(tables=["public.漢"], insert=insert_event).move_batch()
+    assert pair.here.count() == 0
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from queue_mover.insert import rows_in_chunks
 from testbed.events import Event
 from tests.moving.pair import Pair
 from tests.moving.test_fields import FIELD_NAMES, TEXTS, with_fields
@@ -22,6 +23,18 @@ def test_text_arrives_and_the_time_is_of_the_arrival(registered: Pair) -> None:
     ids = [event.id for event in arrived if event.id is not None]
     assert ids == list(range(ids[0], ids[0] + len(events)))
     assert len({event.txid for event in arrived}) == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "chunks"),
+    [(1200, 10, [500, 500, 200]), (5, 3 * 2**20, [2, 2, 1]), (2, 9 * 2**20, [1, 1])],
+)
+def test_a_few_events_are_held_at_a_time(
+    registered: Pair, count: int, size: int, chunks: list[int]
+) -> None:
+    select = f"select repeat('x', {size})::text from generate_series(1, {count})"
+    with rows_in_chunks(registered.source, select, "UTF8") as found:
+        assert [len(chunk) for chunk in found] == chunks
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from testbed.compare import compare
 from testbed.events import Collector
-from testbed.processes import Process
-from testbed.queues import create_queue, insert_event, rotate
+from testbed.processes import Process, wait_until
+from testbed.queues import create_queue, insert_event, queue_table, rotate
 from tests.moving.holding import hold_table, wait_until_blocked
 from tests.moving.pair import Pair, value
 
@@ -24,6 +24,32 @@ def drain(pair: Pair, collector: Collector) -> None:
     """Let the consumer of the target queue have all that there is."""
     value(pair.target, "select pgq.ticker(%s)", pair.target_queue)
     collector.drain()
+
+
+def test_a_target_that_fails_leaves_nothing_at_work_on_the_source(pair: Pair) -> None:
+    # given a source that needs long for its first row, and a target that gives up soon
+    pair.register()
+    pair.produce(5)
+    table = f"{queue_table(pair.source, pair.queue)}_0"
+    impatient = pair.target_db.conninfo(options="-c lock_timeout=300")
+    with (
+        hold_table(pair.source_db, table),
+        hold_table(pair.target_db, f"{queue_table(pair.target, pair.target_queue)}_0"),
+        pair.start(dst_db=impatient, loop_delay=0.05, exception_sleep=60) as process,
+    ):
+        process.wait_for_output("target database not available: canceling statement")
+        # then it does not go on there, for as long as it takes
+        wait_until(lambda: not backends_at_work(pair), 10, "the source to be left alone")
+
+
+def backends_at_work(pair: Pair) -> int:
+    """How many of a mover's statements the source is busy with."""
+    count: int = value(
+        pair.source,
+        "select count(*) from pg_stat_activity where datname = current_database()"
+        " and application_name = 'mover' and state = 'active'",
+    )
+    return count
 
 
 def test_rotation_between_batches(pair: Pair, collector: Collector) -> None:

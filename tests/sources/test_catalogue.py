@@ -69,6 +69,26 @@ def test_a_section_beside_it_overrides_and_adds(
     assert settings.refresh == 7
 
 
+def test_the_command_line_wins_there_too(
+    tmp_path: Path, catalogue: Database, partitions: psycopg.Connection
+) -> None:
+    enlist(partitions, ("a", "dbname=a"), ("b", "dbname=b"))
+    query = "select name, connect from partitions where name = 'b'"
+    settings = load_mover(file(tmp_path, catalogue), {"list_sql": query, "refresh": "7"})
+    assert [mover.source for mover in settings.movers] == ["b"]
+    assert settings.refresh == 7
+    assert settings.warnings == ()
+
+
+def test_a_misspelt_key_is_told(
+    tmp_path: Path, catalogue: Database, partitions: psycopg.Connection
+) -> None:
+    enlist(partitions, ("a", "dbname=a"))
+    config = file(tmp_path, catalogue, refersh="7")
+    told = "[sources] refersh: unknown key, did you mean refresh?"
+    assert load_mover(config, {}).warnings == (f"{config}: {told}",)
+
+
 BAD_ROWS: list[tuple[LiteralString, str]] = [
     ("select 'a', null", "without NULLs"),
     ("select null, 'dbname=a'", "without NULLs"),

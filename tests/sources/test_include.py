@@ -136,7 +136,7 @@ def test_a_name_without_wildcards_must_be_there(tmp_path: Path, include: str) ->
     file = write(tmp_path / "mover.ini", main(include, src_db="dbname=own"))
     missing = tmp_path / include.rpartition(" ")[2]
     # when, then
-    with pytest.raises(ConfigError, match=f"include: no file {re.escape(str(missing))}$"):
+    with pytest.raises(ConfigError, match=f"include: no file '{re.escape(str(missing))}'$"):
         load_mover(file, {})
     # while wildcards may match nothing
     write(file, main("conf.d/*.ini", src_db="dbname=own"))

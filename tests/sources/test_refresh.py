@@ -158,6 +158,17 @@ def test_a_catalogue_that_does_not_answer_holds_up_no_stop(
         process.wait(PATIENCE)
 
 
+@pytest.mark.parametrize("switch", ["-s", "-k"])
+def test_a_stop_does_not_ask_the_catalogue(listed: Many, switch: str) -> None:
+    # given a process whose catalogue, and an included file, have gone away since
+    process = started(listed)
+    listed.sections["sources"]["list_db"] = "host=127.0.0.1 port=1"
+    listed.main["include"] = "nowhere.ini"
+    # when, then
+    assert listed.run(switch).returncode == 0
+    assert process.wait(PATIENCE) == (0 if switch == "-s" else 128 + signal.SIGTERM)
+
+
 def test_a_changed_refresh_counts_from_the_reload_on(
     listed: Many, partitions: psycopg.Connection
 ) -> None:

@@ -191,6 +191,12 @@ REFUSED: list[tuple[dict[str, str], dict[str, dict[str, str]], str]] = [
         {"source:a": A, "source:b": {**B, "consumer_name": "job.a"}},
         'sources a and b would share the consumer "job.a"',
     ),
+    (
+        {"table_filter": "x, y"},
+        {"source:a": A, "source:b": B, "source:c": {**A, "table_filter": "z, public.y"}},
+        'sources a and c would both move the events of queue "queue" in the same database',
+    ),
+    ({}, {"source:a": A, "source:b": {**A, "table_filter": "x"}}, "would both move the events"),
     ({}, {"source:a": A, "source:": B}, "[source:]: a source needs a name"),
     ({}, {"source:a": A, "source:b": {}}, "src_db: missing from [source:b]"),
     ({}, {"source:a": A, "source:b": {**B, "loop_delay": "soon"}}, "loop_delay: 'soon'"),
@@ -206,6 +212,18 @@ def test_what_cannot_work_is_refused(
         load(tmp_path, {"queue_mover3": {**MAIN, **main}, **sections})
     assert told in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_one_queue_in_parts(tmp_path: Path) -> None:
+    """Other tables, or another target queue: no event comes twice to the same place."""
+    sections = {
+        "queue_mover3": MAIN,
+        "source:a": {**A, "table_filter": "x, y"},
+        "source:b": {**A, "table_filter": "z"},
+        "source:c": {**A, "dst_queue_name": "other"},
+        "source:d": {**A, "queue_name": "another"},
+    }
+    assert list(load(tmp_path, sections)) == ["a", "b", "c", "d"]
 
 
 def test_one_consumer_name_for_two_targets(tmp_path: Path) -> None:

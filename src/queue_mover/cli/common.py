@@ -17,7 +17,7 @@ from queue_mover.service.supervisor import Supervisor
 
 
 def parser(command: str, description: str) -> argparse.ArgumentParser:
-    """A parser with the switches of COMMON, and the config file as first argument."""
+    """A parser with the switches that both have, and the config file as first argument."""
     result = argparse.ArgumentParser(command, description=description)
     result.add_argument("config", type=Path, nargs="?", metavar="config.ini")
     add = result.add_argument

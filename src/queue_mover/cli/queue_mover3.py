@@ -4,7 +4,7 @@ import argparse
 
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
-from queue_mover.config.settings import Settings, load_mover
+from queue_mover.config.settings import Settings, load_mover, load_process
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service import moving
 from queue_mover.service.moving import Targets
@@ -51,6 +51,10 @@ def _run() -> int:
         return 0
     path = common.config_path(given)
 
+    if given.signal:
+        process, log = load_process(path, overrides)
+        common.start_log(given, log, ())
+        return common.send_signal(process, given.signal)
     targets = moving.Targets()
 
     def load(fresh: bool) -> Settings:
@@ -60,8 +64,6 @@ def _run() -> int:
         return settings
 
     settings = load(True)
-    if given.signal:
-        return common.send_signal(settings.process, given.signal)
     if given.action:
         return _act(given.action, settings, targets)
     return common.serve(

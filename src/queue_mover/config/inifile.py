@@ -35,6 +35,10 @@ class IniFile:
         """The sections whose name begins so, in the order of the file."""
         return [name for name in self.parser.sections() if name.startswith(prefix)]
 
+    def has_section(self, name: str) -> bool:
+        """Whether there is such a section."""
+        return self.parser.has_section(name)
+
     def merge(self, path: Path) -> None:
         """Add the sections of another file. Raises ConfigError when one stands in both."""
         other = RawConfigParser(**_DIALECT)
@@ -64,10 +68,14 @@ class IniFile:
         for key, value in self.overrides.items():
             try:
                 self.parser.set(section, key, value)
+                twin = self.twins.get(key, "")
+                # The older spelling wins where both stand.
+                if self.parser.has_option(section, twin):
+                    self.parser.set(section, twin, value)
             except ValueError:
-                raise ConfigError(f"--set {key}: a literal % is written %%") from None
-            # The older spelling wins where both stand.
-            self.parser.remove_option(section, self.twins.get(key, ""))
+                raise ConfigError(
+                    f"--set {key}: a literal {self.sign} is written {self.sign * 2}"
+                ) from None
 
     def keys(self, section: str) -> list[str]:
         """The keys of a section as written there, without those of [DEFAULT]."""
@@ -84,9 +92,10 @@ class IniFile:
             return self.parser.get(section, key, fallback=None)
         except configparser.InterpolationError:
             # The parser's own message quotes the value: perhaps a password.
+            reference = "%(name)s" if self.sign == "%" else "${name}"
             raise ConfigError(
-                f"{self.path}: {key}: cannot be interpolated; a literal % is written %%,"
-                " and %(name)s refers to a key of this section"
+                f"{self.path}: {key}: cannot be interpolated; a literal {self.sign} is written"
+                f" {self.sign * 2}, and {reference} refers to a key of this section"
             ) from None
 
     def referred(self, section: str) -> set[str]:
@@ -115,7 +124,7 @@ def read(
     main = next((name for name in names if raw.has_section(name)), None)
     if main is None:
         raise ConfigError(f"{path}: no section [{names[0]}]")
-    version = raw.get(main, "config_format", fallback="1")
+    version = overrides.get("config_format") or raw.get(main, "config_format", fallback="1")
     if version not in _INTERPOLATION:
         raise ConfigError(f"{path}: config_format: 1 or 2, not {version!r}")
     parser = ConfigParser(interpolation=_INTERPOLATION[version](), **_DIALECT)

@@ -46,7 +46,7 @@ _ROUTE = Group(
             kinds.TEXT,
             "%(job_name)s",
             "consumer on the source queue, and key of the position on the target;"
-            " with [source:NAME] sections, NAME is appended",
+            " unset in a file with [source:NAME] sections: the same with .NAME appended",
             older="pgq_consumer_id",
         ),
         Parameter(

@@ -1,18 +1,18 @@
 """An ini file with its meaning: frozen, validated settings."""
 
-import difflib
-import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from queue_mover.config import inifile, kinds, parameters, sources
+from queue_mover.config import inifile, kinds, notes, parameters, sources
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.parameters import Group, Parameter
-from queue_mover.db import has_password
 from queue_mover.errors import ConfigError
 from queue_mover.model import BatchLimits, Policy, Route
+
+SECTIONS = ("queue_mover3", "queue_mover")
+"""Of which one configures the mover, in order of preference."""
 
 T = TypeVar("T", "ProcessSettings", "LogSettings")
 
@@ -99,21 +99,31 @@ class AdminSettings:
     warnings: tuple[str, ...]
 
 
+def load_process(path: Path, overrides: Mapping[str, str]) -> tuple[ProcessSettings, LogSettings]:
+    """Of a queue_mover3 file, only what it takes to signal its process: no source is looked for,
+    and no database asked. Raises ConfigError."""
+    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS)
+    values = _values(ini, ini.main, parameters.SERVICE)
+    return _pick(ProcessSettings, values), _pick(LogSettings, values)
+
+
 def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] = ()) -> Settings:
     """Read a queue_mover3 file. `wanted` are names of sources, with wildcards; empty: all.
 
     Raises ConfigError, one line for the first thing wrong; UnavailableError when the
     database that lists the sources cannot be reached.
     """
-    ini = inifile.read(path, ("queue_mover3", "queue_mover"), overrides, parameters.TWINS)
+    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS)
     values = _values(ini, ini.main, parameters.SERVICE)
     catalogue = None
-    if ini.sections(sources.CATALOGUE):
+    if ini.has_section(sources.CATALOGUE):
+        ini.override(sources.CATALOGUE)
         catalogue = _values(ini, sources.CATALOGUE, parameters.CATALOGUE)
     found = sources.collect(ini, values["include"], catalogue)
     movers = [_mover(ini, ini.main, "")] if not found else []
     movers += [_mover(ini, section, name) for name, section in sources.choose(found, wanted)]
     _require_own_consumers(ini, movers)
+    _require_own_events(ini, movers)
     return Settings(
         _pick(ProcessSettings, values),
         _pick(LogSettings, values),
@@ -122,25 +132,13 @@ def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] =
         catalogue["refresh"] if catalogue else 0,
         (
             *ini.warnings,
-            *_exposed(
+            *notes.exposed(
                 [path, *sources.included(ini, values["include"])],
                 (text for mover in movers for text in (mover.src_db, mover.dst_db)),
             ),
-            *_unknown_keys(ini, ini.main, parameters.MOVER).values(),
-            *(note for section in found.values() for note in _unknown_in_source(ini, section)),
+            *notes.unknown_keys(ini, found.values()),
         ),
     )
-
-
-def _exposed(files: Iterable[Path], connect_strings: Iterable[str]) -> list[str]:
-    """A warning about each file that anyone on the machine can read, when there are passwords."""
-    if not any(has_password(text) for text in connect_strings):
-        return []
-    return [
-        f"{path}: holds a password and anyone can read it; remedy: chmod o-r {path}"
-        for path in files
-        if path.stat().st_mode & stat.S_IROTH
-    ]
 
 
 def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
@@ -184,6 +182,24 @@ def _require_own_consumers(ini: IniFile, movers: Sequence[MoverSettings]) -> Non
         owners[key] = mover.source
 
 
+def _require_own_events(ini: IniFile, movers: Sequence[MoverSettings]) -> None:
+    """Two sources that read the same events would write them twice."""
+    owners: dict[tuple[str, ...], list[MoverSettings]] = {}
+    for mover in movers:
+        route = mover.route
+        same = owners.setdefault((mover.src_db, route.queue, mover.dst_db, route.target_queue), [])
+        for other in same:
+            mine, theirs = set(route.tables), set(other.route.tables)
+            if not mine or not theirs or mine & theirs:
+                raise ConfigError(
+                    f"{ini.path}: sources {other.source} and {mover.source} would both move the"
+                    f' events of queue "{route.queue}" in the same database to queue'
+                    f' "{route.target_queue}"; remedy: give them different src_db, queue_name'
+                    " or table_filter"
+                )
+        same.append(mover)
+
+
 def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
     """Read a pgqadm file. Raises ConfigError, one line for the first thing wrong."""
     ini = inifile.read(path, ("pgqadm",), overrides)
@@ -197,8 +213,8 @@ def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
         values["pgq_sql"],
         (
             *ini.warnings,
-            *_exposed([path], [values["db"]]),
-            *_unknown_keys(ini, ini.main, parameters.ADMIN).values(),
+            *notes.exposed([path], [values["db"]]),
+            *notes.unknown(ini, ini.main, parameters.ADMIN).values(),
         ),
     )
 
@@ -242,33 +258,6 @@ def _text(ini: IniFile, section: str, parameter: Parameter) -> str:
             f"{ini.path}: {parameter.name}: {state} [{section}]; it is the {parameter.meaning}"
         )
     return text
-
-
-def _unknown_keys(ini: IniFile, section: str, groups: tuple[Group, ...]) -> dict[str, str]:
-    """A line about each misspelt key: told, not refused. One that others refer to is a variable."""
-    known = {parameter.name for group in groups for parameter in group.parameters}
-    known |= {parameter.older for group in groups for parameter in group.parameters}
-    known |= {*parameters.AUTOMATIC, *ini.referred(section)}
-    place = f"{ini.path}: " if section == ini.main else f"{ini.path}: [{section}] "
-    return {
-        key: f"{place}{key}: unknown key" + _suggestion(key, known)
-        for key in ini.keys(section)
-        if key not in known
-    }
-
-
-def _unknown_in_source(ini: IniFile, section: str) -> list[str]:
-    inherited = set(ini.keys(ini.main))
-    return [
-        note
-        for key, note in _unknown_keys(ini, section, parameters.SOURCE).items()
-        if key not in inherited
-    ]
-
-
-def _suggestion(key: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(key, sorted(known), n=1)
-    return f", did you mean {close[0]}?" if close else ""
 
 
 def _pick(settings: type[T], values: Mapping[str, Any]) -> T:

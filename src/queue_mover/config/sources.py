@@ -24,7 +24,7 @@ def included(ini: IniFile, include: Sequence[str]) -> list[Path]:
     for pattern in include:
         names = sorted(glob(pattern, root_dir=folder))  # noqa: PTH207 - may be absolute
         if not names and not set(pattern) & set("*?["):
-            raise ConfigError(f"{ini.path}: include: no file {folder / pattern}")
+            raise ConfigError(f"{ini.path}: include: no file {str(folder / pattern)!r}")
         files += [folder / name for name in names]
     return files
 

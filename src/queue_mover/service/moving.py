@@ -46,8 +46,9 @@ class MovingJob:
         self._reminded = float("-inf")
         if outcome.result is Result.IDLE:
             return Step(worked=False)
-        self._first, self._seat.urgent = None, False
-        if outcome.result is not Result.MOVED:
+        if outcome.result is Result.MOVED:
+            self._first, self._seat.urgent = None, False
+        else:
             self._log.info("batch %s: not applied again", outcome.result.value)
         for note in outcome.quarantined:
             self._log.warning("quarantined: %s", note)

@@ -1,0 +1,55 @@
+"""What may be wrong in a file, in words: told, not refused."""
+
+import difflib
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from queue_mover.config import parameters, sources
+from queue_mover.config.inifile import IniFile
+from queue_mover.config.parameters import Group
+from queue_mover.db import has_password
+
+
+def exposed(files: Iterable[Path], connect_strings: Iterable[str]) -> list[str]:
+    """A warning about each file that anyone on the machine can read, when there are passwords."""
+    if not any(has_password(text) for text in connect_strings):
+        return []
+    return [
+        f"{path}: holds a password and anyone can read it; remedy: chmod o-r {path}"
+        for path in files
+        if path.stat().st_mode & stat.S_IROTH
+    ]
+
+
+def unknown_keys(ini: IniFile, sections: Iterable[str]) -> list[str]:
+    """A line about each misspelt key of a mover's file, whose sources have these sections."""
+    catalogue = parameters.CATALOGUE if ini.has_section(sources.CATALOGUE) else ()
+    known = (*parameters.MOVER, *catalogue)
+    # What --set names stands in all sections.
+    lines = list(unknown(ini, ini.main, known).values())
+    if catalogue:
+        lines += unknown(ini, sources.CATALOGUE, known).values()
+    inherited = set(ini.keys(ini.main))
+    for section in sections:
+        found = unknown(ini, section, parameters.SOURCE)
+        lines += [line for key, line in found.items() if key not in inherited]
+    return lines
+
+
+def unknown(ini: IniFile, section: str, groups: tuple[Group, ...]) -> dict[str, str]:
+    """A line about each misspelt key: told, not refused. One that others refer to is a variable."""
+    known = {parameter.name for group in groups for parameter in group.parameters}
+    known |= {parameter.older for group in groups for parameter in group.parameters}
+    known |= {*parameters.AUTOMATIC, *ini.referred(section)}
+    place = f"{ini.path}: " if section == ini.main else f"{ini.path}: [{section}] "
+    return {
+        key: f"{place}{key}: unknown key" + _suggestion(key, known)
+        for key in ini.keys(section)
+        if key not in known
+    }
+
+
+def _suggestion(key: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(key, sorted(known), n=1)
+    return f", did you mean {close[0]}?" if close else ""
