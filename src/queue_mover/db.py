@@ -12,7 +12,7 @@ from typing import Any, LiteralString, Protocol
 import psycopg
 from psycopg import conninfo, errors
 
-from queue_mover.errors import NotReadyError, StatementError, UnavailableError
+from queue_mover.errors import NotReadyError, StatementError, StoppingError, UnavailableError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
@@ -81,6 +81,12 @@ def describe(text: str) -> str:
     return " ".join(shown) or "the default database"
 
 
+def location(text: str) -> tuple[str, ...]:
+    """Which database a connect string leads to, as far as it says: whatever else is in it."""
+    values = conninfo.conninfo_to_dict(text)
+    return tuple(str(values.get(key, "")) for key in ("host", "hostaddr", "port", "dbname"))
+
+
 def has_function(connection: Connection, signature: str) -> bool:
     """Whether the database has a function, by its `name(argument types)`."""
     row = connection.execute("select to_regprocedure(%s) is not null", [signature]).fetchone()
@@ -142,6 +148,8 @@ def translate(error: psycopg.Error, side: str) -> Exception:
     passing = state.startswith(PASSING_SQLSTATES) or (
         not state and isinstance(error, errors.OperationalError)
     )
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        return UnavailableError(f"{place} is read-only; remedy: connect to the primary", place)
     refused = errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification
     if passing or isinstance(error, refused):
         return UnavailableError(f"{place} not available: {message}", place)
@@ -180,6 +188,7 @@ class Database:
         self._application_name = application_name
         self._lifetime = lifetime
         self._connection: Connection | None = None
+        self._abandoned = False
         self._opened = 0.0
 
     @contextmanager
@@ -198,6 +207,8 @@ class Database:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
             self._opened = time.monotonic()
+        if self._abandoned:
+            raise StoppingError(f"{self.side} database: given up")
         return self._connection
 
     def _connect(self) -> Connection:
@@ -212,7 +223,8 @@ class Database:
             client_encoding="UTF8",
             **missing,  # type: ignore[arg-type]
         )
-        logging.getLogger(__name__).debug("connected to %s: %s", self.side, describe(self._text))
+        side = self.side or "database"
+        logging.getLogger(__name__).debug("connected to %s: %s", side, describe(self._text))
         return connection
 
     def _age(self) -> float:
@@ -225,10 +237,12 @@ class Database:
             self._connection = None
 
     def abandon(self) -> None:
-        """Cut the connection under a thread that is using it: its call fails at once.
+        """Cut the connection under a thread that is using it: its call fails at once, and so does
+        the next one.
 
         Only the socket is shut, which no frozen server can delay; the server rolls back.
         """
+        self._abandoned = True
         connection = self._connection
         if connection is None or connection.closed:
             return

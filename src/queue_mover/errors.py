@@ -53,5 +53,9 @@ class UnavailableError(QueueMoverError):
         self.place = place or message
 
 
+class StoppingError(QueueMoverError):
+    """The service was told to stop before the work began; nothing is amiss."""
+
+
 class StatementError(QueueMoverError):
     """A statement failed for a reason the program does not know; `__cause__` has the driver's."""

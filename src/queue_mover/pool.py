@@ -7,7 +7,10 @@ from queue import SimpleQueue
 from threading import Lock
 
 from queue_mover.db import Connection, Database
-from queue_mover.errors import UnavailableError
+from queue_mover.errors import StoppingError
+
+Turn = SimpleQueue[Database | None]
+"""Where one who waits is handed a database."""
 
 
 class Pool:
@@ -20,8 +23,8 @@ class Pool:
 
     def __init__(self, databases: Sequence[Database]) -> None:
         self._free = list(databases)
-        self._urgent: deque[SimpleQueue[Database]] = deque()
-        self._others: deque[SimpleQueue[Database]] = deque()
+        self._urgent: deque[Turn] = deque()
+        self._others: deque[Turn] = deque()
         self._seats = 0
         self._lock = Lock()
 
@@ -31,14 +34,25 @@ class Pool:
             self._seats += 1
         return Seat(self)
 
-    def take(self, *, urgent: bool) -> Database:
-        """A database for the caller alone: at once, or when it is its turn."""
+    def take(self, turn: Turn, *, urgent: bool) -> Database | None:
+        """A database for the caller alone: at once, or by its turn.
+
+        A None that is put into its turn lets the caller go with None.
+        """
+        row = self._urgent if urgent else self._others
         with self._lock:
             if self._free:
                 return self._free.pop()
-            turn: SimpleQueue[Database] = SimpleQueue()
-            (self._urgent if urgent else self._others).append(turn)
-        return turn.get()
+            row.append(turn)
+        database = turn.get()
+        if database is None:
+            with self._lock:
+                if turn in row:
+                    row.remove(turn)
+                    return None
+            # It was handed a database in this very moment.
+            database = turn.get()
+        return database
 
     def give(self, database: Database) -> None:
         """Hand a database on: to who waits longest, the urgent first."""
@@ -66,30 +80,39 @@ class Seat:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._turn: Turn = SimpleQueue()
         self._taken: Database | None = None
-        self._abandoned = False
+        self._stopping = False
         self.urgent = True
         """Whether it goes before those who are not, until told otherwise."""
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
-        """A connection, once it is this seat's turn. Raises UnavailableError."""
-        database = self._taken = self._pool.take(urgent=self.urgent)
+        """A connection, once it is this seat's turn. Raises StoppingError."""
+        database = self._taken = self._pool.take(self._turn, urgent=self.urgent)
+        if database is None:
+            raise StoppingError("told to stop before its turn")
         try:
-            if self._abandoned:
-                raise UnavailableError("target database: given up")
+            if self._stopping:
+                raise StoppingError("told to stop at its turn")
             with database.session() as connection:
                 yield connection
         finally:
             self._taken = None
             self._pool.give(database)
 
+    def stop(self) -> None:
+        """From another thread: wait no more, and take no other connection."""
+        if not self._stopping:
+            self._stopping = True
+            self._turn.put(None)
+
     def close(self) -> None:
         """Leave the pool."""
         self._pool.leave()
 
     def abandon(self) -> None:
-        """From another thread: cut the connection that is in use; there will be no other."""
-        self._abandoned = True
+        """From another thread: the same, and cut the connection that is in use."""
+        self.stop()
         if database := self._taken:
             database.abandon()

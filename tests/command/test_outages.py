@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from psycopg import sql
 
 from testbed.cluster import Cluster
 from testbed.processes import wait_until
@@ -40,6 +41,25 @@ def test_one_line_when_a_server_goes_and_one_when_it_is_back(
     assert world.log.count("recovered") == 1
     assert "Traceback" not in world.log
     assert len(told) == 1, told
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_server_that_is_no_primary_any_more(world: World, side: str) -> None:
+    # given events that wait, and a side on which nothing may be written any more
+    conn = getattr(world, side)
+    world.register()
+    world.produce(2)
+    name = sql.Identifier(conn.info.dbname)
+    setting = sql.SQL("alter database {} set default_transaction_read_only = {}")
+    conn.execute(setting.format(name, sql.SQL("on")))
+    process = world.launch(world.write(exception_sleep=0.2))
+    # then that is told in one line
+    world.logged(f"ERROR {side} database is read-only; remedy: connect to the primary; retrying")
+    # and it goes on when it may
+    conn.execute(setting.format(name, sql.SQL("off")))
+    world.wait_for_events(2)
+    assert process.stop() == 0
+    assert "Traceback" not in world.log
 
 
 def test_a_server_that_is_away_at_the_start_is_waited_for(

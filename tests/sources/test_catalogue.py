@@ -85,7 +85,7 @@ def test_a_misspelt_key_is_told(
 ) -> None:
     enlist(partitions, ("a", "dbname=a"))
     config = file(tmp_path, catalogue, refersh="7")
-    told = "[sources] refersh: unknown key, did you mean refresh?"
+    told = "[sources]: refersh: unknown key, did you mean refresh?"
     assert load_mover(config, {}).warnings == (f"{config}: {told}",)
 
 

@@ -25,17 +25,20 @@ def test_sources_come_go_and_change(many: Many) -> None:
     many.sections["source:shard2"] = third
     many.reload(process)
     many.registered("shard2")
+    many.logged("INFO sources: start shard2\n")
     move_one_more(many, "shard0", "shard1", "shard2")
     assert (many.backends("shard0"), many.backends("shard1")) == (undisturbed, changing)
     # when one changes, then it alone begins anew
     many.section("shard1")["table_filter"] = "t1"
     many.reload(process)
+    many.logged("INFO sources: restart shard1\n")
     many.until(lambda: len(many.backends("shard1") - changing) == 1, "a new session")
     many.sources["shard1"].produce(6, first=100)
     many.wait_for(shard1=4)
     # when one goes, then it has told its source about its last batch
     many.leave_out("shard1")
     many.reload(process)
+    many.logged("INFO sources: stop shard1\n")
     many.until(lambda: not many.backends("shard1"), "the end of shard1")
     assert many.finished("shard1")
     assert many.consumer("shard1") in many.consumers("shard1")

@@ -54,6 +54,15 @@ def test_an_unknown_source_is_refused_with_the_known_ones(
     assert many.consumers("shard0") == set()
 
 
+@pytest.mark.parametrize("switch", ["-r", "-s", "-k"])
+def test_a_signal_is_for_all(many: Many, switch: str) -> None:
+    process = many.start()
+    result = many.run(switch, "--source", "shard1")
+    assert result.returncode == 1
+    assert "--source does not go with -r, -s or -k" in result.stderr
+    assert process.running
+
+
 def test_source_in_a_file_without_sections(many: Many) -> None:
     many.main["src_db"] = many.sources["shard0"].database.conninfo()
     many.sections.clear()

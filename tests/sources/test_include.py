@@ -138,6 +138,8 @@ def test_a_name_without_wildcards_must_be_there(tmp_path: Path, include: str) ->
     # when, then
     with pytest.raises(ConfigError, match=f"include: no file '{re.escape(str(missing))}'$"):
         load_mover(file, {})
-    # while wildcards may match nothing
+    # while wildcards may match nothing, which is told
     write(file, main("conf.d/*.ini", src_db="dbname=own"))
-    assert [mover.source for mover in load_mover(file, {}).movers] == [""]
+    settings = load_mover(file, {})
+    assert [mover.source for mover in settings.movers] == [""]
+    assert settings.warnings == (f"{file}: include: 'conf.d/*.ini' matches no file",)

@@ -199,7 +199,22 @@ REFUSED: list[tuple[dict[str, str], dict[str, dict[str, str]], str]] = [
     ({}, {"source:a": A, "source:b": {**A, "table_filter": "x"}}, "would both move the events"),
     ({}, {"source:a": A, "source:": B}, "[source:]: a source needs a name"),
     ({}, {"source:a": A, "source:b": {}}, "src_db: missing from [source:b]"),
-    ({}, {"source:a": A, "source:b": {**B, "loop_delay": "soon"}}, "loop_delay: 'soon'"),
+    (
+        {},
+        {"source:a": A, "source:b": {**B, "loop_delay": "soon"}},
+        "[source:b]: loop_delay: 'soon'",
+    ),
+    ({}, {"source:a": A, "source:b": {"src_db": "x"}}, "[source:b]: src_db: not a connect string"),
+    (
+        {},
+        {"source:a": {**A, "queue_name": "a%b"}},
+        "[source:a]: queue_name: cannot be interpolated",
+    ),
+    (
+        {},
+        {"source:a": A, "source:b": {"src_db": "dbname=a application_name=b"}},
+        "sources a and b would both move the events",
+    ),
     ({"dst_connections": "0"}, {"source:a": A}, "dst_connections: '0' is not a whole number"),
 ]
 
@@ -212,6 +227,23 @@ def test_what_cannot_work_is_refused(
         load(tmp_path, {"queue_mover3": {**MAIN, **main}, **sections})
     assert told in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_the_name_of_a_source_is_not_known_to_the_main_section(tmp_path: Path) -> None:
+    """Given no source at all, then a value that needs its name cannot be."""
+    main = {**MAIN, "src_db": "dbname=%(source)s"}
+    with pytest.raises(ConfigError, match=r"src_db: .* known in \[source:NAME\] sections only$"):
+        load(tmp_path, {"queue_mover3": main})
+
+
+@pytest.mark.parametrize("name", ["Source:b", "source b", "sourc:b", "SOURCES:b", "sources:b"])
+def test_a_misspelt_section_is_told(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "mover.ini"
+    file.write_text(ini({"queue_mover3": MAIN, "source:a": A, name: B, "hosts": {}, "pgqadm": {}}))
+    settings = load_mover(file, {})
+    assert [mover.source for mover in settings.movers] == ["a"]
+    told = f"{file}: [{name}]: unknown section, did you mean [source:NAME]?"
+    assert settings.warnings == (told,)
 
 
 def test_one_queue_in_parts(tmp_path: Path) -> None:
@@ -250,5 +282,5 @@ def test_an_unknown_key_is_told_once_with_its_section(tmp_path: Path) -> None:
     notes = [note.removeprefix(f"{file}: ") for note in load_mover(file, {}).warnings]
     assert notes == [
         "dst_conections: unknown key, did you mean dst_connections?",
-        "[source:a] queue: unknown key, did you mean queue_name?",
+        "[source:a]: queue: unknown key, did you mean queue_name?",
     ]

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from queue_mover.db import Database
-from queue_mover.errors import UnavailableError
+from queue_mover.db import Database as Side
+from queue_mover.errors import StoppingError
 from queue_mover.pool import Pool, Seat
+from testbed.database import Database
 from testbed.processes import wait_until
 from tests.sources.many import Many
 from tests.sources.texts import STATISTICS
@@ -17,7 +18,7 @@ class Row:
     """Seats of a pool with one connection, each waiting in a thread of its own."""
 
     def __init__(self, conninfo: str) -> None:
-        self.pool = Pool([Database("target", conninfo, "turns")])
+        self.pool = Pool([Side("target", conninfo, "turns")])
         self.served: list[str] = []
         self._threads: list[threading.Thread] = []
 
@@ -31,8 +32,8 @@ class Row:
                 with seat.session() as conn:
                     conn.execute("select 1")
                     self.served.append(name)
-            except UnavailableError as error:
-                self.served.append(str(error))
+            except StoppingError:
+                self.served.append(f"{name} went")
 
         self._start(work)
         return seat
@@ -72,13 +73,26 @@ def test_in_turn_the_urgent_first(row: Row) -> None:
     assert row.served == ["a1", "a2", "b1", "b2"]
 
 
-def test_one_that_was_abandoned_in_the_row_gets_no_connection(row: Row) -> None:
+@pytest.mark.parametrize("way", [Seat.stop, Seat.abandon])
+def test_one_that_is_told_to_stop_leaves_the_row(row: Row, way: Callable[[Seat], None]) -> None:
     with row.pool.join().session():
-        abandoned = row.wait("abandoned", urgent=True)
-        row.wait("other", urgent=False)
-        abandoned.abandon()
+        stopped = row.wait("first", urgent=True)
+        row.wait("second", urgent=False)
+        way(stopped)
+        wait_until(lambda: row.served, 10, "one to go")
+        assert row.served == ["first went"]
     row.join()
-    assert row.served == ["target database: given up", "other"]
+    assert row.served == ["first went", "second"]
+    # and does not come back
+    with pytest.raises(StoppingError), stopped.session():
+        pass
+
+
+def test_who_abandons_a_connection_that_is_being_opened_has_none(target_db: Database) -> None:
+    side = Side("target", target_db.conninfo(), "turns")
+    side.abandon()
+    with pytest.raises(StoppingError), side.session():
+        pass
 
 
 def test_a_connection_stays_open_until_the_last_has_left(row: Row) -> None:

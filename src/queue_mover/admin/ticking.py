@@ -91,6 +91,9 @@ class TickingJob:
         self._running = None
         self._database.close()
 
+    def stop(self) -> None:
+        """A round is short: it may end."""
+
     def abandon(self) -> None:
         """Cut the connection."""
         self._database.abandon()

@@ -51,6 +51,11 @@ def _run() -> int:
         return 0
     path = common.config_path(given)
 
+    if given.signal and given.source:
+        raise OperatorError(
+            "--source does not go with -r, -s or -k, which are for the whole process;"
+            " remedy: to stop one source, take its section out of the file and reload"
+        )
     if given.signal:
         process, log = load_process(path, overrides)
         common.start_log(given, log, ())

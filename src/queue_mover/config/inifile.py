@@ -93,17 +93,26 @@ class IniFile:
         except configparser.InterpolationError:
             # The parser's own message quotes the value: perhaps a password.
             reference = "%(name)s" if self.sign == "%" else "${name}"
+            told = f"and {reference} refers to a key of this section"
+            if "source" in _references(self.parser.get(section, key, raw=True)):
+                told = "and the name of a source is known in [source:NAME] sections only"
             raise ConfigError(
-                f"{self.path}: {key}: cannot be interpolated; a literal {self.sign} is written"
-                f" {self.sign * 2}, and {reference} refers to a key of this section"
+                f"{self.place(section)}: {key}: cannot be interpolated; a literal {self.sign} is"
+                f" written {self.sign * 2}, {told}"
             ) from None
+
+    def place(self, section: str) -> str:
+        """The file, and the section unless it is the main one, for messages."""
+        return str(self.path) if section == self.main else f"{self.path}: [{section}]"
 
     def referred(self, section: str) -> set[str]:
         """The keys that other values of the section refer to."""
         values = (self.parser.get(section, key, raw=True) for key in self.parser[section])
-        return {
-            (old or new).lower() for value in values for old, new in _REFERENCE.findall(value or "")
-        }
+        return {name for value in values for name in _references(value)}
+
+
+def _references(value: str | None) -> set[str]:
+    return {(old or new).lower() for old, new in _REFERENCE.findall(value or "")}
 
 
 def read(

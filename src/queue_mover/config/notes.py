@@ -1,6 +1,7 @@
 """What may be wrong in a file, in words: told, not refused."""
 
 import difflib
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,8 @@ from queue_mover.config import parameters, sources
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.parameters import Group
 from queue_mover.db import has_password
+
+_WORD = re.compile(r"[:\s]")
 
 
 def exposed(files: Iterable[Path], connect_strings: Iterable[str]) -> list[str]:
@@ -42,12 +45,31 @@ def unknown(ini: IniFile, section: str, groups: tuple[Group, ...]) -> dict[str, 
     known = {parameter.name for group in groups for parameter in group.parameters}
     known |= {parameter.older for group in groups for parameter in group.parameters}
     known |= {*parameters.AUTOMATIC, *ini.referred(section)}
-    place = f"{ini.path}: " if section == ini.main else f"{ini.path}: [{section}] "
     return {
-        key: f"{place}{key}: unknown key" + _suggestion(key, known)
+        key: f"{ini.place(section)}: {key}: unknown key" + _suggestion(key, known)
         for key in ini.keys(section)
         if key not in known
     }
+
+
+def unknown_sections(ini: IniFile) -> list[str]:
+    """A line about each section whose name looks like that of sources, and is not."""
+    return [
+        f"{ini.path}: [{name}]: unknown section, did you mean [{sources.PREFIX}NAME]?"
+        for name in ini.sections("")
+        if name != sources.CATALOGUE
+        and not name.startswith(sources.PREFIX)
+        and difflib.get_close_matches(_WORD.split(name.lower())[0], ["source"], cutoff=0.75)
+    ]
+
+
+def unmatched(ini: IniFile, include: Iterable[str]) -> list[str]:
+    """A line about each pattern of `include` that matches no file."""
+    return [
+        f"{ini.path}: include: {pattern!r} matches no file"
+        for pattern in include
+        if not sources.included(ini, [pattern])
+    ]
 
 
 def _suggestion(key: str, known: set[str]) -> str:

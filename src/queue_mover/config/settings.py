@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from queue_mover.config import inifile, kinds, notes, parameters, sources
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.parameters import Group, Parameter
+from queue_mover.db import location
 from queue_mover.errors import ConfigError
 from queue_mover.model import BatchLimits, Policy, Route
 
@@ -137,6 +138,8 @@ def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] =
                 (text for mover in movers for text in (mover.src_db, mover.dst_db)),
             ),
             *notes.unknown_keys(ini, found.values()),
+            *notes.unknown_sections(ini),
+            *notes.unmatched(ini, values["include"]),
         ),
     )
 
@@ -170,9 +173,9 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
 
 def _require_own_consumers(ini: IniFile, movers: Sequence[MoverSettings]) -> None:
     """Two sources with one position would each skip what the other has moved."""
-    owners: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, ...], str] = {}
     for mover in movers:
-        key = (mover.dst_db, mover.route.consumer)
+        key = (*location(mover.dst_db), mover.route.consumer)
         if key in owners:
             raise ConfigError(
                 f"{ini.path}: consumer_name: sources {owners[key]} and {mover.source} would share"
@@ -187,7 +190,8 @@ def _require_own_events(ini: IniFile, movers: Sequence[MoverSettings]) -> None:
     owners: dict[tuple[str, ...], list[MoverSettings]] = {}
     for mover in movers:
         route = mover.route
-        same = owners.setdefault((mover.src_db, route.queue, mover.dst_db, route.target_queue), [])
+        way = (*location(mover.src_db), route.queue, *location(mover.dst_db), route.target_queue)
+        same = owners.setdefault(way, [])
         for other in same:
             mine, theirs = set(route.tables), set(other.route.tables)
             if not mine or not theirs or mine & theirs:
@@ -239,12 +243,12 @@ def _value(ini: IniFile, section: str, parameter: Parameter, consumer: str) -> o
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"{ini.path}: {parameter.name}: not in UTF-8") from None
+        raise ConfigError(f"{ini.place(section)}: {parameter.name}: not in UTF-8") from None
     try:
         return parameter.kind.parse(text)
     except ValueError as error:
         shown = "" if parameter.kind is kinds.CONNECT else f" {text!r} is"
-        raise ConfigError(f"{ini.path}: {parameter.name}:{shown} {error}") from None
+        raise ConfigError(f"{ini.place(section)}: {parameter.name}:{shown} {error}") from None
 
 
 def _text(ini: IniFile, section: str, parameter: Parameter) -> str:

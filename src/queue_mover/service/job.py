@@ -30,6 +30,9 @@ class Job(Protocol):
     def step(self) -> Step:
         """Do one piece of work. Raises a QueueMoverError; the service decides about another."""
 
+    def stop(self) -> None:
+        """From another thread: begin nothing more; raise StoppingError instead."""
+
     def finish(self) -> None:
         """The service is stopping: leave things in order."""
 

@@ -60,6 +60,10 @@ class MovingJob:
             self._reminded = now
             self._log.info("standing by: the consumer's lock is held by %s", outcome.holder)
 
+    def stop(self) -> None:
+        """Wait for no connection to the target any more."""
+        self._seat.stop()
+
     def finish(self) -> None:
         """Tell the source about the last batch."""
         self._mover.finish()

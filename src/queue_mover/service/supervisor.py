@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
@@ -201,15 +201,28 @@ class Supervisor:
 
     def _apply(self, tasks: dict[str, Task]) -> None:
         self._next.clear()
+        leaving = []
         for name, worker in self._workers.items():
             wanted = tasks.pop(name, None)
             if wanted == worker.task and not worker.stopping:
                 continue
             if wanted is not None:
                 self._next[name] = wanted
+            else:
+                leaving.append(name)
             worker.stop()
+        self._tell_changes(start=tasks, restart=self._next, stop=leaving)
         for task in tasks.values():
             self._start(task, reloaded=True)
+
+    def _tell_changes(self, **changes: Iterable[str]) -> None:
+        words = [
+            f"{what} {', '.join(sorted(filter(None, names)))}"
+            for what, names in changes.items()
+            if any(names)
+        ]
+        if words:
+            self._log.info("sources: %s", "; ".join(words))
 
     def _tell_waiting(self) -> None:
         if self._stopping:

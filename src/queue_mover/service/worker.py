@@ -13,6 +13,7 @@ from queue_mover.errors import (
     LostPositionError,
     NotReadyError,
     OperatorError,
+    StoppingError,
     UnavailableError,
 )
 from queue_mover.process import signals_blocked
@@ -118,6 +119,7 @@ class Worker:
     def stop(self) -> None:
         """Let the running step end, wake up from any sleep, and finish."""
         self._stopping.set()
+        self._job.stop()
 
     def abandon(self) -> None:
         """Fail the running step now; the servers roll back."""
@@ -169,13 +171,19 @@ class Worker:
             self._job.prepare()
             self._tell_running()
             step = self._job.step()
+        except StoppingError:
+            if self._abandoned:
+                raise
+            return None
         except Exception as error:
             if self._abandoned or is_fatal(
                 error, looping=process.looping, worked_before=self._worked_before
             ):
                 raise
+            seconds = self._failed(error)
+            # Only now: a daemon's terminal is to see the error.
             self._tell_running()
-            return self._failed(error)
+            return seconds
         self._worked_before = True
         self.progress.failing = False
         if self._streak.succeeded(time.monotonic()):
