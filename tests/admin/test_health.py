@@ -50,6 +50,28 @@ HOUR = 3600.0
         ({"since_tick": 11, "idle_period": 1, "max_lag": 0}, [], ""),
         ({"since_tick": 12, "idle_period": 1, "max_lag": 0}, [Mark.TICKER], "no tick for 12s"),
         ({"since_tick": 70, "idle_period": 1, "max_lag": 60}, [], ""),
+        # with events waiting, due after the lag, and given 30 s or twice as long again
+        ({"since_tick": 33, "new_events": 7}, [], ""),
+        (
+            {"since_tick": 34, "new_events": 7},
+            [Mark.TICKER],
+            "no tick for 34s while events wait, one was due after 3s",
+        ),
+        ({"since_tick": 60, "max_lag": 20, "new_events": 7}, [], ""),
+        ({"since_tick": 61, "max_lag": 20, "new_events": 7}, [Mark.TICKER], "due after 20s"),
+        # they do not make the ticker's time longer where it is idle for less
+        ({"since_tick": 11, "idle_period": 1, "max_lag": 0, "new_events": 7}, [], ""),
+        (
+            {"since_tick": 12, "idle_period": 1, "max_lag": 0, "new_events": 7},
+            [Mark.TICKER],
+            "no tick for 12s, one was due after 1s",
+        ),
+        # nothing waits, or nobody can tell
+        ({"since_tick": 120, "new_events": 0}, [], ""),
+        ({"since_tick": 120, "new_events": -7}, [], ""),
+        ({"since_tick": 120, "new_events": None}, [], ""),
+        ({"since_tick": 9 * HOUR, "new_events": 7, "external_ticker": True}, [], ""),
+        ({"since_tick": 34, "new_events": 7, "ticker_paused": True}, [Mark.PAUSED], "paused"),
         ({"since_tick": None, "last_tick": None}, [Mark.TICKER], "never ticked"),
         ({"since_tick": 9 * HOUR, "external_ticker": True}, [], ""),
         ({"since_tick": 9 * HOUR, "ticker_paused": True}, [Mark.PAUSED], "ticker paused"),

@@ -10,6 +10,7 @@ from queue_mover.admin import queues
 from queue_mover.errors import OperatorError
 from testbed.cluster import Cluster
 from testbed.database import Database
+from testbed.queues import insert_event
 from tests.admin.locks import wait_until_blocked
 
 WEIRD = """we"ird '%s \\ queue"""
@@ -54,19 +55,44 @@ def test_unregister_of_an_unknown_consumer_names_the_known(
     "act",
     [
         lambda conn: queues.drop(conn, "typo"),
-        lambda conn: queues.register(conn, "typo", "c"),
         lambda conn: queues.unregister(conn, "typo", "c"),
     ],
 )
-def test_missing_queue_names_those_there_are(
+def test_to_be_rid_of_a_queue_nobody_needs_to_create_it(
     source: psycopg.Connection, source_queue: str, act: Callable[[psycopg.Connection], str]
 ) -> None:
+    with pytest.raises(
+        OperatorError, match=rf'no queue "typo" in database .* \(there: {source_queue}\)$'
+    ):
+        act(source)
+
+
+def test_missing_queue_names_those_there_are(source: psycopg.Connection, source_queue: str) -> None:
     with pytest.raises(
         OperatorError,
         match=rf'no queue "typo" in database .* \(there: {source_queue}\);'
         r" remedy: pgqadm.py CONFIG create typo",
     ):
-        act(source)
+        queues.register(source, "typo", "c")
+
+
+def test_the_first_event_needs_no_idle_period(source: psycopg.Connection) -> None:
+    # given: a queue that has rested for a while, so that without events no tick is due yet
+    queues.create(source, "q")
+    source.execute("select pgq.ticker('q')")
+    source.execute("update pgq.tick set tick_time = now() - (3 - tick_id) * interval '20 seconds'")
+    assert source.execute("select pgq.ticker('q')").fetchone() == (None,)
+    # when
+    insert_event(source, "q", "kind", "data")
+    # then
+    assert source.execute("select pgq.ticker('q')").fetchone() == (3,)
+
+
+def test_only_a_new_queue_spends_an_event_number(source: psycopg.Connection) -> None:
+    queues.create(source, "q")
+    first = insert_event(source, "q", "kind", "data")
+    queues.create(source, "q")
+    assert insert_event(source, "q", "kind", "data") == first + 1
 
 
 def test_drop_with_consumers_names_them_and_drops_nothing(

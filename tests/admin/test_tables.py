@@ -2,7 +2,7 @@
 
 import pytest
 
-from queue_mover.admin.tables import columns, duration, literal, number
+from queue_mover.admin.tables import columns, counted, duration, literal, number
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,11 @@ def test_duration(seconds: float | None, text: str) -> None:
 )  # fmt: skip
 def test_number(value: float | None, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 sources"), (1, "1 source"), (2, "2 sources")])
+def test_counted(count: int, text: str) -> None:
+    assert counted(count, "source") == text
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:

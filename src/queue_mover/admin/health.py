@@ -9,6 +9,9 @@ from queue_mover.admin.tables import duration, literal
 TICKER_GRACE = 10.0
 """Seconds that a tick may be late in any case."""
 
+WAITING_GRACE = 30.0
+"""The same when events wait: they may have come after a rest, just before the status."""
+
 ROTATION_GRACE = 15 * 60.0
 """Seconds that a rotation may be late: maintenance runs every ten minutes at the rarest."""
 
@@ -94,10 +97,15 @@ def _ticker(queue: Queue) -> Finding | None:
         return None
     if queue.since_tick is None:
         return Finding("never ticked", START_TICKER)
-    expected = max(queue.idle_period, queue.max_lag)
-    if queue.since_tick <= max(2 * expected, expected + TICKER_GRACE):
+    idle = max(queue.idle_period, queue.max_lag)
+    new = queue.new_events or 0
+    if new > 0 and queue.since_tick > queue.max_lag + max(2 * queue.max_lag, WAITING_GRACE):
+        due, waiting = queue.max_lag, " while events wait"
+    elif queue.since_tick > max(2 * idle, idle + TICKER_GRACE):
+        due, waiting = idle, ""
+    else:
         return None
-    late = f"no tick for {duration(queue.since_tick)}, one was due after {duration(expected)}"
+    late = f"no tick for {duration(queue.since_tick)}{waiting}, one was due after {duration(due)}"
     return Finding(late, START_TICKER)
 
 

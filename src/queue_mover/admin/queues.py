@@ -11,8 +11,25 @@ def create(conn: Connection, queue: str) -> str:
     """Create a queue, unless it exists. Raises OperatorError when that is not possible."""
     _check_name("queue", queue)
     with explained(conn, grant(conn, "pgq_admin")):
-        created = _count(conn, "select pgq.create_queue(%s)", queue)
+        try:
+            created = _create(conn, queue)
+        except errors.UniqueViolation:
+            # Somebody did the same at the same moment: now PgQ sees it.
+            created = _create(conn, queue)
     return f'queue "{queue}" created' if created else f'queue "{queue}" exists already'
+
+
+def _create(conn: Connection, queue: str) -> bool:
+    with conn.transaction():
+        row = conn.execute("select pgq.create_queue(%s)", [queue]).fetchone()
+        if row != (1,):
+            return False
+        # A sequence reads 1 before and after its first value: the ticker would miss event 1.
+        conn.execute(
+            "select nextval(queue_event_seq::regclass) from pgq.queue where queue_name = %s",
+            [queue],
+        )
+    return True
 
 
 def drop(conn: Connection, queue: str) -> str:
@@ -25,7 +42,7 @@ def drop(conn: Connection, queue: str) -> str:
             raise OperatorError(f'queue "{queue}" is in use: {reason}') from error
         except errors.RaiseException:
             # Asked afterwards: before, a consumer could register between question and act.
-            check_exists(conn, queue)
+            check_exists(conn, queue, needed=False)
             attached = consumers(conn, queue)
             if not attached:
                 raise
@@ -64,7 +81,7 @@ def unregister(conn: Connection, queue: str, consumer: str) -> str:
         if removed:
             others = "" if removed == 1 else f", with {removed - 1} subconsumers"
             return f'consumer "{consumer}" unregistered from queue "{queue}"{others}'
-        check_exists(conn, queue)
+        check_exists(conn, queue, needed=False)
         attached = consumers(conn, queue)
     return (
         f'consumer "{consumer}" is not registered on queue "{queue}"'
@@ -78,13 +95,17 @@ def consumers(conn: Connection, queue: str) -> list[str]:
     return [name for (name,) in found]
 
 
-def check_exists(conn: Connection, queue: str) -> None:
-    """Raise OperatorError, naming the queues there are, when this is none."""
+def check_exists(conn: Connection, queue: str, *, needed: bool = True) -> None:
+    """Raise OperatorError, naming the queues there are, when this is none.
+
+    needed: the queue was to be used, so that creating it would help.
+    """
     names = [name for (name,) in conn.execute("select queue_name from pgq.queue order by 1")]
     if queue not in names:
+        remedy = f"; remedy: pgqadm.py CONFIG create {queue}" if needed else ""
         raise OperatorError(
             f'no queue "{queue}" in database "{conn.info.dbname}"'
-            f" (there: {_listed(names) or 'none'}); remedy: pgqadm.py CONFIG create {queue}"
+            f" (there: {_listed(names) or 'none'}){remedy}"
         )
 
 

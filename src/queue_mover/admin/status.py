@@ -90,7 +90,7 @@ select q.queue_name as name,
        i.ev_per_sec as events_per_second,
        i.ev_new as new_events
   from pgq.queue q
-  join pgq.get_queue_info() i on i.queue_name = q.queue_name
+  join pgq.get_queue_info(%(queue)s::text) i on i.queue_name = q.queue_name
   left join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = i.last_tick_id
  where %(queue)s::text is null or q.queue_name = %(queue)s
  order by q.queue_name
@@ -121,8 +121,7 @@ def gather(conn: Connection, queue: str | None = None) -> Status:
     arguments = {"queue": queue}
     with explained(conn, grant(conn, "pgq_reader")), conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
-        with conn.cursor(row_factory=class_row(Queue)) as cursor:
-            queues = tuple(cursor.execute(_QUEUES, arguments))
+        queues = read_queues(conn, queue)
         if queue is not None and not queues:
             check_exists(conn, queue)
         with conn.cursor(row_factory=class_row(Consumer)) as cursor:
@@ -141,6 +140,12 @@ def gather(conn: Connection, queue: str | None = None) -> Status:
             queues=queues,
             consumers=consumers,
         )
+
+
+def read_queues(conn: Connection, queue: str | None = None) -> tuple[Queue, ...]:
+    """All queues, or one of them; none when there is no such queue."""
+    with conn.cursor(row_factory=class_row(Queue)) as cursor:
+        return tuple(cursor.execute(_QUEUES, {"queue": queue}))
 
 
 def _pgq_ext_version(conn: Connection) -> str | None:

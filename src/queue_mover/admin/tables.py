@@ -36,6 +36,11 @@ def number(value: float | None) -> str:
     return f"{value:.1f}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, in the plural unless it is one."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def columns(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:
     """Rows as lines of aligned columns, two blanks apart, none at the end of a line.
 
