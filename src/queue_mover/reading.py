@@ -3,7 +3,6 @@
 import select
 from collections.abc import Iterator
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 import psycopg
@@ -92,12 +91,7 @@ class Reading:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._wire.transaction_status == TransactionStatus.ACTIVE and not self._silent:
             # What has failed is told already; this only tidies up behind it.
             with suppress(psycopg.Error, UnavailableError):

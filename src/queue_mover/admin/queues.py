@@ -11,25 +11,14 @@ def create(conn: Connection, queue: str) -> str:
     """Create a queue, unless it exists. Raises OperatorError when that is not possible."""
     _check_name("queue", queue)
     with explained(conn, grant(conn, "pgq_admin")):
-        try:
-            created = _create(conn, queue)
-        except errors.UniqueViolation:
-            # Somebody did the same at the same moment: now PgQ sees it.
-            created = _create(conn, queue)
+        created = _count(conn, "select pgq.create_queue(%s)", queue)
+        if created:
+            # A sequence reads 1 before and after its first value: the ticker would miss event 1.
+            conn.execute(
+                "select nextval(queue_event_seq::regclass) from pgq.queue where queue_name = %s",
+                [queue],
+            )
     return f'queue "{queue}" created' if created else f'queue "{queue}" exists already'
-
-
-def _create(conn: Connection, queue: str) -> bool:
-    with conn.transaction():
-        row = conn.execute("select pgq.create_queue(%s)", [queue]).fetchone()
-        if row != (1,):
-            return False
-        # A sequence reads 1 before and after its first value: the ticker would miss event 1.
-        conn.execute(
-            "select nextval(queue_event_seq::regclass) from pgq.queue where queue_name = %s",
-            [queue],
-        )
-    return True
 
 
 def drop(conn: Connection, queue: str) -> str:

@@ -92,7 +92,6 @@ select q.queue_name as name,
   from pgq.queue q
   join pgq.get_queue_info(%(queue)s::text) i on i.queue_name = q.queue_name
   left join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = i.last_tick_id
- where %(queue)s::text is null or q.queue_name = %(queue)s
  order by q.queue_name
 """
 

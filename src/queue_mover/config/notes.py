@@ -63,12 +63,12 @@ def unknown_sections(ini: IniFile) -> list[str]:
     ]
 
 
-def unmatched(ini: IniFile, include: Iterable[str]) -> list[str]:
+def unmatched(ini: IniFile, included: Iterable[tuple[str, list[Path]]]) -> list[str]:
     """A line about each pattern of `include` that matches no file."""
     return [
         f"{ini.path}: include: {pattern!r} matches no file"
-        for pattern in include
-        if not sources.included(ini, [pattern])
+        for pattern, files in included
+        if not files
     ]
 
 

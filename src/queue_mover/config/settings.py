@@ -120,7 +120,9 @@ def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] =
     if ini.has_section(sources.CATALOGUE):
         ini.override(sources.CATALOGUE)
         catalogue = _values(ini, sources.CATALOGUE, parameters.CATALOGUE)
-    found = sources.collect(ini, values["include"], catalogue)
+    included = sources.included(ini, values["include"])
+    files = [file for _, names in included for file in names]
+    found = sources.collect(ini, files, catalogue)
     movers = [_mover(ini, ini.main, "")] if not found else []
     movers += [_mover(ini, section, name) for name, section in sources.choose(found, wanted)]
     _require_own_consumers(ini, movers)
@@ -134,12 +136,12 @@ def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] =
         (
             *ini.warnings,
             *notes.exposed(
-                [path, *sources.included(ini, values["include"])],
+                [path, *files],
                 (text for mover in movers for text in (mover.src_db, mover.dst_db)),
             ),
             *notes.unknown_keys(ini, found.values()),
             *notes.unknown_sections(ini),
-            *notes.unmatched(ini, values["include"]),
+            *notes.unmatched(ini, included),
         ),
     )
 

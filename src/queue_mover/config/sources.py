@@ -1,6 +1,6 @@
 """Which sources a file names: its sections, those of other files, those a database lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from glob import glob
 from pathlib import Path
@@ -14,8 +14,8 @@ PREFIX = "source:"
 CATALOGUE = "sources"
 
 
-def included(ini: IniFile, include: Sequence[str]) -> list[Path]:
-    """The files that `include` names, relative to the folder of the main one.
+def included(ini: IniFile, include: Sequence[str]) -> list[tuple[str, list[Path]]]:
+    """The files that each pattern of `include` names, relative to the folder of the main one.
 
     Raises ConfigError where a name without wildcards is not a file's.
     """
@@ -25,19 +25,21 @@ def included(ini: IniFile, include: Sequence[str]) -> list[Path]:
         names = sorted(glob(pattern, root_dir=folder))  # noqa: PTH207 - may be absolute
         if not names and not set(pattern) & set("*?["):
             raise ConfigError(f"{ini.path}: include: no file {str(folder / pattern)!r}")
-        files += [folder / name for name in names]
+        files.append((pattern, [folder / name for name in names]))
     return files
 
 
 def collect(
-    ini: IniFile, include: Sequence[str], catalogue: Mapping[str, Any] | None
+    ini: IniFile, files: Iterable[Path], catalogue: Mapping[str, Any] | None
 ) -> dict[str, str]:
     """The section of each source, by its name; every section complete with what it inherits.
+
+    `files` may bring more sections.
 
     A section may be there for a source that the catalogue lists, to override its values.
     Raises ConfigError; UnavailableError when the catalogue cannot be reached.
     """
-    for path in included(ini, include):
+    for path in files:
         ini.merge(path)
     listed = _listed(ini, catalogue) if catalogue else {}
     written = {section.removeprefix(PREFIX).strip(): section for section in ini.sections(PREFIX)}

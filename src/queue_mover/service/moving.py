@@ -15,7 +15,6 @@ from queue_mover.service.job import Plan, Step, Task
 REMINDER = 60.0
 """Seconds between log lines while another mover holds the lock."""
 
-
 FIRST_SHARE = 20
 """How much smaller a first batch is where more sources than target connections start at once.
 It is urgent, too: no source waits for the backlogs of others before its first events arrive."""
