@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from types import TracebackType
 from typing import Any, Self
 
 from bench.ground import Ground
@@ -38,11 +37,6 @@ class Wire:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()

@@ -8,7 +8,6 @@ import os
 import signal
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from demo.stage import SOURCE_QUEUE, TARGET_QUEUE, Databases, DemoError
@@ -45,12 +44,7 @@ class Movers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if not self._kept and self.running:
             self.kill()
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import psycopg
@@ -278,10 +277,5 @@ class Cluster:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.destroy()

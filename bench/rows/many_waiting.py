@@ -5,6 +5,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from psycopg import Connection
+
 from bench import work
 from bench.contenders import queue_mover
 from bench.figures import ratio, spread
@@ -74,10 +76,17 @@ def run(bench: Bench) -> Outcome:
 def _fill(many: Shards, events: int) -> None:
     for shard in many.sources:
         with shard.database.connect() as conn:
-            for _ in range(events // TICK_EVENTS):
-                queues.produce(conn, shard.queue, TICK_EVENTS, label=shard.name)
-                conn.execute("select pgq.ticker(%s)", [shard.queue])
+            _produce(conn, shard.queue, events, shard.name)
             conn.execute("vacuum (analyze, freeze)")
+
+
+def _produce(conn: Connection, queue: str, events: int, label: str) -> int:
+    """Insert events, a tick after each TICK_EVENTS; how many."""
+    made = 0
+    for _ in range(events // TICK_EVENTS):
+        made += queues.produce(conn, queue, TICK_EVENTS, label=label)
+        conn.execute("select pgq.ticker(%s)", [queue])
+    return made
 
 
 def _together(many: Shards) -> float:
@@ -115,9 +124,7 @@ def _apart(many: Shards) -> float:
 
 def _fill_one(one: Work, events: int) -> None:
     with one.source.connect() as conn:
-        for _ in range(events // TICK_EVENTS):
-            one.events += queues.produce(conn, work.QUEUE, TICK_EVENTS)
-            conn.execute("select pgq.ticker(%s)", [work.QUEUE])
+        one.events = _produce(conn, work.QUEUE, events, "event")
     work.finish_writing(one)
 
 

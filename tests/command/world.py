@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psycopg
@@ -23,6 +22,7 @@ from testbed.processes import (
     write_ini,
 )
 from testbed.queues import create_queue, last_tick, produce, qualified, queue_table, tick
+from testbed.sessions import backends, blocked
 
 PATIENCE = 30.0
 """Seconds that anything may take on a busy machine."""
@@ -189,25 +189,11 @@ class World:
 
     def wait_for_stall(self) -> None:
         """Wait until a batch is on its way and stalled."""
-        wait_until(lambda: self._waiting() > 0, PATIENCE, "a stalled batch")
-
-    def _waiting(self) -> int:
-        row = self.target.execute(
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
-            " and datname = current_database() and application_name = %s",
-            [self.job],
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
+        wait_until(lambda: blocked(self.target, self.job), PATIENCE, "a stalled batch")
 
     def backends(self, database: psycopg.Connection) -> set[int]:
         """The server processes that serve the mover."""
-        rows = database.execute(
-            "select pid from pg_stat_activity"
-            " where datname = current_database() and application_name = %s",
-            [self.job],
-        )
-        return {row[0] for row in rows}
+        return backends(database, self.job)
 
     def reconnect(self) -> None:
         """Connect anew, after a restart of a server."""
@@ -229,12 +215,7 @@ class World:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._processes.kill()
         for pid in self._left_over():
             with contextlib.suppress(ProcessLookupError):

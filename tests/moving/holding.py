@@ -10,7 +10,8 @@ from queue_mover.db import lock_key
 from testbed.database import Database
 from testbed.processes import wait_until
 from testbed.queues import qualified, queue_table
-from tests.moving.pair import Pair, value
+from testbed.sessions import backends, blocked
+from tests.moving.pair import Pair
 
 MID_COPY = 4711
 """The advisory lock at which a COPY waits, once `stop_copy_at` has been called."""
@@ -77,12 +78,7 @@ def hold_copy(pair: Pair) -> psycopg.Connection:
 def wait_until_blocked(conn: psycopg.Connection, application: str = "mover") -> None:
     """Wait until a mover waits for a lock in this database."""
     wait_until(
-        lambda: value(
-            conn,
-            "select exists (select from pg_stat_activity where datname = current_database()"
-            " and application_name = %s and wait_event_type = 'Lock')",
-            application,
-        ),
+        lambda: blocked(conn, application),
         30,
         f"{application} to be blocked",
     )
@@ -99,12 +95,7 @@ def end_backends(conn: psycopg.Connection, application: str = "mover") -> None:
         [application],
     )
     wait_until(
-        lambda: value(
-            conn,
-            "select count(*) = 0 from pg_stat_activity where datname = current_database()"
-            " and application_name = %s",
-            application,
-        ),
+        lambda: not backends(conn, application),
         30,
         f"the backends of {application} to end",
     )

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psycopg
@@ -16,6 +15,7 @@ from testbed.database import Database
 from testbed.events import queue_events
 from testbed.processes import Argument, Process, Processes, Result, run, script, wait_until
 from testbed.queues import create_queue, produce, qualified, queue_table, tick
+from testbed.sessions import backends, blocked
 from tests.sources.texts import FAST_CLOCKS, ini
 
 PATIENCE = 30.0
@@ -232,22 +232,7 @@ class Many:
     def backends(self, name: str) -> set[int]:
         """The server processes that serve a source's side; of the target for "target"."""
         conn = self.target if name == "target" else self.sources[name].conn
-        rows = conn.execute(
-            "select pid from pg_stat_activity"
-            " where datname = current_database() and application_name = %s",
-            [self.job],
-        )
-        return {row[0] for row in rows}
-
-    def waiting(self) -> int:
-        """How many sessions on the target wait for a lock."""
-        row = self.target.execute(
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
-            " and datname = current_database() and application_name = %s",
-            [self.job],
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
+        return backends(conn, self.job)
 
     @contextlib.contextmanager
     def held(self, queue: str | None = None) -> Iterator[None]:
@@ -270,19 +255,14 @@ class Many:
 
     def wait_for_lock(self, count: int = 1) -> None:
         """Wait until so many batches are on their way and held."""
-        self.until(lambda: self.waiting() >= count, f"{count} held batches")
+        self.until(lambda: blocked(self.target, self.job) >= count, f"{count} held batches")
 
     # The end
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._processes.kill()
         for source in self.sources.values():
             source.conn.close()

@@ -1,0 +1,24 @@
+"""What a server says about the sessions of an application in one of its databases."""
+
+from psycopg import Connection
+
+
+def backends(conn: Connection, application: str) -> set[int]:
+    """The server processes that serve it in this database."""
+    rows = conn.execute(
+        "select pid from pg_stat_activity"
+        " where datname = current_database() and application_name = %s",
+        [application],
+    )
+    return {row[0] for row in rows}
+
+
+def blocked(conn: Connection, application: str) -> int:
+    """How many of them wait for a lock."""
+    row = conn.execute(
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        " and datname = current_database() and application_name = %s",
+        [application],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
