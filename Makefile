@@ -4,6 +4,8 @@ PYTHON = .venv/bin/python
 BIN = .venv/bin
 # Two workers: each has two PostgreSQL clusters of its own.
 WORKERS = 2
+# How many of the slowest tests are listed at the end.
+SLOWEST =
 KEEP =
 # Of the torture: how much of it; without a SEED it takes any, and prints it.
 SEED =
@@ -23,8 +25,8 @@ demo: setup ## Show the main job on real servers; KEEP=1 leaves them running
 	@KEEP=$(KEEP) $(PYTHON) -m demo
 
 .PHONY: test
-test: setup ## Run the whole test suite; ARGS are passed to pytest
-	$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+test: setup ## Run the whole test suite; SLOWEST=20 lists the slowest; ARGS are passed to pytest
+	$(PYTHON) -m pytest -n $(WORKERS) $(if $(SLOWEST),--durations=$(SLOWEST)) $(ARGS)
 
 .PHONY: torture
 torture: setup ## Break everything while events move; SEED, FAULTS, SECONDS set how

@@ -1,31 +1,70 @@
 """The project's pages, and what stands in them."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def indented_blocks(text: str) -> list[tuple[str, str]]:
-    """The blocks that are indented by four blanks, each with the paragraph before it."""
-    blocks: list[tuple[str, str]] = []
-    prose, block = list[str](), list[str]()
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Indented by four blanks, or between fences; `before` is the paragraph before it."""
+
+    text: str
+    before: str
+    language: str = ""
+
+    @property
+    def first(self) -> str:
+        """Its first line."""
+        return self.text.partition("\n")[0]
+
+    @property
+    def is_ini(self) -> bool:
+        """Whether it is a config file, or a part of one."""
+        return self.language == "ini" or (not self.language and self.text.startswith("["))
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether a reader would enter it in a shell."""
+        return self.language in ("sh", "bash") or (not self.language and not self.is_ini)
+
+
+def blocks(text: str) -> list[Block]:
+    """A page's blocks, in order."""
+    found: list[Block] = []
+    prose, block, fence = list[str](), list[str](), ""
     for line in [*text.splitlines(), "end"]:
-        if line.startswith("    ") or (block and not line.strip()):
+        if fence:
+            if line == "```":
+                found.append(Block("\n".join(block), "\n".join(prose), fence[3:]))
+                prose, block, fence = [], [], ""
+            else:
+                block.append(line)
+        elif line.startswith("    ") or (block and not line.strip()):
             block.append(line[4:])
-            continue
-        if block:
-            blocks.append(("\n".join(prose), "\n".join(block).strip()))
-            prose, block = [], []
-        prose = [*prose, line] if line.strip() else prose
-    return blocks
+        else:
+            if block:
+                found.append(Block("\n".join(block).strip(), _paragraph(prose)))
+                prose, block = [], []
+            if line.startswith("```"):
+                fence, prose = line, [_paragraph(prose)]
+            else:
+                prose.append(line)
+    return found
 
 
-def fenced_blocks(text: str, language: str) -> list[str]:
-    """The blocks between fences of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+def _paragraph(lines: list[str]) -> str:
+    return "\n".join(lines).strip().rpartition("\n\n")[2]
+
+
+def inline_code(text: str) -> list[str]:
+    """What stands between single backticks, outside blocks."""
+    prose = re.sub(r"^```.*?^```$|^    .*?$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose)]
 
 
 def links(text: str) -> list[str]:

@@ -16,8 +16,7 @@ from tests.docs.pages import (
     README,
     ROOT,
     anchors,
-    fenced_blocks,
-    indented_blocks,
+    blocks,
     links,
 )
 
@@ -66,17 +65,20 @@ def test_tests_that_are_named_in_the_text_are_there(page: Path) -> None:
 
 # Examples of config files
 
+OTHER_PROGRAMS = ("[pgqd]", "[databases]")
+"""How the config files of pgqd and PgBouncer begin."""
+
 
 def examples(page: Path) -> list[str]:
-    """The page's config files; what begins with another section goes on with the one before."""
-    text = page.read_text()
-    blocks = fenced_blocks(text, "ini") + [block for _, block in indented_blocks(text)]
+    """The page's config files; what begins with another section belongs to the one before."""
     files: list[str] = []
-    for block in blocks:
-        if re.match(r"\[(queue_mover3|pgqadm)\]", block):
-            files += re.split(r"\n(?=\[pgqadm\])", block)
-        elif re.match(r"\[[a-z]+(:.*)?\]\n", block):
-            files.append(f"{files[-1]}\n{block}")
+    for block in blocks(page.read_text()):
+        if not block.is_ini or block.first in OTHER_PROGRAMS:
+            continue
+        if block.first in ("[queue_mover3]", "[pgqadm]"):
+            files += re.split(r"\n(?=\[pgqadm\])", block.text)
+        else:
+            files[-1] += f"\n{block.text}"
     return files
 
 

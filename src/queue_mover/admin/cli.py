@@ -40,10 +40,17 @@ def switches() -> argparse.ArgumentParser:
     parser = common.parser(COMMAND, "Installs and looks after PgQ in a database.")
     usage = [f"{name} {words}".strip() for name, (words, _) in COMMANDS.items()] + ["ticker"]
     parser.add_argument("command", nargs="?", metavar="command", help="; ".join(sorted(usage)))
-    parser.add_argument("arguments", nargs="*", metavar="argument")
+    parser.add_argument(
+        "arguments", nargs="*", metavar="argument", help="what the command takes, as shown with it"
+    )
     many = parser.add_argument_group("status and install of several databases, without a config")
     many.add_argument(
-        "--db", action="append", default=[], type=_connect, metavar="CONNECT", help="repeatable"
+        "--db",
+        action="append",
+        default=[],
+        type=_connect,
+        metavar="CONNECT",
+        help="connect string of a database; repeatable",
     )
     many.add_argument(
         "--movers",

@@ -19,7 +19,9 @@ from queue_mover.service.supervisor import Supervisor
 def parser(command: str, description: str) -> argparse.ArgumentParser:
     """A parser with the switches that both have, and the config file as first argument."""
     result = argparse.ArgumentParser(command, description=description)
-    result.add_argument("config", type=Path, nargs="?", metavar="config.ini")
+    result.add_argument(
+        "config", type=Path, nargs="?", metavar="config.ini", help="the config file"
+    )
     add = result.add_argument
     add("-V", "--version", action="version", version=f"{command} {__version__}")
     add("-q", "--quiet", action="store_true", help="log only warnings and errors")

@@ -1,0 +1,175 @@
+"""What the tests do around the lines of a page: the given, the waiting, the outcome."""
+
+import re
+
+from testbed.processes import wait_until
+from tests.docs.pages import ROOT
+from tests.docs.terminal import PATIENCE, Terminal
+
+OPERATIONS = ROOT / "docs" / "operations.md"
+SHARDS = [f"shard{n}" for n in range(10)]
+
+
+def _wait_for(terminal: Terminal, database: str, query: str, what: str) -> None:
+    """Wait until a query's single value is true."""
+
+    def true() -> bool:
+        with terminal.cluster.connect(database) as conn:
+            row = conn.execute(query.encode()).fetchone()
+        return bool(row and row[0])
+
+    wait_until(true, PATIENCE, what, 0.2)
+
+
+# README.md
+
+
+def two_empty_databases(terminal: Terminal) -> None:
+    terminal.create_database("app")
+    terminal.create_database("central")
+
+
+def wait_for_the_event(terminal: Terminal) -> None:
+    """The tickers wait some seconds."""
+    _wait_for(terminal, "central", "select count(*) = 1 from pgq.event_1", "the event")
+
+
+def start_the_tickers(terminal: Terminal) -> None:
+    """The quick start has stopped everything; in daily work they run."""
+    wait_until(lambda: not terminal.daemons(), PATIENCE, "the end of all daemons")
+    assert list(terminal.folder.glob("*.pid")) == []
+    for name in ("app", "central"):
+        terminal.enter(f"pgqadm.py -d {name}.ini ticker")
+
+
+def quick_start_has_worked(terminal: Terminal) -> None:
+    said = {command: result.stdout for command, result in terminal.said.items()}
+    assert re.search(r" INFO \{count: 1, duration: ", said["tail mover.log"])
+    select = next(text for command, text in said.items() if "ev_data from" in command)
+    assert re.search(r"greeting +\| hello\n-*\(1 row\)", select)
+    status = said["pgqadm.py central.ini status"]
+    assert "all_events" in status
+    assert "reader" in status
+    with terminal.cluster.connect("central") as conn:
+        events = conn.execute(
+            "select ev_data from pgq.next_batch('all_events', 'reader') as batch,"
+            " pgq.get_batch_events(batch)"
+        ).fetchall()
+    assert events == [("hello",)]
+
+
+# CONTRIBUTING.md
+
+
+def in_the_clone(terminal: Terminal) -> None:
+    terminal.enter(f"cd {ROOT}")
+
+
+# consolidation.md and scaling.md
+
+
+def ten_shards(terminal: Terminal) -> None:
+    """Ten databases, the one in the middle, and the one that knows the ten."""
+    for shard in SHARDS:
+        terminal.create_database("app", shard)
+    terminal.create_database("central", "central")
+    ops = terminal.create_database("ops", "catalogue")
+    with terminal.cluster.connect(ops) as conn:
+        conn.execute("create table partitions (name text, connect_string text, active bool)")
+        conn.cursor().executemany(
+            "insert into partitions values (%s, %s, true)",
+            [(shard, terminal.here(f"host={shard} dbname=app")) for shard in SHARDS],
+        )
+
+
+def move_an_event_of_each_shard(terminal: Terminal) -> None:
+    """By the mover that the page has started, and the pgqd."""
+    registered = "select exists (select from pgq.subscription)"
+    for shard in SHARDS:
+        _wait_for(terminal, f"app_at_{shard}", registered, f"the consumer on {shard}")
+        with terminal.cluster.connect(f"app_at_{shard}") as conn:
+            conn.execute("select pgq.insert_event('eventlog', 'test', %s)", [shard])
+    arrived = "select count(*) = 10 from pgq.event_1"
+    _wait_for(terminal, "central_at_central", arrived, "an event from each shard")
+
+
+def every_shard_is_in_the_table(terminal: Terminal) -> None:
+    table = terminal.said["pgqadm.py status --movers movers.ini"].stdout
+    assert [shard for shard in SHARDS if not re.search(rf"\b{shard}\b", table)] == []
+
+
+def ten_shards_ready_to_move(terminal: Terminal) -> None:
+    """What consolidation.md has led to."""
+    ten_shards(terminal)
+    terminal.write(
+        "movers.ini",
+        "[queue_mover3]\njob_name = events_to_central\ndst_db = host=central dbname=central\n"
+        "queue_name = eventlog\ndst_queue_name = all_events\npidfile = movers.pid\n",
+    )
+    for shard in SHARDS:
+        terminal.write("movers.ini", f"[source:{shard}]\nsrc_db = host={shard} dbname=app\n")
+    terminal.enter("pgqadm.py --movers movers.ini install")
+    terminal.write("admin.ini", "[pgqadm]\ndb = dbname=postgres")
+    for shard in SHARDS:
+        at = f"--set 'db=host={shard} dbname=app'"
+        terminal.enter(f"pgqadm.py admin.ini {at} create eventlog")
+    terminal.enter("pgqadm.py admin.ini --set 'db=host=central dbname=central' create all_events")
+
+
+def each_half_runs(terminal: Terminal) -> None:
+    """Two processes, all sources between them."""
+    assert len(terminal.daemons()) == 2
+    for shard in SHARDS:
+        registered = f"select consumer_name like '%.{shard}' from pgq.get_consumer_info()"
+        _wait_for(terminal, f"app_at_{shard}", registered, f"the consumer on {shard}")
+
+
+# operations.md
+
+HOSTS = {"app": "db1", "central": "db2"}
+
+
+def two_databases_for_mover(terminal: Terminal) -> None:
+    """With a queue in each, and a role that has what "Roles and grants" gives it."""
+    grants = re.findall(
+        r"^\| (?:source|target) \| `(GRANT \w+ TO mover)`", OPERATIONS.read_text(), re.MULTILINE
+    )
+    with terminal.cluster.connect() as conn:
+        conn.execute("create role mover login")
+    terminal.write("admin.ini", "[pgqadm]\ndb = dbname=postgres")
+    queues = ("app_events", "all_events")
+    for (name, host), queue, grant in zip(HOSTS.items(), queues, grants, strict=True):
+        database = terminal.create_database(name, host)
+        admin = f"pgqadm.py admin.ini --set 'db=host={host} dbname={name}'"
+        terminal.enter(f"{admin} install")
+        terminal.enter(f"{admin} create {queue}")
+        with terminal.cluster.connect(database) as conn:
+            conn.execute(grant.encode())
+
+
+def move_an_event(terminal: Terminal) -> None:
+    """Through PgBouncer, by the mover that the page has started."""
+    app, central = (f"{name}_at_{host}" for name, host in HOSTS.items())
+    _wait_for(terminal, app, "select exists (select from pgq.subscription)", "the consumer")
+    with terminal.cluster.connect(app) as conn:
+        conn.execute("select pgq.insert_event('app_events', 'test', 'pooled')")
+        conn.execute("select pgq.force_tick('app_events')")
+        conn.execute("select pgq.ticker()")
+    _wait_for(terminal, central, "select count(*) = 1 from pgq.event_1", "the event")
+
+
+def start_the_old_mover(terminal: Terminal) -> None:
+    """It stands for the one from Skytools."""
+    terminal.write(
+        "old.ini",
+        "[queue_mover3]\njob_name = app_to_central\nsrc_db = host=db1 dbname=app\n"
+        "dst_db = host=db2 dbname=central\nqueue_name = app_events\n"
+        "dst_queue_name = all_events\npidfile = old.pid\nlogfile = old.log\n",
+    )
+    terminal.enter("queue_mover3 -d old.ini")
+
+
+def the_old_mover_has_ended(terminal: Terminal) -> None:
+    """Before the new one starts: the reader makes sure."""
+    pidfile = terminal.folder / "old.pid"
+    wait_until(lambda: not pidfile.exists(), PATIENCE, "the end of the old mover")

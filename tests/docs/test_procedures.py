@@ -1,0 +1,183 @@
+"""Each command and config file of each page, run in order as it is written there.
+
+A page that begins to show commands is run by that, from an empty server. `STEPS` says what a page
+takes for granted and what its reader waits for. What is not run here stands, with the reason, in
+`NOT_RUN` (commands), `OUTPUT` (blocks that are no commands) or `RUN_BY` (pages that another test
+runs); a fence of a language other than sh, bash and ini is no command either.
+"""
+
+import re
+import shlex
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from queue_mover.admin import cli as admin_cli
+from queue_mover.cli import queue_mover3
+from testbed.cluster import Cluster
+from tests.docs import steps
+from tests.docs.pages import PAGES, ROOT, Block, blocks, inline_code
+from tests.docs.terminal import Terminal, commands
+
+NOT_RUN = {
+    ("README.md", "make demo"): "tests/docs/test_install.py runs it",
+    ("README.md", "make test"): "it is what runs this",
+    ("README.md", "python3 -m venv"): "tests/docs/test_install.py runs it in a clean place",
+    ("README.md", ". ~/queue_mover"): "tests/docs/test_install.py runs it in a clean place",
+    ("README.md", "pip install ."): "tests/docs/test_install.py runs it in a clean place",
+    ("README.md", "pipx install ."): "tests/docs/test_install.py runs it in a clean place",
+    ("CONTRIBUTING.md", "make test"): "it is what runs this",
+    ("CONTRIBUTING.md", "make check"): "it is run before each commit",
+    ("CONTRIBUTING.md", "make docs"): "it writes; tests/docs/test_pages.py looks at what it writes",
+    ("CONTRIBUTING.md", "make bench-quick"): "a measurement of minutes",
+    ("CONTRIBUTING.md", "make torture"): "tests/torture runs it",
+    (
+        "scaling.md",
+        "make bench",
+    ): "a measurement of minutes; tests/docs/test_project.py looks at it",
+}
+"""By page and how the command begins."""
+
+OUTPUT = {
+    ("operations.md", "standing by: "): "a log line",
+    ("consolidation.md", "{count: "): "log lines",
+    ("CONTRIBUTING.md", "target database: "): "a message",
+}
+"""Blocks that nobody enters, by page and how they begin."""
+
+RUN_BY: dict[str, str] = {}
+"""Pages that a test of their own runs: its path, by the page's name."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a test does around the lines of a page."""
+
+    given: Callable[[Terminal], None] = lambda _: None
+    """What the page takes for granted."""
+    before: dict[str, Callable[[Terminal], None]] = field(default_factory=dict)
+    """What happens before a command that begins like this: mostly what the reader waits for."""
+    then: Callable[[Terminal], None] = lambda _: None
+    """What holds at the end."""
+
+
+STEPS = {
+    "README.md": Steps(
+        given=steps.two_empty_databases,
+        before={
+            "tail mover.log": steps.wait_for_the_event,
+            "queue_mover3 -d mover.ini  ": steps.start_the_tickers,
+        },
+        then=steps.quick_start_has_worked,
+    ),
+    "CONTRIBUTING.md": Steps(given=steps.in_the_clone),
+    "consolidation.md": Steps(
+        given=steps.ten_shards,
+        before={"queue_mover3 movers.ini --source": steps.move_an_event_of_each_shard},
+        then=steps.every_shard_is_in_the_table,
+    ),
+    "scaling.md": Steps(given=steps.ten_shards_ready_to_move, then=steps.each_half_runs),
+    "operations.md": Steps(
+        given=steps.two_databases_for_mover,
+        before={
+            "tail mover.log": steps.move_an_event,
+            "queue_mover3 -s old.ini": steps.start_the_old_mover,
+            "queue_mover3 -d old.ini": steps.the_old_mover_has_ended,
+        },
+    ),
+}
+
+
+def listed(table: dict[tuple[str, str], str], page: Path, text: str) -> bool:
+    """Whether a table has the block or the command, by its beginning."""
+    return any(page.name == name and text.startswith(start) for name, start in table)
+
+
+def to_run(page: Path) -> list[Block]:
+    """The blocks that are commands or config files."""
+    found = [block for block in blocks(page.read_text()) if block.is_ini or block.is_shell]
+    return [block for block in found if not listed(OUTPUT, page, block.text)]
+
+
+def lines(page: Path, block: Block) -> list[str]:
+    """The commands of a block that are to be run."""
+    return [line for line in commands(block.text) if not listed(NOT_RUN, page, line)]
+
+
+def save(terminal: Terminal, block: Block, last: str) -> str:
+    """Write the files that the paragraph before the block names, or go on with the last one."""
+    names: list[str] = list(dict.fromkeys(re.findall(r"`([\w.]+\.ini)`", block.before))) or [last]
+    texts = re.split(r"\n(?=\[pgqadm\])", block.text)
+    for name, text in zip(names, texts, strict=True):
+        terminal.write(name, text)
+    return names[-1]
+
+
+PROCEDURES = [page for page in PAGES if to_run(page) and page.name not in RUN_BY]
+
+
+@pytest.fixture
+def terminal(private_cluster: Callable[..., Cluster]) -> Iterator[Terminal]:
+    cluster = private_cluster("page")
+    with Terminal(cluster) as made:
+        yield made
+    cluster.stop()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", PROCEDURES, ids=lambda page: page.name)
+def test_each_line_works_as_written(page: Path, terminal: Terminal) -> None:
+    # given
+    around = STEPS.get(page.name, Steps())
+    around.given(terminal)
+    met: set[str] = set()
+    # when a reader goes through the page
+    last = ""
+    for block in to_run(page):
+        if block.is_ini:
+            last = save(terminal, block, last)
+            continue
+        for command in lines(page, block):
+            for start in (start for start in around.before if command.startswith(start)):
+                met.add(start)
+                around.before[start](terminal)
+            terminal.enter(command)
+    # then
+    assert met == set(around.before)
+    around.then(terminal)
+
+
+def test_nothing_is_exempt_that_is_not_there() -> None:
+    written = {page.name: page.read_text() for page in PAGES}
+    for name, start in NOT_RUN | OUTPUT:
+        assert f"    {start}" in written[name], (name, start)
+    for name, test in RUN_BY.items():
+        assert name in (ROOT / test).read_text()
+    assert set(STEPS) <= {page.name for page in PROCEDURES}
+
+
+def test_a_line_that_fails_is_noticed(terminal: Terminal) -> None:
+    with pytest.raises(AssertionError, match="no_such"):
+        terminal.enter("psql -d no_such -c 'select 1'")
+    with pytest.raises(AssertionError, match="no shell takes"):
+        commands("for n in 1 2; do\n    echo $n")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_the_text_are_understood(page: Path) -> None:
+    """`queue_mover3 -s mover.ini` and the like, of which the switches are known."""
+    parsers: dict[str, Callable[[], ArgumentParser]] = {
+        "queue_mover3": queue_mover3.switches,
+        "pgqadm": admin_cli.switches,
+        "pgqadm.py": admin_cli.switches,
+    }
+    for code in inline_code(page.read_text()):
+        program, *words = code.split(maxsplit=1)
+        if program in parsers and words and words[0] not in ("-V", "--ini", "--help"):
+            try:
+                parsers[program]().parse_intermixed_args(shlex.split(words[0]))
+            except SystemExit:
+                pytest.fail(f"{page.name}: {code}")
