@@ -1,7 +1,7 @@
 """Through PgBouncer in transaction mode, where each transaction may meet another server process."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -17,28 +17,36 @@ from tests.moving.pair import Pair, value
 @pytest.fixture
 def bouncer(pair: Pair) -> Iterator[dict[str, str]]:
     """A PgBouncer before both databases; how to reach them, as settings of the mover."""
+    with bouncing(pair, server_round_robin=1, default_pool_size=5) as settings:
+        for conninfo in settings.values():
+            mix(conninfo)
+        yield settings
+
+
+@contextmanager
+def bouncing(pair: Pair, **settings: object) -> Iterator[dict[str, str]]:
+    """A PgBouncer in transaction mode, with further settings."""
     directory = private_directory()
     hand_over(directory)
     port = free_port()
     server = Process(
-        [find_program("pgbouncer"), write_config(directory, port, pair)],
+        [find_program("pgbouncer"), write_config(directory, port, pair, settings)],
         directory,
         run_as=run_as(),
     )
-    databases = {
-        key: Database(name, f"host=127.0.0.1 port={port} user=postgres")
-        for key, name in (("src_db", "there"), ("dst_db", "here"))
+    same = pair.source_db == pair.target_db
+    ways = {
+        key: Database(name, f"host=127.0.0.1 port={port} user=postgres").conninfo()
+        for key, name in (("src_db", "there"), ("dst_db", "there" if same else "here"))
     }
     with server:
-        wait_until(lambda: all(map(reachable, databases.values())), 30, "PgBouncer")
-        for database in databases.values():
-            mix(database)
-        yield {key: database.conninfo() for key, database in databases.items()}
+        wait_until(lambda: all(map(reachable, ways.values())), 30, "PgBouncer")
+        yield ways
     remove_directory(directory)
 
 
-def write_config(directory: Path, port: int, pair: Pair) -> Path:
-    """Its config file: several server connections for each database, used in turn."""
+def write_config(directory: Path, port: int, pair: Pair, settings: Mapping[str, object]) -> Path:
+    """Its config file."""
     lines = [
         "[databases]",
         f"there = {pair.source_db.conninfo()}",
@@ -49,8 +57,7 @@ def write_config(directory: Path, port: int, pair: Pair) -> Path:
         "unix_socket_dir =",
         "auth_type = any",
         "pool_mode = transaction",
-        "server_round_robin = 1",
-        "default_pool_size = 5",
+        *(f"{key} = {value}" for key, value in settings.items()),
     ]
     path = directory / "pgbouncer.ini"
     path.write_text("\n".join([*lines, ""]))
@@ -58,23 +65,23 @@ def write_config(directory: Path, port: int, pair: Pair) -> Path:
     return path
 
 
-def reachable(database: Database) -> bool:
+def reachable(conninfo: str) -> bool:
     """Whether the way to a database is open."""
     try:
-        database.connect().close()
+        psycopg.connect(conninfo).close()
     except psycopg.OperationalError:
         return False
     return True
 
 
-def mix(database: Database) -> None:
+def mix(conninfo: str) -> None:
     """Make it open several server connections; see that it uses them in turn."""
     with ExitStack() as stack:
         for _ in range(3):
-            conn = stack.enter_context(database.connect())
+            conn = stack.enter_context(psycopg.connect(conninfo, autocommit=True))
             stack.enter_context(conn.transaction())
             conn.execute("select 1")
-    with database.connect() as conn:
+    with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.prepare_threshold = None
         assert len({value(conn, "select pg_backend_pid()") for _ in range(10)}) > 1
 
@@ -113,3 +120,35 @@ def test_commands(pair: Pair, bouncer: dict[str, str]) -> None:
     pair.command("--reset", **bouncer).check()
     pair.command("--unregister", **bouncer).check()
     assert (pair.subscription(), pair.position) == (None, None)
+
+
+@pytest.mark.parametrize(("size", "moves"), [(1, False), (2, True)])
+def test_one_database_needs_a_pool_of_two(
+    target_db: Database, tmp_path: Path, size: int, moves: bool
+) -> None:
+    """A batch holds a transaction on each side."""
+    with closing(Pair(target_db, target_db, tmp_path)) as pair:
+        pair.register()
+        pair.produce(10)
+        limits = {"default_pool_size": size, "query_wait_timeout": 1}
+        with bouncing(pair, **limits) as ways, pair.start(**ways) as mover:
+            if moves:
+                pair.wait_for(10)
+            else:
+                mover.wait_for_output("query_wait_timeout")
+                assert pair.position is None
+
+
+def test_options_are_let_in_when_they_are_ignored(pair: Pair) -> None:
+    with bouncing(pair) as ways:
+        refused = pair.command(
+            "--register", **{key: f"{way} options='-c jit=off'" for key, way in ways.items()}
+        )
+        assert refused.returncode == 1
+        assert "unsupported startup parameter: options" in refused.stderr
+    with bouncing(pair, ignore_startup_parameters="options") as ways:
+        with_options = {key: f"{way} options='-c jit=off'" for key, way in ways.items()}
+        pair.command("--register", **with_options).check()
+        pair.produce(10)
+        pair.command(loop_delay=0, **with_options).check()
+    pair.assert_identical()
