@@ -62,7 +62,7 @@ def quick_start_has_worked(terminal: Terminal) -> None:
 
 
 def in_the_clone(terminal: Terminal) -> None:
-    terminal.enter(f"cd {ROOT}")
+    terminal.enter(f"cd '{ROOT}'")
 
 
 # consolidation.md and scaling.md

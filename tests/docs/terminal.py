@@ -26,7 +26,9 @@ BOUNCER_PORT = "6432"
 class Terminal:
     """One bash in a folder of its own; as a context manager, ended with all it has started."""
 
-    def __init__(self, cluster: Cluster, *, path: str | None = None, patience: float = 60) -> None:
+    def __init__(
+        self, cluster: Cluster, *, path: str | None = None, patience: float = PATIENCE
+    ) -> None:
         """`path`: where programs are looked for; None: ours, those of PostgreSQL, the system's.
         `patience`: seconds that a command may take."""
         self.cluster = cluster

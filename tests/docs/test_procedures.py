@@ -1,8 +1,8 @@
 """Each command and config file of each page, run in order as it is written there.
 
-A page that begins to show commands is run by that, from an empty server. `STEPS` says what a page
-takes for granted and what its reader waits for. What is not run here stands, with the reason, in
-`NOT_RUN` (commands), `OUTPUT` (blocks that are no commands) or `RUN_BY` (pages that another test
+A new page that shows commands is run without being listed, on an empty server. `STEPS` says what a
+page takes for granted and what its reader waits for. What is not run here stands, with the reason,
+in `NOT_RUN` (commands), `OUTPUT` (blocks that are no commands) or `RUN_BY` (pages that another test
 runs); a fence of a language other than sh, bash and ini is no command either.
 """
 
@@ -34,10 +34,7 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "make docs"): "it writes; tests/docs/test_pages.py looks at what it writes",
     ("CONTRIBUTING.md", "make bench-quick"): "a measurement of minutes",
     ("CONTRIBUTING.md", "make torture"): "tests/torture runs it",
-    (
-        "scaling.md",
-        "make bench",
-    ): "a measurement of minutes; tests/docs/test_project.py looks at it",
+    ("scaling.md", "make bench"): "a measurement; tests/docs/test_project.py looks at its name",
 }
 """By page and how the command begins."""
 

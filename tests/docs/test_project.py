@@ -43,9 +43,9 @@ def test_make_knows_its_targets(target: str) -> None:
     assert ("--durations=20" in result.stdout) == (target == "test")
 
 
-def test_bench_row_is_known() -> None:
-    """What docs/scaling.md tells a reader to measure."""
-    named = re.findall(r"--only (\w+)", (ROOT / "docs" / "scaling.md").read_text())
+@pytest.mark.parametrize("page", ["scaling.md", "performance.md"])
+def test_the_bench_knows_what_a_page_has_measured(page: str) -> None:
+    named = re.findall(r"--only (\w+)", (ROOT / "docs" / page).read_text())
     rows = run([sys.executable, "-m", "bench", "--help"], cwd=ROOT).check().stdout
     assert named
     assert [name for name in named if not re.search(rf"\b{name}\b", rows)] == []
