@@ -33,6 +33,13 @@ class LostPositionError(OperatorError):
     """
 
 
+class UnlockedMoverError(OperatorError):
+    """Another mover, one that takes no locks, moves the batches of this consumer.
+
+    Never retried: side by side with it, events would be doubled.
+    """
+
+
 class BadEventError(OperatorError):
     """The target cannot take one of the events, and never will as things are."""
 

@@ -7,6 +7,7 @@ from queue_mover.db import Connection, boundary
 from queue_mover.decision import foreign_position
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Batch, Log, Policy, Position, Route
+from queue_mover.target import TargetState
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Ground:
     """For both COPYs."""
     remembers: bool
     """Whether the target can tell where a position came from."""
+    unknown_origin: bool
+    """Whether it cannot tell where this position came from: another program left it."""
 
     def reached(self, batch: Batch) -> Position:
         """The position after a batch."""
@@ -42,11 +45,12 @@ def prepare(
     with boundary("source"):
         here = source.inspect(src, route)
         source.check(here, route)
-        if not here.registered:
+        if here.registered:
+            position = _position(dst, route, there)
+        else:
             with src.transaction():
                 source.lock(src, route)
-                with boundary("target"):
-                    position = target.position(dst, route, remembers=there.remembers)
+                position = _position(dst, route, there)
                 obstacle = "" if policy.auto_register else "auto_register is off"
                 if not first:
                     obstacle = "it was unregistered while the mover ran"
@@ -62,8 +66,16 @@ def prepare(
             " remedy: pgqadm.py CONFIG install"
         )
     return Ground(
-        here.identity, copy.common_encoding(here.encoding, there.encoding), there.remembers
+        here.identity,
+        copy.common_encoding(here.encoding, there.encoding),
+        there.remembers,
+        unknown_origin=there.remembers and position is not None and position.source is None,
     )
+
+
+def _position(dst: Connection, route: Route, state: TargetState) -> Position | None:
+    with boundary("target"):
+        return target.position(dst, route, remembers=state.remembers)
 
 
 def check_first(route: Route, position: Position | None, identity: str, obstacle: str) -> None:

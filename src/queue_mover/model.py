@@ -87,6 +87,8 @@ class Result(Enum):
     """No tick waits."""
     BUSY = "busy"
     """Another mover holds the consumer's lock on the target."""
+    WATCHING = "watching"
+    """Before the first batch: does whoever left the position still move this queue?"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from queue_mover.db import Connection, Sessions, boundary
 from queue_mover.decision import Decision, decide, explain
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.ground import Ground, prepare
-from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Result, Route
+from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
+from queue_mover.unlocked import Watch, unlocked_mover
 
 
 class Mover:
@@ -40,6 +41,8 @@ class Mover:
         self._applied: Batch | None = None
         self._idle = False
         self._started = False
+        self._watch = Watch(route, log)
+        self._recorded = False
 
     def prepare(self) -> None:
         """Look at both sides, unless that has been done since the last error, and register
@@ -69,6 +72,8 @@ class Mover:
             self.prepare()
             assert self._ground is not None
             with self._source.session() as src:
+                if self._ground.unknown_origin and self._watch.goes_on(src, self._unknown_origin):
+                    return Outcome(Result.WATCHING)
                 if self._idle and not source.has_news(src, self.route):
                     return Outcome(Result.IDLE)
                 batch = self._next_batch(src, limits)
@@ -98,6 +103,10 @@ class Mover:
                 dst.rollback()
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
             position = opening.position
+            if self._recorded and position is not None and position.source is None:
+                raise unlocked_mover(
+                    src, self.route, f"the position was set to tick {position.tick} by another way"
+                )
             match decide(batch, position, ground.identity, lambda: _is_active(src, batch)):
                 case Decision.APPLY:
                     copy_batch = self._copy_carefully if careful else self._copy
@@ -109,7 +118,7 @@ class Mover:
                             raise
                         dst.rollback()
                         return Outcome(Result.STALE)
-                    target.commit_position(dst, self.route, ground.reached(batch))
+                    self._commit(src, dst, position, ground.reached(batch))
                     return Outcome(Result.MOVED, count, quarantined)
                 case Decision.SKIP:
                     dst.rollback()
@@ -120,6 +129,19 @@ class Mover:
                 case refusal:
                     assert position is not None
                     raise LostPositionError(explain(refusal, batch, position, ground.identity))
+
+    def _unknown_origin(self) -> bool:
+        """Whether the position is still the one that another program left."""
+        with self._target.session() as dst:
+            position = target.position(dst, self.route, remembers=True)
+        return position is not None and position.source is None
+
+    def _commit(
+        self, src: Connection, dst: Connection, before: Position | None, after: Position
+    ) -> None:
+        if not target.commit_position(dst, self.route, before, after):
+            raise unlocked_mover(src, self.route, "it moved the position while we held its lock")
+        self._recorded = after.source is not None
 
     def _copy(
         self, batch: Batch, src: Connection, dst: Connection, table: str, ground: Ground

@@ -231,6 +231,51 @@ def has_news(connection: Connection, route: Route) -> bool:
     return row != (False,)
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How far the consumer was at a moment."""
+
+    last_tick: int
+    batch: int | None
+    """The active batch."""
+    at: float
+    """Seconds, by the server's clock."""
+
+
+def usage(connection: Connection, route: Route) -> Usage | None:
+    """Where the consumer stands now; None when it is not registered."""
+    with connection.cursor(row_factory=class_row(Usage)) as cursor:
+        return cursor.execute(
+            """
+            select last_tick, current_batch as batch,
+                   extract(epoch from clock_timestamp())::float8 as at
+              from pgq.get_consumer_info(%s, %s)
+            """,
+            [route.queue, route.consumer],
+        ).fetchone()
+
+
+def unlocked_sessions(connection: Connection, route: Route) -> str:
+    """The sessions that seem to move this consumer's batches without our locks, as words.
+
+    A legacy mover calls itself after its job, as we do; its statements are not ours. What other
+    roles run is shown to members of pg_read_all_stats only.
+    """
+    row = connection.execute(
+        r"""
+        select string_agg(format('pid %%s (%%s) from %%s', pid, application_name,
+                                 coalesce(client_addr::text, 'local socket')), ', ' order by pid)
+          from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()
+           and (application_name = %(consumer)s
+                or strpos(query, quote_literal(%(consumer)s)) > 0 and query ~* 'pgq\.next_batch')
+           and query !~ 'pg_advisory_xact_lock|sub_last_tick'
+        """,
+        {"consumer": route.consumer},
+    ).fetchone()
+    return str(row[0]) if row and row[0] else "no session of its name to be seen"
+
+
 def finish(connection: Connection, route: Route, applied: Batch) -> bool:
     """Finish an applied batch. Returns False when it was not there any more."""
     arguments = {"key": _key(route), "applied": applied.id}

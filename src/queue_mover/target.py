@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
+import psycopg
 from psycopg.rows import class_row
 
 from queue_mover import db
@@ -22,6 +23,11 @@ _POSITION: dict[bool, LiteralString] = {
           left join queue_mover.get_origin(%(consumer)s) o on o.tick = t.tick
     """,
 }
+
+_ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, text)"
+
+POSITION_CHANGED = "QM001"
+"""SQLSTATE of `queue_mover.advance_position` for a position that is not what it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +80,14 @@ def inspect(connection: Connection, route: Route) -> TargetState:
                      as may_insert,
                    has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
                      and coalesce(has_function_privilege(
-                       to_regprocedure('queue_mover.set_origin(text, text, bigint, text)'),
-                       'execute'), true) as may_record,
-                   to_regprocedure('queue_mover.set_origin(text, text, bigint, text)')
-                     is not null as remembers,
+                       to_regprocedure(%s), 'execute'), true) as may_record,
+                   to_regprocedure(%s) is not null as remembers,
                    current_setting('server_encoding') as encoding,
                    current_user::text as role
               from (values (%s)) as wanted (name)
               left join pgq.queue q on q.queue_name = wanted.name
             """,
-            [route.target_queue],
+            [_ADVANCE_FUNCTION, _ADVANCE_FUNCTION, route.target_queue],
         )
         state = cursor.fetchone()
     assert state is not None
@@ -142,9 +146,45 @@ def open_transaction(connection: Connection, route: Route, *, remembers: bool) -
     return Opening(locked == [(True,)], str(table[0][0]), _position(found))
 
 
-def commit_position(connection: Connection, route: Route, position: Position) -> None:
-    """Set the position and commit, in one round trip: the batch is now on the target."""
-    together(connection, [*_setting(position), "commit"], _values(route, position))
+def commit_position(
+    connection: Connection, route: Route, before: Position | None, after: Position
+) -> bool:
+    """Advance the position and commit: the batch is now on the target.
+
+    Returns False, and rolls back, when the position is not `before` any more: the lock that we
+    hold keeps it from every mover but one that takes no locks.
+    """
+    values = _values(route, after) | {"before": before.tick if before else None}
+    if after.source is None:
+        return _commit_unrecorded(connection, values)
+    advance: LiteralString = (
+        "select queue_mover.advance_position(%(consumer)s, %(before)s, %(tick)s,"
+        " %(source)s, %(mark)s)"
+    )
+    try:
+        together(connection, [advance, "commit"], values)
+    except psycopg.Error as error:
+        if error.sqlstate != POSITION_CHANGED:
+            raise
+        connection.rollback()
+        return False
+    return True
+
+
+def _commit_unrecorded(connection: Connection, values: dict[str, object]) -> bool:
+    """The same where the schema queue_mover is missing: compared, but not under the row's lock."""
+    advanced = connection.execute(
+        """
+        select pgq_ext.set_last_tick(%(consumer)s, %(tick)s::bigint)
+         where pgq_ext.get_last_tick(%(consumer)s) is not distinct from %(before)s::bigint
+        """,
+        values,
+    ).fetchone()
+    if advanced is None:
+        connection.rollback()
+        return False
+    connection.commit()
+    return True
 
 
 def set_position(connection: Connection, route: Route, position: Position) -> None:

@@ -21,6 +21,10 @@ class BrokenError(AssertionError):
     """An event lost, doubled or out of order, or a mover that gives up without reason."""
 
 
+class UnlockedError(Exception):
+    """The position has changed under our lock; the mover stops."""
+
+
 class ServerError(Exception):
     """A statement fails; the mover rolls back and begins anew."""
 
@@ -36,6 +40,8 @@ class Protocol:
     split: str = ""
     """"data" or "position": what the target commits first, by itself."""
     decide: Decide = real_decide
+    compare: bool = True
+    """Set the position only if it still is what was read."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,9 @@ class Target:
         self.position = self.positions.get(me, self.position)
         self.rollback(me)
 
+    def row_is_taken(self, me: int) -> bool:
+        return any(other != me for other in self.positions)
+
     def rollback(self, me: int) -> None:
         self.data.pop(me, None)
         self.positions.pop(me, None)
@@ -107,6 +116,10 @@ class World:
     source: Source = field(default_factory=Source)
     target: Target = field(default_factory=Target)
     restored: bool = False
+    unlocked: bool = False
+    """Whether a mover that takes no locks has ever been at work."""
+    doubled: list[int] = field(default_factory=list)
+    """What it has committed after us, which nothing can prevent."""
 
     def rollback(self, me: int) -> None:
         """The client is gone: both servers roll back what it had open."""
@@ -125,13 +138,18 @@ def mover(world: World, me: int, span: int) -> Steps:
                 yield False
                 continue
             decision = yield from _bring(world, me, batch)
+        except UnlockedError:
+            if not world.unlocked:
+                raise BrokenError("stopped for a mover that is not there") from None
+            world.rollback(me)
+            return
         except ServerError:
             world.rollback(me)
             applied = None
             yield False
             continue
         if decision in (Decision.LOST, Decision.REWRITTEN, Decision.FOREIGN):
-            if not world.restored:
+            if not (world.restored or world.unlocked):
                 raise BrokenError(f"{decision} without reason: {batch}, {world.target.position}")
             return
         if decision in (Decision.APPLY, Decision.SKIP) and not world.protocol.finish_first:
@@ -194,7 +212,8 @@ def _bring(world: World, me: int, batch: Batch) -> Generator[bool, None, Decisio
         yield from _finish(source, me, batch.id)
         source.commit(me)
         yield False
-    yield from _commit(world, me, Position(batch.end.id, HERE, batch.end.mark))
+    before = position
+    yield from _commit(world, me, before, Position(batch.end.id, HERE, batch.end.mark))
     return decision
 
 
@@ -209,8 +228,12 @@ def _copy(world: World, me: int, batch: Batch) -> Steps:
         yield False
 
 
-def _commit(world: World, me: int, position: Position) -> Steps:
+def _commit(world: World, me: int, before: Position | None, position: Position) -> Steps:
     target, split = world.target, world.protocol.split
+    while world.protocol.compare and target.row_is_taken(me):
+        yield True
+    if world.protocol.compare and _tick(target.position) != _tick(before):
+        raise UnlockedError
     if split == "data":
         target.commit(me)
         yield False
@@ -224,6 +247,43 @@ def _commit(world: World, me: int, position: Position) -> Steps:
     yield True
     target.commit(me)
     yield False
+
+
+def _tick(position: Position | None) -> int | None:
+    return position.tick if position else None
+
+
+def unlocked_mover(world: World, me: int, span: int) -> Steps:
+    """One of Skytools': the same without locks, origins or questions, until it is lost."""
+    source, target = world.source, world.target
+    world.unlocked = True
+    unlocked = World(replace(world.protocol, source_lock=False), source, target)
+    while True:
+        batch = yield from _next_batch(unlocked, me, span, None)
+        if batch is None:
+            yield False
+            continue
+        before = target.position
+        yield False
+        if _tick(before) in (None, batch.start.id):
+            try:
+                yield from _copy(world, me, batch)
+            except ServerError:
+                world.rollback(me)
+                continue
+            while target.row_is_taken(me):
+                yield False
+            target.positions[me] = Position(batch.end.id)
+            yield False
+            if _tick(target.position) != _tick(before):
+                world.doubled += target.data.pop(me, [])
+            target.commit(me)
+            yield False
+        elif _tick(before) != batch.end.id:
+            return
+        yield from _finish(source, me, batch.id)
+        source.commit(me)
+        yield False
 
 
 def rewind(world: World, me: int) -> Steps:

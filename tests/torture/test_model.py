@@ -31,6 +31,8 @@ class Machine(RuleBasedStateMachine):
     """Two movers, an operator and their two databases."""
 
     protocol = Protocol()
+    legacy = False
+    """Whether a mover that takes no locks runs beside them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,6 +40,7 @@ class Machine(RuleBasedStateMachine):
         self.ids = count(1)
         self.clients = count(1)
         self.running: list[tuple[int, Steps]] = [self.start(span) for span in SPANS]
+        self.unlocked = self.start_unlocked()
         self.orphans: list[tuple[int, Steps]] = []
         self.in_flight: dict[int, bool] = {}
         self.backup = deepcopy(self.world.source)
@@ -47,6 +50,11 @@ class Machine(RuleBasedStateMachine):
         """A mover, under a number of its own."""
         me = next(self.clients)
         return me, model.mover(self.world, me, span)
+
+    def start_unlocked(self) -> tuple[int, Steps]:
+        """A mover that takes no locks."""
+        me = next(self.clients)
+        return me, model.unlocked_mover(self.world, me, 2)
 
     def step(self, client: tuple[int, Steps]) -> bool:
         """One statement. Returns whether there is more to come."""
@@ -70,6 +78,20 @@ class Machine(RuleBasedStateMachine):
         for _ in range(steps):
             self.step(self.running[number])
 
+    @precondition(lambda self: self.legacy)
+    @rule(steps=st.integers(1, 16))
+    def unlocked_goes_on(self, steps: int) -> None:
+        """The mover without locks executes some statements."""
+        for _ in range(steps):
+            self.step(self.unlocked)
+
+    @precondition(lambda self: self.legacy)
+    @rule()
+    def unlocked_crashes(self) -> None:
+        """It dies and starts anew."""
+        self.world.rollback(self.unlocked[0])
+        self.unlocked = self.start_unlocked()
+
     @rule(number=st.integers(0, 1), late=st.booleans())
     def crash(self, number: int, late: bool) -> None:
         """A mover dies and another one starts; the server may go on with what it was sent."""
@@ -92,6 +114,7 @@ class Machine(RuleBasedStateMachine):
                 return
             self.step(client)
 
+    @precondition(lambda self: not self.legacy)
     @rule(steps=st.integers(1, 12))
     def rewind(self, steps: int) -> None:
         """An operator's --rewind, to its end or not."""
@@ -109,7 +132,7 @@ class Machine(RuleBasedStateMachine):
         source.lock = None
         self.backup = source
 
-    @precondition(lambda self: not self.world.restored)
+    @precondition(lambda self: not self.world.restored and not self.legacy)
     @rule()
     def restore(self) -> None:
         """The source comes back as it was; movers lose their connections."""
@@ -137,7 +160,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """With everything working again, the rest comes, unless a restore stops the mover."""
         world = self.world
-        for me, _ in (*self.running, *self.orphans):
+        for me, _ in (*self.running, *self.orphans, self.unlocked):
             world.rollback(me)
         last = self.start(SPANS[0])
         for _ in range(ENOUGH):
@@ -145,13 +168,13 @@ class Machine(RuleBasedStateMachine):
                 break
         self.target_is_a_prefix_of_the_source()
         waiting = world.source.events[: world.source.ticks[-1][0]]
-        if not world.restored and world.target.content != waiting:
+        if not (world.restored or world.unlocked) and world.target.content != waiting:
             raise BrokenError(f"target has {world.target.content}, ticked are {waiting}")
 
 
-def explore(protocol: Protocol, examples: int) -> None:
+def explore(protocol: Protocol, examples: int, *, legacy: bool = False) -> None:
     """Try schedules; the same ones each time. Raises BrokenError for the first that fails."""
-    machine = type("Explored", (Machine,), {"protocol": protocol})
+    machine = type("Explored", (Machine,), {"protocol": protocol, "legacy": legacy})
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -169,6 +192,15 @@ def explore(protocol: Protocol, examples: int) -> None:
 
 def test_each_event_once_whatever_the_schedule() -> None:
     explore(Protocol(), 600)
+
+
+def test_beside_a_mover_without_locks_ours_double_nothing() -> None:
+    explore(Protocol(), 600, legacy=True)
+
+
+def test_without_comparing_the_position_they_would() -> None:
+    with pytest.raises(BrokenError), contextlib.redirect_stdout(None):
+        explore(Protocol(compare=False), 5000, legacy=True)
 
 
 MUTANTS = {

@@ -19,6 +19,8 @@ class Step:
     """Events that the target could not take."""
     waits: bool = False
     """Whether somebody else is at the work: there is more to do, but not now and not for us."""
+    again_in: float = 0
+    """Seconds until the next step, whatever the settings say; 0: as they say."""
 
 
 class Job(Protocol):

@@ -15,6 +15,9 @@ from queue_mover.service.job import Plan, Step, Task
 REMINDER = 60.0
 """Seconds between log lines while another mover holds the lock."""
 
+LOOK = 1.0
+"""Seconds between looks at whether another program still moves the queue."""
+
 FIRST_SHARE = 20
 """How much smaller a first batch is where more sources than target connections start at once.
 It is urgent, too: no source waits for the backlogs of others before its first events arrive."""
@@ -42,6 +45,8 @@ class MovingJob:
         if outcome.result is Result.BUSY:
             self._tell_busy(outcome)
             return Step(worked=False, waits=True)
+        if outcome.result is Result.WATCHING:
+            return Step(worked=False, again_in=LOOK)
         self._reminded = float("-inf")
         if outcome.result is Result.IDLE:
             return Step(worked=False)

@@ -15,6 +15,7 @@ from queue_mover.errors import (
     OperatorError,
     StoppingError,
     UnavailableError,
+    UnlockedMoverError,
 )
 from queue_mover.process import signals_blocked
 from queue_mover.service.job import Job, Step, Task
@@ -55,7 +56,8 @@ def is_fatal(error: Exception, *, looping: bool, worked_before: bool) -> bool:
     """Whether an error ends the worker. What a server lacks at the start, a person must bring;
     later it has been taken away, and may come back."""
     if not looping or isinstance(
-        error, LostPositionError | BadEventError | ConfigError | MemoryError
+        error,
+        LostPositionError | UnlockedMoverError | BadEventError | ConfigError | MemoryError,
     ):
         return True
     return isinstance(error, NotReadyError) and not worked_before
@@ -73,6 +75,8 @@ def is_quiet(error: BaseException, names: tuple[str, ...]) -> bool:
 
 def pause(step: Step, loop_delay: float) -> float | None:
     """Seconds to sleep after a step; None: it was the last one."""
+    if step.again_in:
+        return step.again_in
     if loop_delay < 0:
         return None
     if step.worked:

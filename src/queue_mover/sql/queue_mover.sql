@@ -72,6 +72,44 @@ $$;
 comment on function queue_mover.set_origin(text, text, bigint, text) is
     'Record where the position of a consumer came from; source NULL forgets it.';
 
+create or replace function queue_mover.advance_position(
+    a_consumer text, a_before bigint, a_tick bigint, a_source text, a_mark text)
+returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    seen    bigint;
+begin
+    -- A mover that takes no locks may have set the position in a transaction that is still open:
+    -- the row's lock waits for its end. Where pgq_ext belongs to somebody else, look without it.
+    if has_table_privilege('pgq_ext.completed_tick', 'update') then
+        perform from pgq_ext.completed_tick t
+          where t.consumer_id = a_consumer and t.subconsumer_id = ''
+            for update;
+    end if;
+    seen := pgq_ext.get_last_tick(a_consumer);
+    if seen is distinct from a_before then
+        raise exception 'the position is %, not %',
+                coalesce(seen::text, 'forgotten'), coalesce(a_before::text, 'none')
+            using errcode = 'QM001';
+    end if;
+    if a_before is null and has_table_privilege('pgq_ext.completed_tick', 'insert') then
+        -- Two first batches: the second must not overwrite the position of the one before.
+        insert into pgq_ext.completed_tick (consumer_id, subconsumer_id, last_tick_id)
+            values (a_consumer, '', a_tick)
+            on conflict do nothing;
+        if not found then
+            raise exception 'the position has been set meanwhile' using errcode = 'QM001';
+        end if;
+    else
+        perform pgq_ext.set_last_tick(a_consumer, a_tick);
+    end if;
+    perform queue_mover.set_origin(a_consumer, a_source, a_tick, a_mark);
+end;
+$$;
+comment on function queue_mover.advance_position(text, bigint, bigint, text, text) is
+    'Set the position, with its origin, if it still is a_before; else raise QM001.';
+
 create or replace function queue_mover.quarantine_event(
     a_consumer text, a_source text, a_queue text, a_ev_id bigint, a_ev_time timestamptz,
     a_fields bytea[], a_encoding text, a_reason text)
