@@ -15,9 +15,9 @@ import pytest
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.processes import wait_until
-from testbed.programs import postgres_bindir, run_as
 from testbed.queues import create_queue, install_pgq, produce
 from tests.moving.pair import TICKS_AT_WILL, Pair, value
+from tests.reliability.standby import is_primary, standby_of
 
 
 @pytest.fixture
@@ -142,28 +142,6 @@ def test_a_standby_that_lacked_the_last_ticks(
         pair.source.close()
 
 
-def standby_of(cluster: Cluster) -> Cluster:
-    """A standby, to be started."""
-    standby = Cluster("standby")
-    shutil.rmtree(standby.data_directory)
-    subprocess.run(
-        [
-            str(postgres_bindir() / "pg_basebackup"),
-            f"--dbname={cluster.server}",
-            f"--pgdata={standby.data_directory}",
-            "--write-recovery-conf",
-            "--checkpoint=fast",
-            "--no-sync",
-        ],
-        check=True,
-        cwd=standby.directory,
-        **run_as(),
-    )
-    # The copy has the settings of the other; the last one of a name counts.
-    standby.configure({"unix_socket_directories": str(standby.socket_directory)})
-    return standby
-
-
 def stop_following(conn: psycopg.Connection) -> None:
     """Have the standby receive nothing any more."""
     following = "select count(*) from pg_stat_wal_receiver"
@@ -178,9 +156,3 @@ def next_tick_after_promotion(port: int, pair: Pair) -> int:
     with pair.source_db.connect(port=port) as conn:
         name = value(conn, "select queue_tick_seq from pgq.queue")
         return 1 + int(value(conn, "select pg_sequence_last_value(%s::text::regclass)", name))
-
-
-def is_primary(cluster: Cluster) -> bool:
-    """Whether it takes writes."""
-    with cluster.connect() as conn:
-        return not value(conn, "select pg_is_in_recovery()")
