@@ -46,12 +46,12 @@ def prepare(
     """
     there = target.inspect(dst, route)
     target.check(there, route, inserts=policy.insert)
-    server.require_clock(dst, route.target_queue, "target")
+    server.require_transaction_ids(dst, route.target_queue, "target")
     with boundary("source"):
         here = source.inspect(src, route)
         source.check(here, route)
         server.require_intervals(src, limits)
-        server.require_clock(src, route.queue, "source")
+        server.require_transaction_ids(src, route.queue, "source")
         server.require_two_queues(src, dst, route)
         if not here.registered:
             with src.transaction():

@@ -71,7 +71,7 @@ def identity(connection: Connection) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class TransactionIds:
     """How far a server's transaction ids are, and those that a queue's ticks know.
 
     Where the queue came from another server, in a dump, its ticks may be ahead. To PgQ an event
@@ -106,9 +106,9 @@ class Clock:
         )
 
 
-def clock(connection: Connection, queue: str) -> Clock | None:
-    """The clock of a queue; None when there is no such queue."""
-    with connection.cursor(row_factory=class_row(Clock)) as cursor:
+def transaction_ids(connection: Connection, queue: str) -> TransactionIds | None:
+    """Those of a queue; None when there is no such queue."""
+    with connection.cursor(row_factory=class_row(TransactionIds)) as cursor:
         cursor.execute(
             "select txid_snapshot_xmax(txid_current_snapshot()) as txid,"
             f" {NEWEST_TXID} as ticks from pgq.queue q where q.queue_name = %s",
@@ -117,9 +117,9 @@ def clock(connection: Connection, queue: str) -> Clock | None:
         return cursor.fetchone()
 
 
-def require_clock(connection: Connection, queue: str, side: str) -> None:
+def require_transaction_ids(connection: Connection, queue: str, side: str) -> None:
     """Raise NotReadyError when events that are written into a queue now would never be read."""
-    found = clock(connection, queue)
+    found = transaction_ids(connection, queue)
     if found and found.behind:
         raise NotReadyError(
             f'{side} database: queue "{queue}": {found.complaint}; remedy: {found.remedy}'

@@ -116,6 +116,29 @@ def test_the_source_was_restored_and_ticks_coincide(
     assert_refused(pair, 3 * ticks_lost)
 
 
+def test_accepting_a_source_that_is_behind_the_target(restorable: Pair, cluster: Cluster) -> None:
+    """A shard that was copied before its mover stopped: the copy's ticks have other events."""
+    pair = restorable
+    # given a copy, and a batch after it
+    saved = cluster.directory / "saved"
+    cluster.stop()
+    copy_directory(cluster.data_directory, saved)
+    cluster.start()
+    pair.source = pair.source_db.connect()
+    pair.produce(5, label="not in the copy")
+    pair.move()
+    restore(pair, cluster, saved)
+    # when it is accepted, then both ticks are told, and what to do
+    newest = value(pair.source, "select max(tick_id) from pgq.tick")
+    assert pair.position == newest + 1
+    said = pair.command("--accept-source").check().stderr
+    assert f"the target's tick, {pair.position}, is ahead of the source's newest, {newest}:" in said
+    assert "compare both queues; --reset moves all" in said
+    # and events of another tick of that number are not taken for moved
+    assert pair.produce(3, label="new") == pair.position
+    assert_refused(pair, 3)
+
+
 def test_a_standby_that_lacked_the_last_ticks(
     restorable: Pair, cluster: Cluster, private_cluster: Callable[..., Cluster]
 ) -> None:

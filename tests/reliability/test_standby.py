@@ -117,9 +117,7 @@ def test_a_failover_on_its_way_is_waited_for(
     pair.produce(5, label="before")
     pair.wait_for(5)
     with standby.connect("target") as conn:
-        wait_until(
-            lambda: value(conn, "select count(*) from pgq.event_1") == 5, 30, "the standby"
-        )
+        wait_until(lambda: value(conn, "select count(*) from pgq.event_1") == 5, 30, "the standby")
     # when the primary goes, and only the standby answers
     pair.target.close()
     cluster.stop()

@@ -5,7 +5,7 @@ from enum import Enum
 
 from queue_mover.admin.status import Consumer, Queue, Status
 from queue_mover.admin.tables import duration, literal
-from queue_mover.server import Clock
+from queue_mover.server import TransactionIds
 
 TICKER_GRACE = 10.0
 """Seconds that a tick may be late in any case."""
@@ -96,8 +96,8 @@ def _paused(queue: Queue) -> Finding | None:
 
 
 def _epoch(queue: Queue) -> Finding | None:
-    clock = Clock(queue.txid, queue.tick_txid)
-    return Finding(clock.complaint, clock.remedy) if clock.behind else None
+    ids = TransactionIds(queue.txid, queue.tick_txid)
+    return Finding(ids.complaint, ids.remedy) if ids.behind else None
 
 
 def _ticker(queue: Queue) -> Finding | None:
