@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from queue_mover import copy, source, target
+from queue_mover import copy, server, source, target
 from queue_mover.db import Connection, boundary
 from queue_mover.decision import foreign_position
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Batch, Log, Policy, Position, Route
+from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
 from queue_mover.target import TargetState
 
 
@@ -31,7 +31,14 @@ class Ground:
 
 
 def prepare(
-    src: Connection, dst: Connection, route: Route, policy: Policy, log: Log, *, first: bool
+    src: Connection,
+    dst: Connection,
+    route: Route,
+    limits: BatchLimits,
+    policy: Policy,
+    log: Log,
+    *,
+    first: bool,
 ) -> Ground:
     """Check both sides, and register the consumer when it is new.
 
@@ -42,9 +49,13 @@ def prepare(
     """
     there = target.inspect(dst, route)
     target.check(there, route, inserts=policy.insert)
+    server.require_transaction_ids(dst, route.target_queue, "target")
     with boundary("source"):
         here = source.inspect(src, route)
         source.check(here, route)
+        server.require_intervals(src, limits)
+        server.require_transaction_ids(src, route.queue, "source")
+        server.require_two_queues(src, dst, route)
         if here.registered:
             position = _position(dst, route, there)
         else:

@@ -50,7 +50,13 @@ class Mover:
         if self._ground is None:
             with self._source.session() as src, self._target.session() as dst:
                 self._ground = prepare(
-                    src, dst, self.route, self._policy, self._log, first=not self._started
+                    src,
+                    dst,
+                    self.route,
+                    self._limits,
+                    self._policy,
+                    self._log,
+                    first=not self._started,
                 )
             self._started = True
 

@@ -10,7 +10,7 @@ Where both locks are held, the target's is taken first: two of these cannot dead
 
 from dataclasses import dataclass
 
-from queue_mover import source, target
+from queue_mover import server, source, target
 from queue_mover.db import Connection, Sessions, boundary
 from queue_mover.decision import foreign_position
 from queue_mover.errors import NotReadyError
@@ -34,6 +34,7 @@ class Registrar:
         """
         with self.source.session() as src, self.target.session() as dst:
             self._identity(src)
+            server.require_two_queues(src, dst, self.route)
             with target.locked(dst, self.route, self.log):
                 with boundary("source"):
                     if source.is_registered(src, self.route):
@@ -101,12 +102,30 @@ class Registrar:
                 self.log.warning("No tick found on dst side")
                 return
             identity = self._identity(src)
-            target.set_position(dst, self.route, Position(position.tick, identity))
+            with boundary("source"):
+                newest = source.newest_tick(src, self.route)
+            mark = None
+            if newest is None or position.tick > newest:
+                self._warn_ahead(position, newest)
+                # Should the source ever make a tick of that number, it is not the one applied.
+                mark = position.mark
+            target.set_position(dst, self.route, Position(position.tick, identity, mark))
         self.log.info(
             "The position, tick %d, came from %s; it belongs to %s now",
             position.tick,
             position.source or "an unknown source",
             identity,
+        )
+
+    def _warn_ahead(self, position: Position, newest: int | None) -> None:
+        self.log.warning(
+            "the target's tick, %d, is ahead of the source's newest, %s: the target has events that"
+            " this source does not know, or the source was copied before the mover stopped; the"
+            " source's events up to tick %d would count as moved; remedy: compare both queues;"
+            " --reset moves all that the consumer has not finished on the source",
+            position.tick,
+            newest or "none",
+            position.tick,
         )
 
     def close(self) -> None:

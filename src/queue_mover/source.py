@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from queue_mover import server
 from queue_mover.db import GUARDS, Connection, has_function, lock_holder, lock_key, together
 from queue_mover.errors import NotReadyError, UnavailableError
 from queue_mover.model import Batch, BatchLimits, Route, Tick
@@ -74,7 +75,8 @@ class SourceState:
 
 
 def inspect(connection: Connection, route: Route) -> SourceState:
-    """Look at the source. Raises NotReadyError when PgQ is not there at all."""
+    """Look at the source. Raises NotReadyError when PgQ is not there at all, or on a standby."""
+    server.require_primary(connection, "source")
     if not has_function(connection, _NEXT_BATCH_FUNCTION):
         raise NotReadyError(
             "source database: PgQ 3 is not installed; remedy: pgqadm.py CONFIG install"
@@ -83,7 +85,7 @@ def inspect(connection: Connection, route: Route) -> SourceState:
         cursor.execute(
             """
             select q.queue_id is not null as queue_exists,
-                   format('system %%s, database %%s, queue %%s, no. %%s', c.system_identifier,
+                   format('%%s, database %%s, queue %%s, no. %%s', %(server)s::text,
                           current_database(), q.queue_name, q.queue_id) as identity,
                    exists (select from pgq.get_consumer_info(%(queue)s, %(consumer)s))
                      as registered,
@@ -91,10 +93,11 @@ def inspect(connection: Connection, route: Route) -> SourceState:
                      has_table_privilege(q.queue_data_pfx || '_0', 'select'), true) as may_read,
                    current_setting('server_encoding') as encoding,
                    current_user::text as role
-              from pg_control_system() c
-              left join pgq.queue q on q.queue_name = %(queue)s
+              from (values (%(queue)s)) as wanted (name)
+              left join pgq.queue q on q.queue_name = wanted.name
             """,
             {
+                "server": server.identity(connection),
                 "queue": route.queue,
                 "consumer": route.consumer,
                 "function": _NEXT_BATCH_FUNCTION,
@@ -152,6 +155,14 @@ def is_registered(connection: Connection, route: Route) -> bool:
         "select from pgq.get_consumer_info(%s, %s)", [route.queue, route.consumer]
     )
     return found.fetchone() is not None
+
+
+def newest_tick(connection: Connection, route: Route) -> int | None:
+    """The queue's newest tick; None: it has none."""
+    row = connection.execute(
+        "select last_tick_id from pgq.get_queue_info(%s)", [route.queue]
+    ).fetchone()
+    return row[0] if row else None
 
 
 def register(connection: Connection, route: Route, tick: int | None = None) -> None:

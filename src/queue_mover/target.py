@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import class_row
 
-from queue_mover import db
+from queue_mover import db, server
 from queue_mover.db import GUARDS, Connection, has_function, lock_key, together
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Log, Position, Route
@@ -57,7 +57,9 @@ class Opening:
 
 
 def inspect(connection: Connection, route: Route) -> TargetState:
-    """Look at the target. Raises NotReadyError when PgQ or pgq_ext is not there at all."""
+    """Look at the target. Raises NotReadyError when PgQ or pgq_ext is not there at all, or on a
+    standby."""
+    server.require_primary(connection, "target")
     for signature, part in [
         ("pgq.current_event_table(text)", "PgQ"),
         ("pgq_ext.set_last_tick(text, bigint)", "pgq_ext"),

@@ -26,6 +26,8 @@ QUEUE = Queue(
     last_tick=100,
     events_per_second=1.0,
     new_events=0,
+    txid=1000,
+    tick_txid=1000,
 )
 CONSUMER = Consumer(
     queue="q",
@@ -75,6 +77,11 @@ HOUR = 3600.0
         ({"since_tick": None, "last_tick": None}, [Mark.TICKER], "never ticked"),
         ({"since_tick": 9 * HOUR, "external_ticker": True}, [], ""),
         ({"since_tick": 9 * HOUR, "ticker_paused": True}, [Mark.PAUSED], "ticker paused"),
+        # a ticker cannot help where the ids of the server are behind
+        ({"txid": 999}, [Mark.EPOCH], "behind those of the ticks (1000)"),
+        ({"txid": 999, "since_tick": 9 * HOUR}, [Mark.EPOCH], "would never be read"),
+        ({"txid": 999, "since_tick": None, "tick_txid": None}, [Mark.TICKER], "never ticked"),
+        ({"txid": 999, "ticker_paused": True}, [Mark.PAUSED, Mark.EPOCH], "paused"),
         ({"inserts_disabled": True}, [Mark.INSERTS], "inserts disabled"),
         # rotation
         ({"since_rotation": 2 * HOUR + 900}, [], ""),

@@ -15,9 +15,9 @@ import pytest
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.processes import wait_until
-from testbed.programs import postgres_bindir, run_as
 from testbed.queues import create_queue, install_pgq, produce
 from tests.moving.pair import TICKS_AT_WILL, Pair, value
+from tests.reliability.standby import is_primary, standby_of
 
 
 @pytest.fixture
@@ -116,6 +116,29 @@ def test_the_source_was_restored_and_ticks_coincide(
     assert_refused(pair, 3 * ticks_lost)
 
 
+def test_accepting_a_source_that_is_behind_the_target(restorable: Pair, cluster: Cluster) -> None:
+    """A shard that was copied before its mover stopped: the copy's ticks have other events."""
+    pair = restorable
+    # given a copy, and a batch after it
+    saved = cluster.directory / "saved"
+    cluster.stop()
+    copy_directory(cluster.data_directory, saved)
+    cluster.start()
+    pair.source = pair.source_db.connect()
+    pair.produce(5, label="not in the copy")
+    pair.move()
+    restore(pair, cluster, saved)
+    # when it is accepted, then both ticks are told, and what to do
+    newest = value(pair.source, "select max(tick_id) from pgq.tick")
+    assert pair.position == newest + 1
+    said = pair.command("--accept-source").check().stderr
+    assert f"the target's tick, {pair.position}, is ahead of the source's newest, {newest}:" in said
+    assert "compare both queues; --reset moves all" in said
+    # and events of another tick of that number are not taken for moved
+    assert pair.produce(3, label="new") == pair.position
+    assert_refused(pair, 3)
+
+
 def test_a_standby_that_lacked_the_last_ticks(
     restorable: Pair, cluster: Cluster, private_cluster: Callable[..., Cluster]
 ) -> None:
@@ -142,28 +165,6 @@ def test_a_standby_that_lacked_the_last_ticks(
         pair.source.close()
 
 
-def standby_of(cluster: Cluster) -> Cluster:
-    """A standby, to be started."""
-    standby = Cluster("standby")
-    shutil.rmtree(standby.data_directory)
-    subprocess.run(
-        [
-            str(postgres_bindir() / "pg_basebackup"),
-            f"--dbname={cluster.server}",
-            f"--pgdata={standby.data_directory}",
-            "--write-recovery-conf",
-            "--checkpoint=fast",
-            "--no-sync",
-        ],
-        check=True,
-        cwd=standby.directory,
-        **run_as(),
-    )
-    # The copy has the settings of the other; the last one of a name counts.
-    standby.configure({"unix_socket_directories": str(standby.socket_directory)})
-    return standby
-
-
 def stop_following(conn: psycopg.Connection) -> None:
     """Have the standby receive nothing any more."""
     following = "select count(*) from pg_stat_wal_receiver"
@@ -178,9 +179,3 @@ def next_tick_after_promotion(port: int, pair: Pair) -> int:
     with pair.source_db.connect(port=port) as conn:
         name = value(conn, "select queue_tick_seq from pgq.queue")
         return 1 + int(value(conn, "select pg_sequence_last_value(%s::text::regclass)", name))
-
-
-def is_primary(cluster: Cluster) -> bool:
-    """Whether it takes writes."""
-    with cluster.connect() as conn:
-        return not value(conn, "select pg_is_in_recovery()")

@@ -5,6 +5,7 @@ from enum import Enum
 
 from queue_mover.admin.status import Consumer, Queue, Status
 from queue_mover.admin.tables import duration, literal
+from queue_mover.server import TransactionIds
 
 TICKER_GRACE = 10.0
 """Seconds that a tick may be late in any case."""
@@ -25,6 +26,7 @@ class Mark(Enum):
     """The letter that marks a line of the status, by what is wrong there."""
 
     TICKER = "T"
+    EPOCH = "E"
     PAUSED = "P"
     INSERTS = "I"
     ROTATION = "R"
@@ -67,6 +69,7 @@ def judge_queue(queue: Queue, consumers: tuple[Consumer, ...]) -> list[Problem]:
     """What is wrong with a queue, given its consumers."""
     verdicts = [
         (Mark.PAUSED, _paused(queue)),
+        (Mark.EPOCH, _epoch(queue)),
         (Mark.TICKER, _ticker(queue)),
         (Mark.INSERTS, _inserts(queue)),
         (Mark.ROTATION, _rotation(queue, consumers)),
@@ -92,7 +95,15 @@ def _paused(queue: Queue) -> Finding | None:
     )
 
 
+def _epoch(queue: Queue) -> Finding | None:
+    ids = TransactionIds(queue.txid, queue.tick_txid)
+    return Finding(ids.complaint, ids.remedy) if ids.behind else None
+
+
 def _ticker(queue: Queue) -> Finding | None:
+    if _epoch(queue):
+        # No ticker could.
+        return None
     if queue.ticker_paused or queue.external_ticker:
         return None
     if queue.since_tick is None:

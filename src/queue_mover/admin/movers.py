@@ -17,6 +17,8 @@ AT_ONCE = 16
 
 HEADER = ("", "Source", "Queue", "Consumer", "Lag", "LastSeen", "Pending", "New", "Tick", "Target")
 
+WITHOUT_TICKS = (Mark.PAUSED, Mark.EPOCH, Mark.TICKER)
+
 BEHIND = 600.0
 """A lag that is marked while events wait, in seconds."""
 
@@ -93,7 +95,7 @@ def _on_target(mover: MoverSettings) -> int | None:
 
 def without_ticks(queue: Queue) -> tuple[Problem, ...]:
     """What keeps a mover from getting what is in the queue, by the rules of `status`."""
-    return tuple(p for p in judge_queue(queue, ()) if p.mark in (Mark.PAUSED, Mark.TICKER))
+    return tuple(p for p in judge_queue(queue, ()) if p.mark in WITHOUT_TICKS)
 
 
 def lines(standings: Sequence[Standing]) -> list[str]:

@@ -1,6 +1,7 @@
 """What `pgqadm status` knows: read from one snapshot of the database."""
 
 from dataclasses import dataclass
+from typing import LiteralString
 
 from psycopg.rows import class_row
 
@@ -8,6 +9,7 @@ from queue_mover.admin.guard import explained, grant
 from queue_mover.admin.install import pgq_version, schema_exists
 from queue_mover.admin.queues import check_exists
 from queue_mover.db import Connection, has_function
+from queue_mover.server import NEWEST_TXID
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,9 @@ class Queue:
     """Between the last twenty ticks or so; None: too few ticks to tell."""
     new_events: int | None
     """Inserted since the last tick."""
+    txid: int
+    tick_txid: int | None
+    """How far the server's transaction ids are, and those that the ticks know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class Status:
     consumers: tuple[Consumer, ...]
 
 
-_QUEUES = """
+_QUEUES: LiteralString = f"""
 select q.queue_name as name,
        q.queue_ntables as tables,
        q.queue_cur_table as current_table,
@@ -88,7 +93,9 @@ select q.queue_name as name,
        extract(epoch from i.ticker_lag)::float8 as since_tick,
        i.last_tick_id as last_tick,
        i.ev_per_sec as events_per_second,
-       i.ev_new as new_events
+       i.ev_new as new_events,
+       txid_snapshot_xmax(txid_current_snapshot()) as txid,
+       {NEWEST_TXID} as tick_txid
   from pgq.queue q
   join pgq.get_queue_info(%(queue)s::text) i on i.queue_name = q.queue_name
   left join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = i.last_tick_id

@@ -17,6 +17,7 @@ from psycopg import errors, sql
 from queue_mover.admin.guard import explained, grant, is_lost, primary
 from queue_mover.db import Connection
 from queue_mover.errors import NotReadyError
+from queue_mover.server import transaction_ids
 
 LOCK_SECONDS = 3
 """How long to wait for others; longer than PostgreSQL takes to call off an autovacuum."""
@@ -101,8 +102,16 @@ def _tick_each(conn: Connection) -> Ticked:
         except psycopg.Error as error:
             if is_lost(conn, error):
                 raise
-            failures.append(Call(f"pgq.ticker({queue})", primary(error)))
+            failures.append(Call(f"pgq.ticker({queue})", _why(conn, queue, error)))
     return Ticked(count, tuple(failures))
+
+
+def _why(conn: Connection, queue: str, error: psycopg.Error) -> str:
+    """What the server says, and what it means where PgQ speaks of an invalid state."""
+    found = transaction_ids(conn, queue) if isinstance(error, errors.RaiseException) else None
+    if found is None or not found.behind:
+        return primary(error)
+    return f"{primary(error)}: {found.complaint}; remedy: {found.remedy}"
 
 
 def maintain(conn: Connection) -> Generator[Call, None, None]:

@@ -1,5 +1,6 @@
 -- queue_mover: what a target database remembers beyond the position in pgq_ext: which source
--- a position came from, and the events that the target could not take.
+-- a position came from, and the events that the target could not take; and by what a source
+-- database is known where the server's own identity is not to be had.
 --
 -- Safe to run again: tables stay, functions and privileges become what is written here.
 -- Run it in one transaction; `pgqadm install` does, after pgq_ext.sql.
@@ -127,11 +128,32 @@ comment on function queue_mover.quarantine_event(
         text, text, text, bigint, timestamptz, bytea[], text, text) is
     'Keep an event that the target could not take; fields are type, data, extra1 to extra4.';
 
+create table if not exists queue_mover.identity (
+    id          uuid        not null default md5(random()::text || clock_timestamp())::uuid,
+    the_only    boolean     primary key default true check (the_only)
+);
+comment on table queue_mover.identity is 'What makes this database''s identity; one row.';
+insert into queue_mover.identity default values on conflict do nothing;
+
+-- A copy has another one: of a template by the database's oid, of a dump by the row's xmin,
+-- which no VACUUM changes. A standby keeps both.
+create or replace function queue_mover.database_identity()
+returns uuid
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+    select md5(concat_ws(' ', i.id, i.xmin, d.oid))::uuid
+      from queue_mover.identity i, pg_database d
+     where d.datname = current_database();
+$$;
+comment on function queue_mover.database_identity() is
+    'By what to know this database again, where pg_control_system() is not allowed.';
+
 
 revoke all on schema queue_mover from public;
 revoke all on all tables in schema queue_mover from public;
 revoke all on all functions in schema queue_mover from public;
 grant usage on schema queue_mover to public;
 grant execute on all functions in schema queue_mover to pgq_writer;
+grant execute on function queue_mover.database_identity() to pgq_reader;
 grant select, delete on queue_mover.quarantine to pgq_admin;
 grant select on queue_mover.origin to pgq_admin;
