@@ -155,11 +155,14 @@ def test_without_a_config_file() -> None:
         ("install", "pgqadm.py CONFIG install, or pgqadm.py install --db CONNECT, or"),
         ("ticker", "pgqadm.py CONFIG ticker"),
         ("create", "pgqadm.py CONFIG create QUEUE"),
+        ("create orders", "pgqadm.py CONFIG create QUEUE"),
+        ("status orders", "pgqadm.py CONFIG status [QUEUE], or"),
     ],
 )  # fmt: skip
 def test_a_command_without_a_config_file(words: str, remedy: str) -> None:
-    line = refused(words, code=2 if words == "status" else 1)
-    assert line.startswith(f"{words} is a command and needs a config file before it; remedy: ")
+    command = words.split(maxsplit=1)[0]
+    line = refused(*words.split(), code=2 if command == "status" else 1)
+    assert line.startswith(f"{command} is a command and needs a config file before it; remedy: ")
     assert remedy in line
 
 

@@ -127,7 +127,8 @@ def test_could_not_look_exits_2_and_is_in_the_document(config: Path, tmp_path: P
     assert document["databases"] == [{"database": "host=127.0.0.1 port=1", "readable": False}]
     assert found(document) == [("unreadable", "unknown")]
     # nor could it with a bad file, or a queue that is none
-    for words in ((tmp_path / "none.ini", "status"), (config, "status", "none"), ("status",)):
+    for words in ((tmp_path / "none.ini", "status"), (config, "status", "none"), ("status",),
+                  (config, "status", "a", "b"), ("status", "q")):  # fmt: skip
         result = pgqadm(*words, "--json")
         assert (result.returncode, found(checked(result))) == (2, [("unreadable", "unknown")])
         assert "hunter2" not in result.stdout + result.stderr

@@ -81,6 +81,7 @@ def test_a_path_with_a_percent_sign(tmp_path: Path) -> None:
             "%(nothing)s",
             "add a line name = VALUE to [queue_mover3], or write %% for a literal %",
         ),
+        ("%(queue_name)s_%(foo)s", "that is not set; remedy: add a line"),
         ("%(queue_nam)s", "(did you mean %(queue_name)s?); remedy: add a line"),
     ],
 )

@@ -106,7 +106,7 @@ def _run() -> int:
 
 def _run_one(given: argparse.Namespace) -> int:
     """A command for the database of a config file, or the service of it."""
-    if (given.command or str(given.config)) == "status" and not given.signal:
+    if (given.command == "status" or _is_command(given, "status")) and not given.signal:
         return _status(given, lambda: _look_at_one(given))
     _no_json(given)
     settings = _load(given)
@@ -138,15 +138,20 @@ def _config_path(given: argparse.Namespace) -> Path:
             f"need a config file and a command: {', '.join(sorted(USAGE))}; remedy:"
             " pgqadm.py CONFIG COMMAND; --ini prints a sample config, --help explains"
         )
-    path = common.config_path(given)
-    if given.command is None and str(path) in USAGE and not path.exists():
-        usage = f"pgqadm.py CONFIG {path} {USAGE[str(path)]}".rstrip()
-        many = f", or pgqadm.py {path} --db CONNECT, or --movers MOVER.INI"
+    if _is_command(given, *USAGE):
+        name = str(given.config)
+        usage = f"pgqadm.py CONFIG {name} {USAGE[name]}".rstrip()
+        many = f", or pgqadm.py {name} --db CONNECT, or --movers MOVER.INI"
         raise OperatorError(
-            f"{path} is a command and needs a config file before it; remedy: {usage}"
-            + (many if str(path) in ("status", "install") else "")
+            f"{name} is a command and needs a config file before it; remedy: {usage}"
+            + (many if name in ("status", "install") else "")
         )
-    return path
+    return common.config_path(given)
+
+
+def _is_command(given: argparse.Namespace, *names: str) -> bool:
+    """Whether what stands where the config file belongs is one of these commands, and no file."""
+    return str(given.config) in names and not given.config.exists()
 
 
 def _no_json(given: argparse.Namespace) -> None:
@@ -159,7 +164,8 @@ def _status(given: argparse.Namespace, look: Callable[[], Overview]) -> int:
     try:
         seen = look()
     except (OperatorError, UnavailableError) as error:
-        seen = Overview(others=(unreadable(str(error), Place()),))
+        remedy = "correct the command line, or the config file"
+        seen = Overview(others=(unreadable(str(error), Place(), remedy),))
         if not given.json:
             print(f"{COMMAND}: {error}", file=sys.stderr)
     if given.json:

@@ -86,16 +86,12 @@ class Finding:
         return MARKS[self.code]
 
 
-def unreadable(error: str, place: Place) -> Finding:
-    """What could not be looked at, from the error that said so."""
+def unreadable(
+    error: str, place: Place, otherwise: str = "check the server and the connect string"
+) -> Finding:
+    """What could not be looked at, from the error that said so; `otherwise`: its remedy if none."""
     text, _, remedy = error.partition(REMEDY)
-    return Finding(
-        Code.UNREADABLE,
-        place,
-        text,
-        remedy or "check the server and the connect string",
-        severity=Severity.UNKNOWN,
-    )
+    return Finding(Code.UNREADABLE, place, text, remedy or otherwise, severity=Severity.UNKNOWN)
 
 
 def exit_code(found: Sequence[Finding]) -> int:

@@ -13,7 +13,7 @@ from queue_mover.admin.movers import Standing
 from queue_mover.admin.status import Status, gather
 from queue_mover.config.settings import MoverSettings
 from queue_mover.db import Database, describe
-from queue_mover.errors import OperatorError, UnavailableError
+from queue_mover.errors import QueueMoverError
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def _look_at(text: str, queue: str | None, trouble_after: float) -> DatabaseView
     try:
         with database.session() as connection:
             status = gather(connection, queue)
-    except (OperatorError, UnavailableError) as error:
+    except QueueMoverError as error:
         return DatabaseView(place, None, (unreadable(str(error), Place(place)),))
     finally:
         database.close()

@@ -103,15 +103,16 @@ class IniFile:
         referred = _references(self.parser.get(section, key, raw=True))
         reference = "%(name)s" if self.sign == "%" else "${name}"
         literal = f"write {self.sign * 2} for a literal {self.sign}"
-        if "source" in referred:
+        known = list(self.parser[section])
+        unknown = referred.difference(known)
+        if is_missing and "source" in unknown:
             return (
                 "cannot be interpolated: the name of a source is known in [source:NAME] sections"
                 " only; remedy: move it there"
             )
         if not is_missing:
             return f"cannot be interpolated; remedy: {literal}; a reference looks like {reference}"
-        known = list(self.parser[section])
-        close = [word for name in referred for word in difflib.get_close_matches(name, known, 1)]
+        close = [word for name in unknown for word in difflib.get_close_matches(name, known, 1)]
         hint = f" (did you mean {reference.replace('name', close[0])}?)" if close else ""
         return (
             f"cannot be interpolated: it refers to a key, as in {reference}, that is not set"
