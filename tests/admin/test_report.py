@@ -144,7 +144,7 @@ No queues.
 Q  job.a                 12      2h
 
 Problems:
-  V  pgq.version() says nothing, so pgqd ignores this database
+  V  pgq.version() returns NULL, so pgqd ignores this database
        remedy: pgqadm.py CONFIG install
   Q  job.a: 12 events in quarantine
        remedy: SELECT * FROM queue_mover.quarantine WHERE consumer = 'job.a'; pgq.insert_event \

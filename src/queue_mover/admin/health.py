@@ -75,7 +75,7 @@ def _version(status: Status) -> Finding | None:
     return Finding(
         Code.VERSION,
         Place(),
-        "pgq.version() says nothing, so pgqd ignores this database",
+        "pgq.version() returns NULL, so pgqd ignores this database",
         "pgqadm.py CONFIG install",
         severity=Severity.WARNING,
     )

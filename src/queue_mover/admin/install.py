@@ -89,7 +89,7 @@ def _create_extension(conn: Connection) -> str:
 
 
 def _repair_version(conn: Connection) -> bool:
-    """Let pgq.version() tell a version; whether it did not. pgqd takes no database without.
+    """Make pgq.version() return a version, which pgqd asks for. Returns whether it had none.
 
     The function of upstream's file looks for an extension, of which there is none.
     """

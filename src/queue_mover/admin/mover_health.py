@@ -61,7 +61,7 @@ def _registration(standing: Standing, place: Place) -> list[Finding]:
             Finding(
                 Code.UNPLACED,
                 place,
-                "the target has no position of it: no batch has arrived, or it was reset",
+                "the target holds no position for it: no batch has arrived, or it was reset",
                 f"{_command(standing)} moves what waits; compare both queues if it has moved"
                 " events before",
                 severity=Severity.WARNING,
