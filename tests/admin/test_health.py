@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from queue_mover.admin.health import Mark, judge_consumer, judge_queue, problems
-from queue_mover.admin.status import Consumer, Queue, Status
+from queue_mover.admin.findings import MARKS, Code, Place, Severity, marks
+from queue_mover.admin.health import Patience, judge_consumer, judge_queue, problems
+from queue_mover.admin.status import Consumer, Quarantine, Queue, Status
 
 QUEUE = Queue(
     name="q",
@@ -36,36 +37,39 @@ CONSUMER = Consumer(
     since_seen=5,
     last_tick=100,
     batch=None,
+    batch_end=None,
     pending=0,
+    waiting=None,
     holds=False,
 )
+STATUS = Status("db", "15.1", False, "3.5", None, (), (), ())
 HOUR = 3600.0
 
 
 @pytest.mark.parametrize(
-    ("changes", "marks", "words"),
+    ("changes", "codes", "words"),
     [
         ({}, [], ""),
         # the ticker: due after the idle period at the latest, and given as long again
         ({"since_tick": 120}, [], ""),
-        ({"since_tick": 121}, [Mark.TICKER], "no tick for 2m1s, one was due after 1m"),
+        ({"since_tick": 121}, [Code.TICKER], "no tick for 2m1s, one was due after 1m"),
         ({"since_tick": 11, "idle_period": 1, "max_lag": 0}, [], ""),
-        ({"since_tick": 12, "idle_period": 1, "max_lag": 0}, [Mark.TICKER], "no tick for 12s"),
+        ({"since_tick": 12, "idle_period": 1, "max_lag": 0}, [Code.TICKER], "no tick for 12s"),
         ({"since_tick": 70, "idle_period": 1, "max_lag": 60}, [], ""),
         # with events waiting, due after the lag, and given 30 s or twice as long again
         ({"since_tick": 33, "new_events": 7}, [], ""),
         (
             {"since_tick": 34, "new_events": 7},
-            [Mark.TICKER],
+            [Code.TICKER],
             "no tick for 34s while events wait, one was due after 3s",
         ),
         ({"since_tick": 60, "max_lag": 20, "new_events": 7}, [], ""),
-        ({"since_tick": 61, "max_lag": 20, "new_events": 7}, [Mark.TICKER], "due after 20s"),
+        ({"since_tick": 61, "max_lag": 20, "new_events": 7}, [Code.TICKER], "due after 20s"),
         # they do not make the ticker's time longer where it is idle for less
         ({"since_tick": 11, "idle_period": 1, "max_lag": 0, "new_events": 7}, [], ""),
         (
             {"since_tick": 12, "idle_period": 1, "max_lag": 0, "new_events": 7},
-            [Mark.TICKER],
+            [Code.TICKER],
             "no tick for 12s, one was due after 1s",
         ),
         # nothing waits, or nobody can tell
@@ -73,33 +77,33 @@ HOUR = 3600.0
         ({"since_tick": 120, "new_events": -7}, [], ""),
         ({"since_tick": 120, "new_events": None}, [], ""),
         ({"since_tick": 9 * HOUR, "new_events": 7, "external_ticker": True}, [], ""),
-        ({"since_tick": 34, "new_events": 7, "ticker_paused": True}, [Mark.PAUSED], "paused"),
-        ({"since_tick": None, "last_tick": None}, [Mark.TICKER], "never ticked"),
+        ({"since_tick": 34, "new_events": 7, "ticker_paused": True}, [Code.PAUSED], "paused"),
+        ({"since_tick": None, "last_tick": None}, [Code.TICKER], "never ticked"),
         ({"since_tick": 9 * HOUR, "external_ticker": True}, [], ""),
-        ({"since_tick": 9 * HOUR, "ticker_paused": True}, [Mark.PAUSED], "ticker paused"),
         # a ticker cannot help where the ids of the server are behind
-        ({"txid": 999}, [Mark.EPOCH], "behind those of the ticks (1000)"),
-        ({"txid": 999, "since_tick": 9 * HOUR}, [Mark.EPOCH], "would never be read"),
-        ({"txid": 999, "since_tick": None, "tick_txid": None}, [Mark.TICKER], "never ticked"),
-        ({"txid": 999, "ticker_paused": True}, [Mark.PAUSED, Mark.EPOCH], "paused"),
-        ({"inserts_disabled": True}, [Mark.INSERTS], "inserts disabled"),
+        ({"txid": 999}, [Code.EPOCH], "behind those of the ticks (1000)"),
+        ({"txid": 999, "since_tick": 9 * HOUR}, [Code.EPOCH], "would never be read"),
+        ({"txid": 999, "since_tick": None, "tick_txid": None}, [Code.TICKER], "never ticked"),
+        ({"txid": 999, "ticker_paused": True}, [Code.PAUSED, Code.EPOCH], "paused"),
+        ({"since_tick": 9 * HOUR, "ticker_paused": True}, [Code.PAUSED], "ticker paused"),
+        ({"inserts_disabled": True}, [Code.INSERTS], "inserts disabled"),
         # rotation
         ({"since_rotation": 2 * HOUR + 900}, [], ""),
-        ({"since_rotation": 2 * HOUR + 901}, [Mark.ROTATION], "late by 15m1s: no maintenance"),
-        ({"since_rotation": 901, "rotation_period": 0}, [Mark.ROTATION], "late by 15m1s"),
+        ({"since_rotation": 2 * HOUR + 901}, [Code.ROTATION], "late by 15m1s: no maintenance"),
+        ({"since_rotation": 901, "rotation_period": 0}, [Code.ROTATION], "late by 15m1s"),
         ({"since_rotation": 900, "half_rotated": True}, [], ""),
-        ({"since_rotation": 901, "half_rotated": True}, [Mark.ROTATION], "half done for 15m1s"),
+        ({"since_rotation": 901, "half_rotated": True}, [Code.ROTATION], "half done for 15m1s"),
         # several at once
         (
             {"ticker_paused": True, "inserts_disabled": True, "since_rotation": 3 * HOUR},
-            [Mark.PAUSED, Mark.INSERTS, Mark.ROTATION],
+            [Code.PAUSED, Code.INSERTS, Code.ROTATION],
             "",
         ),
     ],
 )
-def test_queue(changes: dict[str, Any], marks: list[Mark], words: str) -> None:
+def test_queue(changes: dict[str, Any], codes: list[Code], words: str) -> None:
     found = judge_queue(replace(QUEUE, **changes), ())
-    assert [problem.mark for problem in found] == marks
+    assert [problem.code for problem in found] == codes
     assert words in " ".join(problem.text for problem in found)
     assert all(problem.remedy for problem in found)
 
@@ -146,28 +150,63 @@ def test_who_holds_a_rotation_back(
     assert [problem.text for problem in judge_queue(queue, consumers)] == [text]
 
 
-BEHIND = {"last_tick": 99, "pending": 7}
+BEHIND = {"last_tick": 99, "pending": 7, "since_seen": 1000.0}
 
 
 @pytest.mark.parametrize(
-    ("changes", "mark", "text"),
+    ("changes", "code", "text"),
     [
         ({}, None, ""),
-        ({"since_seen": 600, **BEHIND}, None, ""),
-        ({"since_seen": 601, **BEHIND}, Mark.CONSUMER, "not seen for 10m1s, 7 events wait"),
-        ({"since_seen": 601, "last_tick": 99}, Mark.CONSUMER, "not seen for 10m1s"),
+        # its first tick has waited for no longer than trouble_after
+        ({**BEHIND, "waiting": 300}, None, ""),
+        # it has: either nobody is at work, or somebody who is slow
+        ({**BEHIND, "waiting": 301}, Code.CONSUMER, "not seen for 16m40s, 7 events wait"),
+        ({**BEHIND, "waiting": 301, "pending": 1}, Code.CONSUMER,
+         "not seen for 16m40s, 1 event waits"),
+        ({**BEHIND, "waiting": 301, "pending": 0}, Code.CONSUMER, "not seen for 16m40s"),
+        ({**BEHIND, "waiting": 900, "since_seen": 300}, Code.LAG,
+         "lagging: 7 events, waiting for up to 15m"),
+        ({**BEHIND, "waiting": 900, "since_seen": 300, "pending": 0}, None, ""),
         # nothing to do: the ticker is dead, or slow
         ({"since_seen": 9 * HOUR}, None, ""),
-        ({"since_seen": 601, "batch": 5}, Mark.CONSUMER, "not seen for 10m1s"),
         # subconsumers have no position
         ({"since_seen": 9 * HOUR, "last_tick": None, "lag": None}, None, ""),
-        ({"lag": None}, Mark.POSITION, "its position, tick 100, is gone,"
+        ({"lag": None, "waiting": 9 * HOUR}, Code.POSITION, "its position, tick 100, is gone,"
          " and the queue cannot rotate"),
     ],
 )  # fmt: skip
-def test_consumer(changes: dict[str, Any], mark: Mark | None, text: str) -> None:
-    found = judge_consumer(replace(CONSUMER, **changes), QUEUE)
-    assert [(problem.mark, problem.text) for problem in found] == ([(mark, text)] if mark else [])
+def test_consumer(changes: dict[str, Any], code: Code | None, text: str) -> None:
+    found = judge_consumer(replace(CONSUMER, **changes), Patience(300))
+    assert [(problem.code, problem.text) for problem in found] == ([(code, text)] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("patience", "codes"),
+    [
+        (Patience(900), [Code.CONSUMER]),
+        (Patience(1200), []),
+        (Patience(900, 99), [Code.CONSUMER]),
+        (Patience(900, 101), []),
+        (Patience(900, float("inf")), []),
+    ],
+)
+def test_how_long_is_too_long_can_be_set(patience: Patience, codes: list[Code]) -> None:
+    """And what a consumer leaves on purpose does not count."""
+    late = replace(CONSUMER, **BEHIND, waiting=1000.0)  # type: ignore[arg-type]
+    assert [problem.code for problem in judge_consumer(late, patience)] == codes
+
+
+def test_findings_say_since_when() -> None:
+    late = replace(CONSUMER, waiting=700.0, since_seen=800.0)
+    assert [problem.since for problem in judge_consumer(late, Patience(300))] == [800.0]
+    silent = replace(QUEUE, since_tick=121.0, since_rotation=3 * HOUR)
+    assert [problem.since for problem in judge_queue(silent, ())] == [121.0, HOUR]
+
+
+def test_every_code_has_a_letter_and_a_line_shows_each_once() -> None:
+    assert set(MARKS) == set(Code)
+    found = judge_queue(replace(QUEUE, ticker_paused=True, inserts_disabled=True), ())
+    assert marks([*found, *found]) == "PI"
 
 
 def test_remedy_can_be_pasted_for_any_name() -> None:
@@ -181,14 +220,30 @@ def test_remedy_can_be_pasted_for_any_name() -> None:
 def test_each_queue_is_judged_with_its_own_consumers() -> None:
     late = replace(LATE, name="late")
     consumers = (
-        replace(CONSUMER, queue="late", name="a", since_seen=HOUR, last_tick=1),
+        replace(CONSUMER, queue="late", name="a", since_seen=HOUR, waiting=HOUR),
         replace(CONSUMER, queue="q", name="b", holds=True),
         replace(CONSUMER, queue="q", name="c", lag=None),
     )
-    status = Status("db", "15.1", False, "3.5", None, (late, QUEUE), consumers)
-    found = [(problem.mark, problem.queue, problem.consumer) for problem in problems(status)]
+    status = replace(STATUS, queues=(late, QUEUE), consumers=consumers)
+    found = [(problem.code, problem.place) for problem in problems(status, 300)]
     assert found == [
-        (Mark.ROTATION, "late", None),
-        (Mark.CONSUMER, "late", "a"),
-        (Mark.POSITION, "q", "c"),
+        (Code.ROTATION, Place(queue="late")),
+        (Code.CONSUMER, Place(queue="late", consumer="a")),
+        (Code.POSITION, Place(queue="q", consumer="c")),
     ]
+
+
+def test_a_version_that_pgqd_does_not_accept_is_a_warning() -> None:
+    (finding,) = problems(replace(STATUS, pgq=None), 300)
+    assert (finding.code, finding.severity) == (Code.VERSION, Severity.WARNING)
+    assert finding.remedy == "pgqadm.py CONFIG install"
+
+
+def test_quarantined_events_are_a_warning_for_each_consumer() -> None:
+    held = (Quarantine("a", 3, 60.0), Quarantine("it's", 1, 5.0))
+    found = problems(replace(STATUS, quarantined=held), 300)
+    assert [(f.code, f.severity, f.place.consumer, f.text, f.since) for f in found] == [
+        (Code.QUARANTINE, Severity.WARNING, "a", "3 events in quarantine", 60.0),
+        (Code.QUARANTINE, Severity.WARNING, "it's", "1 event in quarantine", 5.0),
+    ]
+    assert "WHERE consumer = 'it''s'" in found[1].remedy

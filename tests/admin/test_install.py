@@ -10,10 +10,16 @@ import pytest
 from psycopg import sql
 
 from queue_mover.admin import install as module
-from queue_mover.admin.install import contrib_folders, find_pgq_sql, install
+from queue_mover.admin.findings import Code
+from queue_mover.admin.health import problems
+from queue_mover.admin.install import contrib_folders, find_pgq_sql, install, run_pgq_sql
+from queue_mover.admin.status import gather
 from queue_mover.errors import OperatorError
 from testbed.cluster import Cluster
 from testbed.database import Database
+from testbed.processes import wait_until
+from testbed.queues import create_queue, insert_event, last_tick
+from testbed.ticker import FAST_TICKS, start_pgqd
 from tests.admin.locks import wait_until_blocked
 
 PGQ_ROLES = ("pgq_admin", "pgq_reader", "pgq_writer")
@@ -198,7 +204,9 @@ def test_without_privileges_it_says_who_can(blank_db: Database, blank: psycopg.C
     try:
         with (
             blank_db.connect(user="plain") as conn,
-            pytest.raises(OperatorError, match="remedy: run install as a superuser"),
+            pytest.raises(
+                OperatorError, match="remedy: run install as a superuser, or set pgq_sql"
+            ),
         ):
             install(conn)
     finally:
@@ -216,7 +224,7 @@ def test_server_without_extension_gets_upstreams_file(
     # then: it works, the session is as before, and a second time finds it
     assert blank.execute("select pgq.create_queue('q')").fetchone() == (1,)
     assert blank.execute("show client_min_messages").fetchone() == ("error",)
-    assert install(blank)[0] == "PgQ: is there already (from an SQL file)"
+    assert install(blank)[0] == "PgQ: is there already (3.5)"
 
 
 @pytest.mark.usefixtures("no_extension")
@@ -261,3 +269,97 @@ def test_file_is_looked_for_where_the_server_is_local(
         find_pgq_sql(None, 99)
     file.touch()
     assert find_pgq_sql(None, 99) == file
+
+
+@pytest.fixture
+def managed(
+    private_cluster: Callable[..., Cluster],
+) -> Iterator[tuple[Cluster, Database]]:
+    """A server without PgQ's roles, and a database whose owner may create roles, and no more."""
+    cluster = private_cluster("managed")
+    with cluster.connect() as conn:
+        conn.execute("create role owner login createrole")
+        conn.execute("create database managed owner owner")
+    yield cluster, Database("managed", cluster.server)
+    cluster.stop()
+
+
+def test_the_owner_of_a_database_on_a_managed_server(
+    managed: tuple[Cluster, Database], pgq_file: Path
+) -> None:
+    cluster, database = managed
+    with database.connect(user="owner") as conn:
+        # given: the extension is there, and is for superusers
+        with pytest.raises(OperatorError, match="for which CREATEROLE is enough"):
+            install(conn)
+        # when an explicit file wins over it
+        assert install(conn, pgq_file)[0] == f"PgQ: installed from {pgq_file}"
+        assert install(conn, pgq_file)[0] == "PgQ: is there already (3.5)"
+        # then a real pgqd accepts the database: it ticks, rotates, brings retry events back
+        create_queue(conn, "q", **FAST_TICKS)
+        conn.execute("select pgq.register_consumer('q', 'c')")
+        before = last_tick(conn, "q")
+        pgqd = start_pgqd(cluster, ["managed"], maint_period=0.2, retry_period=0.2)
+        try:
+            event = insert_event(conn, "q", "type", "again")
+            wait_until(lambda: last_tick(conn, "q") > before, 30, "a tick of pgqd")
+            batch = wait_until(lambda: _batch_with(conn, event), 30, "a batch with the event")
+            conn.execute("select pgq.event_retry(%s, %s, 0)", [batch, event])
+            conn.execute("select pgq.finish_batch(%s)", [batch])
+            wait_until(lambda: _batch_with(conn, event), 30, "pgqd to bring the event back")
+            conn.execute("select pgq.unregister_consumer('q', 'c')")
+            conn.execute("select pgq.set_queue_config('q', 'rotation_period', '0')")
+            first = _current_table(conn)
+            wait_until(lambda: _current_table(conn) != first, 30, "a rotation by pgqd")
+        finally:
+            pgqd.stop()
+        log = (cluster.directory / "pgqd.log").read_text()
+        assert "bad pgq version" not in log
+
+
+def test_a_version_that_pgqd_ignores_is_found_and_repaired(
+    blank: psycopg.Connection, pgq_file: Path
+) -> None:
+    # given: PgQ from the file, by psql
+    run_pgq_sql(blank, pgq_file)
+    (finding,) = problems(gather(blank), 300)
+    assert (finding.code, finding.remedy) == (Code.VERSION, "pgqadm.py CONFIG install")
+    # when
+    assert install(blank)[0] == "PgQ: is there already (3.5), pgq.version() repaired"
+    # then
+    assert gather(blank).pgq == "3.5"
+    assert problems(gather(blank), 300) == ()
+    assert install(blank)[0] == "PgQ: is there already (3.5)"
+
+
+def test_who_lacks_createrole_is_told_what_to_grant(
+    managed: tuple[Cluster, Database], pgq_file: Path
+) -> None:
+    cluster, database = managed
+    with cluster.connect() as conn:
+        conn.execute("alter role owner nocreaterole")
+    with (
+        database.connect(user="owner") as conn,
+        pytest.raises(OperatorError, match='remedy: ALTER ROLE "owner" CREATEROLE; GRANT CREATE'),
+    ):
+        install(conn, pgq_file)
+
+
+def _batch_with(conn: psycopg.Connection, event: int) -> int | None:
+    """The number of the next batch if it has the event; one without is finished."""
+    row = conn.execute("select pgq.next_batch('q', 'c')").fetchone()
+    if row is None or row[0] is None:
+        return None
+    found = conn.execute(
+        "select ev_id from pgq.get_batch_events(%s) where ev_id = %s", [row[0], event]
+    )
+    if found.fetchone():
+        return int(row[0])
+    conn.execute("select pgq.finish_batch(%s)", [row[0]])
+    return None
+
+
+def _current_table(conn: psycopg.Connection) -> int:
+    row = conn.execute("select queue_cur_table from pgq.queue").fetchone()
+    assert row is not None
+    return int(row[0])

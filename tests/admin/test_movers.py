@@ -6,14 +6,21 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from queue_mover.admin.health import Mark, Problem
-from queue_mover.admin.movers import BEHIND, Standing, gather, lines
+from queue_mover.admin.findings import Code
+from queue_mover.admin.mover_health import judge
+from queue_mover.admin.movers import Standing, gather
 from queue_mover.config.settings import MoverSettings, load_mover
 from testbed.database import Database
 from testbed.queues import create_queue, last_tick, produce, tick
+from tests.admin.test_status import quarantine
 from tests.sources.texts import ini
 
 Make = Callable[..., list[MoverSettings]]
+
+
+def codes(standing: Standing) -> list[Code]:
+    """What is wrong with a source."""
+    return [finding.code for finding in judge(standing)]
 
 
 @pytest.fixture
@@ -48,12 +55,15 @@ def test_how_far_a_source_has_been_moved(
     # when
     (standing,) = gather(make(a=source_db.conninfo()))
     # then
-    assert standing.trouble == ""
-    assert (standing.tick, standing.position) == (before, 77)
-    assert standing.pending is not None
-    assert standing.pending >= 10
-    assert standing.lag is not None
-    assert standing.last_seen is not None
+    assert (standing.unread, standing.position, standing.quarantined) == ("", 77, 0)
+    consumer = standing.consumer
+    assert consumer is not None
+    assert (consumer.last_tick, consumer.batch) == (before, None)
+    assert consumer.pending is not None
+    assert consumer.pending >= 10
+    assert consumer.waiting is not None
+    # and the two ticks do not fit
+    assert codes(standing) == [Code.MISFIT]
 
 
 def test_a_source_without_a_position(
@@ -62,20 +72,79 @@ def test_a_source_without_a_position(
     create_queue(source, "q")
     source.execute("select pgq.register_consumer('q', 'job.a')")
     (standing,) = gather(make(a=source_db.conninfo()))
-    assert (standing.trouble, standing.position) == ("", None)
+    assert (codes(standing), standing.position) == ([], None)
+
+
+def test_the_end_of_the_active_batch_fits(
+    make: Make, source: psycopg.Connection, source_db: Database, target: psycopg.Connection
+) -> None:
+    """Given a mover between its commit on the target and the finish, then nothing is wrong."""
+    create_queue(source, "q")
+    source.execute("select pgq.register_consumer('q', 'job.a')")
+    end = tick(source, "q")
+    source.execute("select pgq.next_batch('q', 'job.a')")
+    target.execute("select pgq_ext.set_last_tick('job.a', %s)", [end])
+    (standing,) = gather(make(a=source_db.conninfo()))
+    assert codes(standing) == []
+    source.execute("select pgq.finish_batch(sub_batch) from pgq.subscription")
+    (standing,) = gather(make(a=source_db.conninfo()))
+    assert codes(standing) == []
+
+
+def test_a_position_without_registration(
+    make: Make, source: psycopg.Connection, source_db: Database, target: psycopg.Connection
+) -> None:
+    create_queue(source, "q")
+    target.execute("select pgq_ext.set_last_tick('job.a', 77::bigint)")
+    (standing,) = gather(make(a=source_db.conninfo()))
+    (finding,) = judge(standing)
+    assert finding.code is Code.UNREGISTERED
+    assert finding.text.endswith("yet the target has its position, tick 77")
+    assert "queue_mover3 --rewind CONFIG --source a" in finding.remedy
+
+
+def test_a_mover_that_ended_with_events_waiting(
+    make: Make, source: psycopg.Connection, source_db: Database
+) -> None:
+    """Given events that wait for longer than trouble_after, then it is in trouble."""
+    create_queue(source, "q")
+    source.execute("select pgq.register_consumer('q', 'job.a')")
+    produce(source, "q", 10)
+    tick(source, "q")
+    source.execute("update pgq.tick set tick_time = now() - interval '20 seconds'")
+    source.execute("update pgq.subscription set sub_active = now() - interval '20 seconds'")
+    there = source_db.conninfo()
+    assert codes(*gather(make(a=there))) == []
+    assert codes(*gather(make({"trouble_after": "10"}, a=there))) == [Code.CONSUMER, Code.UNPLACED]
+    # unless its mover stays behind on purpose
+    behind = {"trouble_after": "10", "pgq_keep_lag": "1 minute"}
+    assert codes(*gather(make(behind, a=there))) == []
+
+
+def test_quarantined_events_of_a_source(
+    make: Make, source: psycopg.Connection, source_db: Database, target: psycopg.Connection
+) -> None:
+    create_queue(source, "q")
+    for consumer in ("job.a", "job.b"):
+        source.execute("select pgq.register_consumer('q', %s)", [consumer])
+    quarantine(target, "job.a", 1, 2)
+    there = source_db.conninfo()
+    a, b = gather(make(a=there, b=there))
+    assert (a.quarantined, codes(a)) == (2, [Code.QUARANTINE])
+    assert (b.quarantined, codes(b)) == (0, [])
 
 
 @pytest.mark.parametrize(
-    ("damage", "mark"),
+    ("damage", "code"),
     [
-        ("update pgq.tick set tick_time = now() - interval '50 seconds'", Mark.TICKER),
-        ("update pgq.queue set queue_ticker_paused = true", Mark.PAUSED),
+        ("update pgq.tick set tick_time = now() - interval '50 seconds'", Code.TICKER),
+        ("update pgq.queue set queue_ticker_paused = true", Code.PAUSED),
         ("update pgq.queue set queue_external_ticker = true", None),
         ("update pgq.queue set queue_disable_insert = true", None),
     ],
 )
 def test_events_that_get_no_tick(
-    make: Make, source: psycopg.Connection, source_db: Database, damage: str, mark: Mark | None
+    make: Make, source: psycopg.Connection, source_db: Database, damage: str, code: Code | None
 ) -> None:
     # given a source whose events the mover cannot see
     create_queue(source, "q")
@@ -86,9 +155,9 @@ def test_events_that_get_no_tick(
     # when
     (standing,) = gather(make(a=source_db.conninfo()))
     # then
-    assert (standing.trouble, standing.new) == ("", 10)
-    assert [problem.mark for problem in standing.unticked] == ([mark] if mark else [])
-    assert lines([standing])[-1].endswith(f"{1 if mark else 0} in trouble.")
+    assert standing.queue is not None
+    assert standing.queue.new_events == 10
+    assert codes(standing) == ([code] if code else [])
 
 
 def test_what_the_source_knows_is_shown_without_the_target(
@@ -99,14 +168,17 @@ def test_what_the_source_knows_is_shown_without_the_target(
     before = last_tick(source, "q")
     away = {"dst_db": "host=127.0.0.1 port=1"}
     (standing,) = gather(make(away, a=source_db.conninfo()))
-    assert standing.trouble.startswith("target database not available: ")
-    assert (standing.tick, standing.pending, standing.position) == (before, 0, None)
-    assert standing.lag is not None
+    assert standing.unread.startswith("target database not available: ")
+    assert codes(standing) == [Code.UNREADABLE]
+    assert standing.consumer is not None
+    assert (standing.consumer.last_tick, standing.position) == (before, None)
 
 
 def test_a_source_without_the_queue(make: Make, source_db: Database) -> None:
     (standing,) = gather(make(a=source_db.conninfo()))
-    assert standing.trouble == 'there is no queue "q"'
+    (finding,) = judge(standing)
+    assert finding.code is Code.QUEUE
+    assert finding.remedy == "pgqadm.py CONFIG create q"
 
 
 def test_troubles_are_told_and_keep_their_places(
@@ -118,17 +190,19 @@ def test_troubles_are_told_and_keep_their_places(
     movers = make(a=there, b="host=127.0.0.1 port=1 password=hunter2", c=there)
     standings = gather(movers)
     assert [s.mover.source for s in standings] == ["a", "b", "c"]
-    assert standings[0].trouble == 'consumer "job.a" is not registered'
-    assert standings[1].trouble.startswith("source database not available: ")
-    assert standings[2].trouble == ""
-    assert "hunter2" not in "\n".join(lines(standings))
+    told = [[finding.text for finding in judge(standing)] for standing in standings]
+    assert told[0] == ['consumer "job.a" is not registered']
+    assert told[1][0].startswith("source database not available: ")
+    assert told[2] == []
+    assert "hunter2" not in str(told)
 
 
 def test_a_source_without_pgq(make: Make, target_db: Database) -> None:
     """Given a database that has never seen PgQ, then that is its trouble, in one line."""
     (standing,) = gather(make(a=target_db.conninfo(dbname="postgres")))
-    assert standing.trouble.startswith("source database: ")
-    assert "\n" not in standing.trouble
+    (finding,) = judge(standing)
+    assert finding.text == "source database: PgQ is not installed"
+    assert finding.remedy == "pgqadm.py CONFIG install"
 
 
 def test_more_sources_than_are_asked_at_once(
@@ -140,45 +214,4 @@ def test_more_sources_than_are_asked_at_once(
         source.execute("select pgq.register_consumer('q', %s)", [f"job.{name}"])
     standings = gather(make(**dict.fromkeys(names, source_db.conninfo())))
     assert [s.mover.source for s in standings] == names
-    assert {s.trouble for s in standings} == {""}
-
-
-def test_the_table(make: Make) -> None:
-    a, b, c, d, e = make(**{name: f"dbname={name}" for name in "abcde"})
-    dead = Problem(Mark.TICKER, "q", None, "no tick for 2m", "start one")
-    standings = [
-        Standing(a, 3.0, 0.5, 0, 3, 12, 12),
-        Standing(b, BEHIND + 1, 5.0, 1000, 0, 7, 8),
-        Standing(c, trouble="source database not available: refused"),
-        Standing(d, BEHIND + 1, 3700.0, 0, 0, 1, None),
-        Standing(e, BEHIND + 1, 5.0, 1, 90, 7, None, "target database not available", (dead,)),
-    ]
-    assert (
-        "\n".join(lines(standings))
-        == """\
-     Source  Queue  Consumer    Lag  LastSeen  Pending  New  Tick  Target
--------------------------------------------------------------------------
-     a       q      job.a        3s      0.5s        0    3    12      12
-L    b       q      job.b     10m1s        5s     1000    0     7       8
-!    c       q      job.c         -         -        -    -     -       -
-     d       q      job.d     10m1s      1h1m        0    0     1       -
-!TL  e       q      job.e     10m1s        5s        1   90     7       -
-
-  !  c: source database not available: refused
-  !  e: target database not available
-  T  e: no tick for 2m; remedy: start one
-5 sources, 1094 events waiting, 2 in trouble."""
-    )
-
-
-def test_one_is_not_many(make: Make) -> None:
-    (a,) = make(a="dbname=a")
-    assert lines([Standing(a, pending=1)])[-1] == "1 source, 1 event waiting, 0 in trouble."
-
-
-def test_a_file_without_sections_is_called_by_its_job(make: Make) -> None:
-    """Both in the table and in the line about its trouble."""
-    (mover,) = make({"src_db": "dbname=a"})
-    told = lines([Standing(mover, trouble="it is away")])
-    assert told[2].split()[:2] == ["!", "job"]
-    assert "  !  job: it is away" in told
+    assert {s.unread for s in standings} == {""}

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from queue_mover.admin.health import problems
 from queue_mover.admin.report import status_lines
-from queue_mover.admin.status import Status
+from queue_mover.admin.status import Quarantine, Status
 from tests.admin.test_health import CONSUMER, QUEUE
 
 WELL = Status(
@@ -14,12 +15,18 @@ WELL = Status(
     pgq_ext="queue_mover 4.0",
     queues=(replace(QUEUE, name="orders", events_per_second=12.34, new_events=7),),
     consumers=(replace(CONSUMER, queue="orders", name="mover", pending=1234),),
+    quarantined=(),
 )
+
+
+def report(status: Status) -> list[str]:
+    """The text, as with the default of trouble_after."""
+    return status_lines(status, problems(status, 300))
 
 
 def test_all_is_well() -> None:
     assert (
-        "\n".join(status_lines(WELL))
+        "\n".join(report(WELL))
         == """\
 Database "db": PostgreSQL 15.1, PgQ 3.5, pgq_ext queue_mover 4.0
 
@@ -32,7 +39,7 @@ Database "db": PostgreSQL 15.1, PgQ 3.5, pgq_ext queue_mover 4.0
   orders:
     mover    5s        5s     1234   100
 
-Nothing is wrong."""
+No problems found."""
     )
 
 
@@ -44,11 +51,19 @@ def test_what_is_wrong_is_marked_and_explained() -> None:
             replace(QUEUE, name="b", external_ticker=True, events_per_second=None),
         ),
         consumers=(
-            replace(CONSUMER, queue="a", since_seen=86400, last_tick=9, pending=3, holds=True),
+            replace(
+                CONSUMER,
+                queue="a",
+                since_seen=86400,
+                last_tick=9,
+                pending=3,
+                holds=True,
+                waiting=86400,
+            ),
         ),
     )
     assert (
-        "\n".join(status_lines(status))
+        "\n".join(report(status))
         == """\
 Database "db": PostgreSQL 15.1, PgQ 3.5, pgq_ext queue_mover 4.0
 
@@ -64,13 +79,13 @@ C    c        5s        1d        3     9
    b:
      no consumers
 
-What is wrong:
+Problems:
   T  a: no tick for 2h, one was due after 1m
        remedy: start pgqd, or pgqadm.py CONFIG ticker
   R  a: rotation late by 1h, held back by c
        remedy: let it catch up, or unregister it
   C  a/c: not seen for 1d, 3 events wait
-       remedy: start it, or unregister it where nobody needs it"""
+       remedy: start it, or unregister it if it is no longer needed"""
     )
 
 
@@ -93,20 +108,45 @@ def test_usual_names_and_large_numbers_fit_into_100_columns() -> None:
         pending=10**10,
         last_tick=10**10,
     )
-    lines = status_lines(replace(WELL, queues=(queue,), consumers=(consumer,)))
+    lines = report(replace(WELL, queues=(queue,), consumers=(consumer,)))
     assert max(map(len, lines)) <= 100
 
 
 def test_long_names_keep_the_columns_aligned() -> None:
     queues = (replace(QUEUE, name="x" * 120), replace(QUEUE, name="short"))
-    lines = status_lines(replace(WELL, queues=queues, consumers=()))
+    lines = report(replace(WELL, queues=queues, consumers=()))
     assert lines[4].index("1/3 2h") == lines[5].index("1/3 2h") == lines[2].index("Rotation")
 
 
 def test_database_without_queues() -> None:
     status = replace(WELL, queues=(), consumers=(), is_standby=True, pgq_ext=None)
-    assert status_lines(status) == [
+    assert report(status) == [
         'Database "db", a standby: PostgreSQL 15.1, PgQ 3.5, no pgq_ext',
         "",
         "No queues.",
+        "",
+        "No problems found.",
     ]
+
+
+def test_quarantine_and_a_database_that_pgqd_ignores() -> None:
+    status = replace(WELL, queues=(), consumers=(), pgq=None,
+                     quarantined=(Quarantine("job.a", 12, 7200.0),))  # fmt: skip
+    assert (
+        "\n".join(report(status))
+        == """\
+Database "db": PostgreSQL 15.1, PgQ of unknown version, pgq_ext queue_mover 4.0
+
+No queues.
+
+   Quarantined from  Events  Oldest
+-----------------------------------
+Q  job.a                 12      2h
+
+Problems:
+  V  pgq.version() returns NULL, so pgqd ignores this database
+       remedy: pgqadm.py CONFIG install
+  Q  job.a: 12 events in quarantine
+       remedy: SELECT * FROM queue_mover.quarantine WHERE consumer = 'job.a'; pgq.insert_event \
+what can be repaired, then DELETE the rows"""
+    )

@@ -4,7 +4,8 @@ import psycopg
 import pytest
 
 from queue_mover.admin import queues, ticker
-from queue_mover.admin.health import Mark, problems
+from queue_mover.admin.findings import MARKS, Code
+from queue_mover.admin.health import problems
 from queue_mover.admin.report import status_lines
 from queue_mover.admin.status import gather
 from queue_mover.errors import OperatorError
@@ -13,9 +14,9 @@ from testbed.database import Database
 from testbed.queues import produce, tick
 
 
-def marks(conn: psycopg.Connection) -> list[tuple[Mark, str, str | None]]:
-    """What is wrong, by mark, queue and consumer."""
-    return [(found.mark, found.queue, found.consumer) for found in problems(gather(conn))]
+def wrong(conn: psycopg.Connection) -> list[tuple[Code, str, str]]:
+    """What is wrong, by code, queue and consumer."""
+    return [(f.code, f.place.queue, f.place.consumer) for f in problems(gather(conn), 300)]
 
 
 def finish(conn: psycopg.Connection, queue: str, consumer: str) -> None:
@@ -69,9 +70,12 @@ def test_numbers_of_queue_and_consumer(source: psycopg.Connection, source_queue:
     assert queue.events_per_second > 0
     assert (consumer.queue, consumer.name) == (source_queue, "c")
     assert (consumer.last_tick, consumer.pending, consumer.batch) == (first, 250, row and row[0])
+    assert consumer.batch_end == first + 1
+    assert consumer.waiting is not None
+    assert 0 <= consumer.waiting < 30
     assert consumer.lag is not None
     assert queue.since_tick <= consumer.lag < 30
-    assert problems(status) == ()
+    assert problems(status, 300) == ()
 
 
 def test_one_queue_of_several(source: psycopg.Connection, source_queue: str) -> None:
@@ -109,36 +113,34 @@ def test_database_without_pgq_names_install(source_cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "mark"),
+    ("damage", "code"),
     [
-        ("update pgq.queue set queue_ticker_paused = true", Mark.PAUSED),
-        ("update pgq.queue set queue_disable_insert = true", Mark.INSERTS),
-        ("update pgq.tick set tick_time = now() - interval '1 hour'", Mark.TICKER),
-        ("delete from pgq.tick", Mark.TICKER),
-        ("update pgq.queue set queue_switch_time = now() - interval '3 hours'", Mark.ROTATION),
+        ("update pgq.queue set queue_ticker_paused = true", Code.PAUSED),
+        ("update pgq.queue set queue_disable_insert = true", Code.INSERTS),
+        ("update pgq.tick set tick_time = now() - interval '1 hour'", Code.TICKER),
+        ("delete from pgq.tick", Code.TICKER),
+        ("update pgq.queue set queue_switch_time = now() - interval '3 hours'", Code.ROTATION),
         (
             "update pgq.queue set queue_switch_time = now() - interval '1 hour',"
             " queue_switch_step2 = null",
-            Mark.ROTATION,
+            Code.ROTATION,
         ),
     ],
 )
 def test_damage_is_marked(
-    source: psycopg.Connection, source_queue: str, damage: str, mark: Mark
+    source: psycopg.Connection, source_queue: str, damage: str, code: Code
 ) -> None:
-    assert marks(source) == []
+    assert wrong(source) == []
     source.execute(damage.encode())
-    assert marks(source) == [(mark, source_queue, None)]
-    assert any(
-        line.startswith(f"{mark.value}  {source_queue}") for line in status_lines(gather(source))
-    )
+    assert wrong(source) == [(code, source_queue, "")]
+    assert any(line.startswith(f"{MARKS[code]}  {source_queue}") for line in _report(source))
 
 
 def test_paused_ticker_remedy_works(source: psycopg.Connection, source_queue: str) -> None:
     source.execute("update pgq.queue set queue_ticker_paused = true, queue_disable_insert = true")
-    for problem in problems(gather(source)):
+    for problem in problems(gather(source), 300):
         source.execute(problem.remedy.encode())
-    assert marks(source) == []
+    assert wrong(source) == []
 
 
 def test_silent_consumer_is_marked_when_it_has_work(
@@ -146,11 +148,16 @@ def test_silent_consumer_is_marked_when_it_has_work(
 ) -> None:
     queues.register(source, source_queue, "c")
     source.execute("update pgq.subscription set sub_active = now() - interval '1 hour'")
-    assert marks(source) == []
-
     tick(source, source_queue)
+    assert wrong(source) == []
 
-    assert marks(source) == [(Mark.CONSUMER, source_queue, "c")]
+    source.execute(
+        "update pgq.tick set tick_time = now() - interval '1 hour' where tick_id ="
+        " (select max(tick_id) from pgq.tick)"
+    )
+    source.execute("update pgq.queue set queue_external_ticker = true")
+
+    assert wrong(source) == [(Code.CONSUMER, source_queue, "c")]
 
 
 def test_lost_tick_of_a_consumer_is_marked(source: psycopg.Connection, source_queue: str) -> None:
@@ -160,7 +167,7 @@ def test_lost_tick_of_a_consumer_is_marked(source: psycopg.Connection, source_qu
         "delete from pgq.tick where tick_id = (select sub_last_tick from pgq.subscription)"
     )
 
-    assert marks(source) == [(Mark.POSITION, source_queue, "c")]
+    assert wrong(source) == [(Code.POSITION, source_queue, "c")]
 
 
 def test_rotation_names_who_holds_it_and_pgq_agrees(
@@ -183,14 +190,14 @@ def test_rotation_names_who_holds_it_and_pgq_agrees(
     assert _rotations(source) == 1
     list(ticker.maintain(source))
     assert _rotations(source) == 1
-    assert [p.text for p in problems(gather(source)) if p.mark is Mark.ROTATION] == [
+    assert [p.text for p in problems(gather(source), 300) if p.code is Code.ROTATION] == [
         "rotation late by 1h, held back by slow"
     ]
     # and when it has come along, maintenance can
     finish(source, source_queue, "slow")
     list(ticker.maintain(source))
     assert _rotations(source) == 2
-    assert marks(source) == []
+    assert wrong(source) == []
 
 
 def test_rotation_held_by_an_old_transaction_blames_no_consumer(
@@ -212,12 +219,56 @@ def test_rotation_held_by_an_old_transaction_blames_no_consumer(
         # when
         list(ticker.maintain(source))
         # then
-        (problem,) = problems(gather(source))
+        (problem,) = problems(gather(source), 300)
         assert problem.text.startswith("rotation late by 1h, held back by a transaction that is")
     tick(source, source_queue)
     finish(source, source_queue, "c")
     list(ticker.maintain(source))
-    assert marks(source) == []
+    assert wrong(source) == []
+
+
+def _report(conn: psycopg.Connection) -> list[str]:
+    status = gather(conn)
+    return status_lines(status, problems(status, 300))
+
+
+def quarantine(conn: psycopg.Connection, consumer: str, *numbers: int) -> None:
+    """Keep events aside, as a mover does."""
+    for number in numbers:
+        conn.execute(
+            "select queue_mover.quarantine_event(%s, 'source', 'q', %s, now(),"
+            " array[]::bytea[], 'UTF8', 'why')",
+            [consumer, number],
+        )
+
+
+def test_events_in_quarantine_are_counted_by_consumer(
+    target: psycopg.Connection, source: psycopg.Connection
+) -> None:
+    assert gather(source).quarantined == gather(target).quarantined == ()
+    quarantine(target, "b", 1)
+    quarantine(target, "a", 2, 3)
+    held = gather(target).quarantined
+    assert held is not None
+    assert [(each.consumer, each.events) for each in held] == [("a", 2), ("b", 1)]
+    assert all(0 <= each.since < 30 for each in held)
+    assert wrong(target) == [(Code.QUARANTINE, "", "a"), (Code.QUARANTINE, "", "b")]
+    assert any(line.startswith("Q  a") for line in _report(target))
+
+
+def test_who_may_not_see_the_quarantine_is_told_so(
+    target: psycopg.Connection, target_db: Database
+) -> None:
+    quarantine(target, "a", 1)
+    target.execute("create role watcher login")
+    try:
+        with target_db.connect(user="watcher") as conn:
+            assert gather(conn).quarantined is None
+            assert "Quarantined events are not shown; remedy: GRANT pgq_admin" in "".join(
+                _report(conn)
+            )
+    finally:
+        target.execute("drop role watcher")
 
 
 def _rotations(conn: psycopg.Connection) -> int:

@@ -31,7 +31,10 @@ IN_THE_FILE: dict[str, tuple[dict[str, object], str]] = {
     "src_db": ({"src_db": "host=db1 password=hun ter2secret"}, f"src_db: {CONNECT}"),
     "dst_db": ({"dst_db": "postgresql://me:hunter2secret@[db1/x"}, f"dst_db: {CONNECT}"),
     "timeout": ({"src_db": "connect_timeout=soon"}, "src_db: connect_timeout in it is not a whole"),
-    "reference": ({"queue_name": "%(nothing)s"}, "queue_name: cannot be interpolated; a literal"),
+    "reference": (
+        {"queue_name": "%(nothing)s"},
+        "queue_name: cannot be interpolated: it refers to a key",
+    ),
     "format": ({"config_format": 3}, "config_format: 1 or 2, not '3'"),
 }
 
@@ -51,7 +54,11 @@ def test_in_the_file(world: World, case: str) -> None:
     [
         (None, "Config file not found: {path}"),
         ("", "{path}: no section [queue_mover3]"),
-        ("[pgqadm]\ndb = dbname=x\n", "{path}: no section [queue_mover3]"),
+        (
+            "[pgqadm]\ndb = dbname=x\n",
+            "{path}: no section [queue_mover3]; it is pgqadm's file; remedy: pgqadm.py {path}"
+            " COMMAND; queue_mover3 --ini prints a file for a mover",
+        ),
         ("src_db = password=hunter2secret\n", "{path}: line 1: before any [section]"),
         ("[queue_mover3]\npassword hunter2secret\n", "{path}: line 2: not of the form key = value"),
     ],

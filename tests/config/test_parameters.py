@@ -34,6 +34,7 @@ PROCESS = {
     "use_skylog": "0",
     "skylog_locations": "skylog.ini, ~/.skylog.ini, /etc/skylog.ini",
     "config_format": "1",
+    "trouble_after": "300",
 }
 
 MOVER = {

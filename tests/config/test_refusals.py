@@ -137,4 +137,8 @@ def test_admin_files_are_told_the_same(tmp_path: Path) -> None:
     assert said == (
         f"{path}: db: missing from [pgqadm]; it is the database, as a libpq connect string"
     )
-    assert refusal(lambda: load_admin(write(tmp_path), {})).endswith("no section [pgqadm]")
+    path = write(tmp_path)
+    assert refusal(lambda: load_admin(path, {})).startswith(
+        f"{path}: no section [pgqadm]; it is a mover's file;"
+        f" remedy: pgqadm.py status --movers {path}"
+    )

@@ -16,7 +16,7 @@ from testbed.processes import script, wait_until
 from testbed.programs import hand_over, postgres_bindir, run_as
 from testbed.queues import create_queue, install_pgq, install_pgq_ext, produce
 from testbed.reaper import REAPER
-from tests.docs.pages import ROOT, indented_blocks
+from tests.docs.pages import ROOT, blocks
 from tests.moving.pair import value
 from tests.reliability.standby import standby_of
 
@@ -30,12 +30,12 @@ OF_THE_SERVER = ("pg_ctl", "pg_resetwal", "pg_upgrade")
 def section(title: str, level: str = "##") -> list[str]:
     """The command lines under a heading, up to the next one."""
     text = re.split(r"\n#+ ", PAGE.partition(f"\n{level} {title}\n")[2])[0]
-    return [line.strip() for _, block in indented_blocks(text) for line in block.splitlines()]
+    return [line.strip() for block in blocks(text) for line in block.text.splitlines()]
 
 
 def files() -> dict[str, str]:
     """The config files of the page, by their names."""
-    (text,) = (block for _, block in indented_blocks(PAGE) if block.startswith("["))
+    (text,) = (block.text for block in blocks(PAGE) if block.is_ini)
     texts = re.split(r"\n(?=\[)", text)
     return dict(zip(("old.ini", "new.ini", "mover.ini"), texts, strict=True))
 

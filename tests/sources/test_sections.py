@@ -232,7 +232,9 @@ def test_what_cannot_work_is_refused(
 def test_the_name_of_a_source_is_not_known_to_the_main_section(tmp_path: Path) -> None:
     """Given no source at all, then a value that needs its name cannot be."""
     main = {**MAIN, "src_db": "dbname=%(source)s"}
-    with pytest.raises(ConfigError, match=r"src_db: .* known in \[source:NAME\] sections only$"):
+    with pytest.raises(
+        ConfigError, match=r"src_db: .* known in \[source:NAME\] sections only; remedy: "
+    ):
         load(tmp_path, {"queue_mover3": main})
 
 

@@ -1,14 +1,32 @@
 """pgqadm: install and look after PgQ in a database."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from queue_mover.admin import movers, queue_config, queues, report, status, ticking
+from queue_mover.admin import (
+    document,
+    mover_report,
+    overview,
+    queue_config,
+    queues,
+    report,
+    ticking,
+)
+from queue_mover.admin.findings import Place, unreadable
 from queue_mover.admin.install import install
+from queue_mover.admin.overview import Overview
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
-from queue_mover.config.settings import AdminSettings, load_admin, load_mover
+from queue_mover.config.settings import (
+    AdminSettings,
+    MoverSettings,
+    load_admin,
+    load_mover,
+    override,
+)
 from queue_mover.db import Connection, Database, check_conninfo, describe
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service.job import Plan
@@ -25,24 +43,30 @@ def main() -> int:
 
 COMMANDS: dict[str, tuple[str, Action]] = {
     "install": ("", lambda conn, pgq_sql, _: install(conn, pgq_sql)),
-    "status": ("[QUEUE]", lambda conn, _, words: report.status_lines(status.gather(conn, *words))),
     "create": ("QUEUE", lambda conn, _, words: [queues.create(conn, *words)]),
     "drop": ("QUEUE", lambda conn, _, words: [queues.drop(conn, *words)]),
     "register": ("QUEUE CONSUMER", lambda conn, _, words: [queues.register(conn, *words)]),
     "unregister": ("QUEUE CONSUMER", lambda conn, _, words: [queues.unregister(conn, *words)]),
     "config": ("[QUEUE [VAR=VALUE ...]]", lambda conn, _, words: _config(conn, *words)),
 }
-"""What each command takes, in words, and what it does; `ticker` is no command but a service."""
+"""What each command takes, in words, and what it does in one database."""
+
+USAGE = {name: words for name, (words, _) in COMMANDS.items()} | {
+    "status": "[QUEUE]",
+    "ticker": "",
+}
+"""All commands, with those that are more than one function of one database."""
 
 
 def switches() -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = common.parser(COMMAND, "Installs and looks after PgQ in a database.")
-    usage = [f"{name} {words}".strip() for name, (words, _) in COMMANDS.items()] + ["ticker"]
+    usage = [f"{name} {words}".strip() for name, words in USAGE.items()]
     parser.add_argument("command", nargs="?", metavar="command", help="; ".join(sorted(usage)))
     parser.add_argument(
         "arguments", nargs="*", metavar="argument", help="what the command takes, as shown with it"
     )
+    parser.add_argument("--json", action="store_true", help="status as one JSON document")
     many = parser.add_argument_group("status and install of several databases, without a config")
     many.add_argument(
         "--db",
@@ -73,57 +97,145 @@ def _connect(text: str) -> str:
 
 def _run() -> int:
     given = switches().parse_intermixed_args()
-    overrides = dict(given.set)
     if given.ini:
-        print(sample.ini(COMMAND, parameters.ADMIN, overrides))
+        print(sample.ini(COMMAND, parameters.ADMIN, dict(given.set)))
         return 0
-    if given.movers or given.db:
-        return _run_many(given)
-    path = common.config_path(given)
+    if not (given.movers or given.db):
+        return _run_one(given)
+    words = [str(word) for word in (given.config, given.command, *given.arguments) if word]
+    if words[:1] == ["status"]:
+        return _status(given, lambda: _look_at_many(given, words[1:]))
+    _no_json(given)
+    if words[:1] == ["install"]:
+        return _install_many(given, words[1:])
+    raise OperatorError("--db and --movers go with the commands status and install")
 
-    def load() -> AdminSettings:
-        settings = load_admin(path, overrides)
-        common.start_log(given, settings.log, settings.warnings)
-        return settings
 
-    settings = load()
+def _run_one(given: argparse.Namespace) -> int:
+    """A command for the database of a config file, or the service of it."""
+    if (given.command == "status" or _is_command(given, "status")) and not given.signal:
+        return _status(given, lambda: _look_at_one(given))
+    _no_json(given)
+    settings = _load(given)
     if given.signal:
         return common.send_signal(settings.process, given.signal)
-    if given.command == "ticker" and not given.arguments:
+    _check_usage(str(given.config), given.command, given.arguments)
+    if given.command == "ticker":
         return common.serve(
             given,
             settings.process,
             Plan((ticking.task(settings),)),
-            lambda _: Plan((ticking.task(load()),)),
+            lambda _: Plan((ticking.task(_load(given)),)),
         )
-    action = _action(str(path), given.command, given.arguments)
+    _, action = COMMANDS[given.command]
     print("\n".join(_at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))))
     return 0
 
 
-def _run_many(given: argparse.Namespace) -> int:
-    """status and install for several databases, which the switches name instead of a config."""
-    words = [str(word) for word in (given.config, given.command, *given.arguments) if word]
-    if words[:1] not in (["status"], ["install"]):
-        raise OperatorError("--db and --movers go with the commands status and install")
-    settings = [
-        mover for path in given.movers for mover in load_mover(path, dict(given.set)).movers
-    ]
-    if words[0] == "status" and len(words) > 1 and settings:
+def _load(given: argparse.Namespace) -> AdminSettings:
+    settings = load_admin(_config_path(given), dict(given.set))
+    common.start_log(given, settings.log, settings.warnings)
+    return settings
+
+
+def _config_path(given: argparse.Namespace) -> Path:
+    """The config file. Raises OperatorError when there is none, with what to type instead."""
+    if given.config is None:
+        raise OperatorError(
+            f"need a config file and a command: {', '.join(sorted(USAGE))}; remedy:"
+            " pgqadm.py CONFIG COMMAND; --ini prints a sample config, --help explains"
+        )
+    if _is_command(given, *USAGE):
+        name = str(given.config)
+        usage = f"pgqadm.py CONFIG {name} {USAGE[name]}".rstrip()
+        many = f", or pgqadm.py {name} --db CONNECT, or --movers MOVER.INI"
+        raise OperatorError(
+            f"{name} is a command and needs a config file before it; remedy: {usage}"
+            + (many if name in ("status", "install") else "")
+        )
+    return common.config_path(given)
+
+
+def _is_command(given: argparse.Namespace, *names: str) -> bool:
+    """Whether what stands where the config file belongs is one of these commands, and no file."""
+    return str(given.config) in names and not given.config.exists()
+
+
+def _no_json(given: argparse.Namespace) -> None:
+    if given.json:
+        raise OperatorError("--json goes with the command status only")
+
+
+def _status(given: argparse.Namespace, look: Callable[[], Overview]) -> int:
+    """Print what was found. Exit code 0: nothing is wrong; 1: something; 2: could not look."""
+    try:
+        seen = look()
+    except (OperatorError, UnavailableError) as error:
+        remedy = "correct the command line, or the config file"
+        seen = Overview(others=(unreadable(str(error), Place(), remedy),))
+        if not given.json:
+            print(f"{COMMAND}: {error}", file=sys.stderr)
+    if given.json:
+        print(document.text(seen))
+    else:
+        _print_status(seen, is_one=not (given.movers or given.db))
+    return seen.exit_code
+
+
+def _look_at_one(given: argparse.Namespace) -> Overview:
+    settings = _load(given)
+    _check_usage(str(given.config), given.command, given.arguments)
+    queue = given.arguments[0] if given.arguments else None
+    return overview.look([settings.db], [], queue, settings.trouble_after)
+
+
+def _look_at_many(given: argparse.Namespace, words: Sequence[str]) -> Overview:
+    _check_usage("--db CONNECT", "status", words)
+    if words and given.movers:
         raise OperatorError("status --movers shows all sources; it takes no queue")
-    if words == ["status"] and settings:
-        print("\n".join(movers.lines(movers.gather(settings))))
+    queue = words[0] if words else None
+    return overview.look(given.db, _sources(given), queue, _override(given, "trouble_after"))
+
+
+def _print_status(seen: Overview, *, is_one: bool) -> None:
+    if seen.sources:
+        print("\n".join(mover_report.lines(seen.sources)))
+    for view in seen.databases:
+        if is_one and view.status is None:
+            print(f"{COMMAND}: {report.failure(view.findings)}", file=sys.stderr)
+        elif is_one:
+            print("\n".join(report.view_lines(view)))
+        else:
+            _print_block(view.place, report.view_lines(view))
+
+
+def _print_block(title: str, lines: Sequence[str]) -> None:
+    print("\n".join([f"{title}:", *(f"  {line}".rstrip() for line in lines), ""]))
+
+
+def _sources(given: argparse.Namespace) -> list[MoverSettings]:
+    """All sources of the movers' files that were named."""
+    overrides = dict(given.set)
+    return [mover for path in given.movers for mover in load_mover(path, overrides).movers]
+
+
+def _override(given: argparse.Namespace, name: str) -> Any:
+    return override(parameters.ADMIN, name, dict(given.set))
+
+
+def _install_many(given: argparse.Namespace, words: Sequence[str]) -> int:
+    """Install in several databases, which the switches name instead of a config."""
+    _check_usage("--db CONNECT", "install", words)
+    pgq_sql = _override(given, "pgq_sql")
     databases = [*given.db]
-    if words[0] == "install":
-        databases += [text for mover in settings for text in (mover.src_db, mover.dst_db)]
-    action = _action("--db", words[0], words[1:])
+    databases += [text for mover in _sources(given) for text in (mover.src_db, mover.dst_db)]
     failed = False
     for text in dict.fromkeys(databases):
         try:
-            lines = _at(text, lambda conn: action(conn, None, words[1:]))
+            lines = _at(text, lambda conn: install(conn, pgq_sql))
         except (OperatorError, UnavailableError) as error:
             failed, lines = True, [str(error)]
-        print("\n".join([f"{describe(text)}:", *(f"  {line}".rstrip() for line in lines), ""]))
+        _print_block(describe(text), lines)
     return 1 if failed else 0
 
 
@@ -136,21 +248,19 @@ def _at(text: str, action: Callable[[Connection], list[str]]) -> list[str]:
         database.close()
 
 
-def _action(config: str, command: str | None, arguments: Sequence[str]) -> Action:
-    """The command to run. Raises OperatorError unless its arguments are as many as it takes."""
-    known = ", ".join(sorted([*COMMANDS, "ticker"]))
+def _check_usage(config: str, command: str | None, arguments: Sequence[str]) -> None:
+    """Raise OperatorError unless it is a command, and its arguments are as many as it takes."""
+    known = ", ".join(sorted(USAGE))
     if command is None:
-        raise OperatorError(f"need a command: {known}")
-    if command == "ticker":
-        raise OperatorError("ticker takes no arguments")
-    if command not in COMMANDS:
-        raise OperatorError(f'no command "{command}"; there are: {known}')
-    words, action = COMMANDS[command]
+        raise OperatorError(f"need a command: {known}; remedy: pgqadm.py {config} COMMAND")
+    if command not in USAGE:
+        setting = f"; remedy: pgqadm.py {config} config QUEUE {command}" * ("=" in command)
+        raise OperatorError(f'no command "{command}"; there are: {known}{setting}')
+    words = USAGE[command]
     fewest = len(words.partition("[")[0].split())
     most = float("inf") if "..." in words else len(words.split())
     if not fewest <= len(arguments) <= most:
         raise OperatorError(f"usage: pgqadm.py {config} {command} {words}".rstrip())
-    return action
 
 
 def _config(conn: Connection, *words: str) -> list[str]:

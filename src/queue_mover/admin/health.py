@@ -1,10 +1,10 @@
 """What is wrong with queues and consumers: pure functions over what `status` has read."""
 
 from dataclasses import dataclass
-from enum import Enum
 
-from queue_mover.admin.status import Consumer, Queue, Status
-from queue_mover.admin.tables import duration, literal
+from queue_mover.admin.findings import Code, Finding, Place, Severity
+from queue_mover.admin.status import Consumer, Quarantine, Queue, Status
+from queue_mover.admin.tables import counted, duration, literal
 from queue_mover.server import TransactionIds
 
 TICKER_GRACE = 10.0
@@ -16,80 +16,84 @@ WAITING_GRACE = 30.0
 ROTATION_GRACE = 15 * 60.0
 """Seconds that a rotation may be late: maintenance runs every ten minutes at the rarest."""
 
-UNSEEN = 10 * 60.0
-"""Seconds after which a consumer that has work to do is missed."""
-
 START_TICKER = "start pgqd, or pgqadm.py CONFIG ticker"
 
 
-class Mark(Enum):
-    """The letter that marks a line of the status, by what is wrong there."""
-
-    TICKER = "T"
-    EPOCH = "E"
-    PAUSED = "P"
-    INSERTS = "I"
-    ROTATION = "R"
-    CONSUMER = "C"
-    POSITION = "X"
-
-
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong, and what to do about it."""
+class Patience:
+    """How long a consumer may leave ticks waiting; in seconds."""
 
-    text: str
-    remedy: str
+    trouble_after: float
+    allowance: float = 0.0
+    """How long it leaves them on purpose, which is added."""
 
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A finding with its place: a queue, or one of its consumers."""
-
-    mark: Mark
-    queue: str
-    consumer: str | None
-    """None: it concerns the queue itself."""
-    text: str
-    remedy: str
+    @property
+    def waiting(self) -> float:
+        """How long a tick may wait in all."""
+        return self.trouble_after + self.allowance
 
 
-def problems(status: Status) -> tuple[Problem, ...]:
-    """All that is wrong, queue by queue, consumers after their queue."""
-    found: list[Problem] = []
+def problems(status: Status, trouble_after: float) -> tuple[Finding, ...]:
+    """All that is wrong: the database, then queue by queue, consumers after their queue."""
+    found = [finding for finding in (_version(status),) if finding]
+    patience = Patience(trouble_after)
     for queue in status.queues:
         own = tuple(c for c in status.consumers if c.queue == queue.name)
         found += judge_queue(queue, own)
         for consumer in own:
-            found += judge_consumer(consumer, queue)
+            found += judge_consumer(consumer, patience)
+    found += [judge_quarantine(held) for held in status.quarantined or ()]
     return tuple(found)
 
 
-def judge_queue(queue: Queue, consumers: tuple[Consumer, ...]) -> list[Problem]:
+def judge_queue(queue: Queue, consumers: tuple[Consumer, ...]) -> list[Finding]:
     """What is wrong with a queue, given its consumers."""
-    verdicts = [
-        (Mark.PAUSED, _paused(queue)),
-        (Mark.EPOCH, _epoch(queue)),
-        (Mark.TICKER, _ticker(queue)),
-        (Mark.INSERTS, _inserts(queue)),
-        (Mark.ROTATION, _rotation(queue, consumers)),
-    ]
-    return [Problem(m, queue.name, None, f.text, f.remedy) for m, f in verdicts if f]
+    verdicts = (
+        _paused(queue),
+        _epoch(queue),
+        _ticker(queue),
+        _inserts(queue),
+        _rotation(queue, consumers),
+    )
+    return [finding for finding in verdicts if finding]
 
 
-def judge_consumer(consumer: Consumer, queue: Queue) -> list[Problem]:
-    """What is wrong with a consumer of this queue."""
-    verdicts = [
-        (Mark.CONSUMER, _unseen(consumer, queue)),
-        (Mark.POSITION, _position(consumer)),
-    ]
-    return [Problem(m, queue.name, consumer.name, f.text, f.remedy) for m, f in verdicts if f]
+def judge_consumer(consumer: Consumer, patience: Patience) -> list[Finding]:
+    """What is wrong with a consumer."""
+    return [finding for finding in (_late(consumer, patience), _position(consumer)) if finding]
+
+
+def judge_quarantine(held: Quarantine) -> Finding:
+    """Events that were kept aside: whoever reads the target queue lacks them."""
+    return Finding(
+        Code.QUARANTINE,
+        Place(consumer=held.consumer),
+        f"{counted(held.events, 'event')} in quarantine",
+        "SELECT * FROM queue_mover.quarantine WHERE consumer = "
+        f"{literal(held.consumer)}; pgq.insert_event what can be repaired, then DELETE the rows",
+        held.since,
+        Severity.WARNING,
+    )
+
+
+def _version(status: Status) -> Finding | None:
+    if status.pgq is not None:
+        return None
+    return Finding(
+        Code.VERSION,
+        Place(),
+        "pgq.version() returns NULL, so pgqd ignores this database",
+        "pgqadm.py CONFIG install",
+        severity=Severity.WARNING,
+    )
 
 
 def _paused(queue: Queue) -> Finding | None:
     if not queue.ticker_paused:
         return None
     return Finding(
+        Code.PAUSED,
+        Place(queue=queue.name),
         "ticker paused: consumers get nothing new",
         f"SELECT pgq.set_queue_config({literal(queue.name)}, 'ticker_paused', 'false')",
     )
@@ -97,7 +101,9 @@ def _paused(queue: Queue) -> Finding | None:
 
 def _epoch(queue: Queue) -> Finding | None:
     ids = TransactionIds(queue.txid, queue.tick_txid)
-    return Finding(ids.complaint, ids.remedy) if ids.behind else None
+    if not ids.behind:
+        return None
+    return Finding(Code.EPOCH, Place(queue=queue.name), ids.complaint, ids.remedy)
 
 
 def _ticker(queue: Queue) -> Finding | None:
@@ -106,8 +112,9 @@ def _ticker(queue: Queue) -> Finding | None:
         return None
     if queue.ticker_paused or queue.external_ticker:
         return None
+    place = Place(queue=queue.name)
     if queue.since_tick is None:
-        return Finding("never ticked", START_TICKER)
+        return Finding(Code.TICKER, place, "never ticked", START_TICKER)
     idle = max(queue.idle_period, queue.max_lag)
     new = queue.new_events or 0
     if new > 0 and queue.since_tick > queue.max_lag + max(2 * queue.max_lag, WAITING_GRACE):
@@ -117,13 +124,15 @@ def _ticker(queue: Queue) -> Finding | None:
     else:
         return None
     late = f"no tick for {duration(queue.since_tick)}{waiting}, one was due after {duration(due)}"
-    return Finding(late, START_TICKER)
+    return Finding(Code.TICKER, place, late, START_TICKER, queue.since_tick)
 
 
 def _inserts(queue: Queue) -> Finding | None:
     if not queue.inserts_disabled:
         return None
     return Finding(
+        Code.INSERTS,
+        Place(queue=queue.name),
         "inserts disabled",
         "UPDATE pgq.queue SET queue_disable_insert = false"
         f" WHERE queue_name = {literal(queue.name)}",
@@ -132,62 +141,70 @@ def _inserts(queue: Queue) -> Finding | None:
 
 def _rotation(queue: Queue, consumers: tuple[Consumer, ...]) -> Finding | None:
     """A queue that cannot rotate keeps every event, and grows until the disk is full."""
-    if queue.half_rotated:
-        if queue.since_rotation <= ROTATION_GRACE:
-            return None
-        return Finding(
-            f"rotation half done for {duration(queue.since_rotation)}: no maintenance",
-            START_TICKER,
-        )
-    late = queue.since_rotation - queue.rotation_period
+    late = queue.since_rotation - (0 if queue.half_rotated else queue.rotation_period)
     if late <= ROTATION_GRACE:
         return None
-    return _late_rotation(f"rotation late by {duration(late)}", queue, consumers)
+    if queue.half_rotated:
+        text, remedy = f"rotation half done for {duration(late)}: no maintenance", START_TICKER
+    else:
+        why, remedy = _late_rotation(queue, [c.name for c in consumers if c.holds])
+        text = f"rotation late by {duration(late)}{why}"
+    return Finding(Code.ROTATION, Place(queue=queue.name), text, remedy, late)
 
 
-def _late_rotation(late: str, queue: Queue, consumers: tuple[Consumer, ...]) -> Finding:
-    holders = [c.name for c in consumers if c.holds]
+def _late_rotation(queue: Queue, holders: list[str]) -> tuple[str, str]:
+    """Why a rotation is late, and the remedy. `holders`: consumers that hold it back."""
     if holders and queue.tick_holds:
         if queue.since_tick is None or queue.since_tick >= queue.since_rotation:
-            return Finding(f"{late}: there has been no tick since the one before", START_TICKER)
-        return Finding(
-            f"{late}, held back by a transaction that is older than the one before",
+            return ": there has been no tick since the one before", START_TICKER
+        return (
+            ", held back by a transaction that is older than the one before",
             "look for an old xact_start in pg_stat_activity, or prepared in pg_prepared_xacts",
         )
     if holders:
-        return Finding(
-            f"{late}, held back by {', '.join(holders)}",
-            "let it catch up, or unregister it",
-        )
-    return Finding(
-        f"{late}: no maintenance, or the table to be emptied is locked",
+        return f", held back by {', '.join(holders)}", "let it catch up, or unregister it"
+    return (
+        ": no maintenance, or the table to be emptied is locked",
         f"{START_TICKER}; look for pg_dump and the like in pg_stat_activity",
     )
 
 
-def _unseen(consumer: Consumer, queue: Queue) -> Finding | None:
-    """Silence is fine as long as there is nothing to do: a dead ticker silences everybody."""
-    if consumer.since_seen <= UNSEEN or not _has_work(consumer, queue):
+def _late(consumer: Consumer, patience: Patience) -> Finding | None:
+    """Silence is fine while no tick waits, and a dead ticker silences everybody."""
+    waiting = consumer.waiting
+    if waiting is None or consumer.lag is None or waiting <= patience.waiting:
         return None
-    waiting = f", {consumer.pending} events wait" if consumer.pending else ""
+    place = Place(queue=consumer.queue, consumer=consumer.name)
+    if consumer.since_seen > patience.trouble_after:
+        events = consumer.pending or 0
+        verb = "waits" if events == 1 else "wait"
+        return Finding(
+            Code.CONSUMER,
+            place,
+            f"not seen for {duration(consumer.since_seen)}"
+            + (f", {counted(events, 'event')} {verb}" if events else ""),
+            "start it, or unregister it if it is no longer needed",
+            consumer.since_seen,
+        )
+    if not consumer.pending:
+        return None
     return Finding(
-        f"not seen for {duration(consumer.since_seen)}{waiting}",
-        "start it, or unregister it where nobody needs it",
+        Code.LAG,
+        place,
+        f"lagging: {counted(consumer.pending, 'event')}, waiting for up to {duration(waiting)}",
+        "look for errors in its log, and at the load of whatever it writes to;"
+        " if it lags on purpose, raise trouble_after",
+        waiting,
     )
-
-
-def _has_work(consumer: Consumer, queue: Queue) -> bool:
-    if consumer.batch is not None:
-        return True
-    if consumer.last_tick is None or queue.last_tick is None:
-        return False
-    return consumer.last_tick < queue.last_tick
 
 
 def _position(consumer: Consumer) -> Finding | None:
     if consumer.last_tick is None or consumer.lag is not None:
         return None
     return Finding(
+        Code.POSITION,
+        Place(queue=consumer.queue, consumer=consumer.name),
         f"its position, tick {consumer.last_tick}, is gone, and the queue cannot rotate",
         "unregister it, and register it anew",
+        consumer.since_seen,
     )

@@ -6,13 +6,16 @@ from importlib import resources
 from pathlib import Path
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, sql
 
 from queue_mover.admin.guard import explained, primary
 from queue_mover.db import Connection, has_function, lock_key
-from queue_mover.errors import OperatorError
+from queue_mover.errors import NotReadyError, OperatorError
 
 PGQ_FILE = "pgq_pl_only.sql"
+PGQ_VERSION = "3.5"
+"""What a PgQ from that file calls itself; pgqd wants a 3."""
+
 ATTEMPTS = 5
 
 # Roles belong to the whole server, our lock to one database: an install into another one, at
@@ -29,15 +32,16 @@ _SOMEBODY_WAS_FASTER = (
 def install(conn: Connection, pgq_sql: Path | None = None) -> list[str]:
     """Install what is missing, all of it or nothing; one line for each part. Safe to repeat.
 
-    pgq_sql: upstream's `pgq_pl_only.sql`, for a server that has no `pgq` extension. Without it
-    the local PostgreSQL's contrib folders are searched.
+    pgq_sql: upstream's `pgq_pl_only.sql`, which then wins over the `pgq` extension: only a
+    superuser may create that one. Without it, where the server has no extension, the local
+    PostgreSQL's contrib folders are searched.
 
     Raises OperatorError when there is no PgQ to install, when something else has one of the
     schemas, or when a privilege is missing.
     """
     for attempts_left in reversed(range(ATTEMPTS)):
         try:
-            with explained(conn, "run install as a superuser"), conn.transaction():
+            with explained(conn, _needed(conn)), conn.transaction():
                 conn.execute("select pg_advisory_xact_lock(%s)", [lock_key("install")])
                 return [
                     _install_pgq(conn, pgq_sql),
@@ -50,17 +54,52 @@ def install(conn: Connection, pgq_sql: Path | None = None) -> list[str]:
     raise AssertionError("unreachable")
 
 
+def _needed(conn: Connection) -> str:
+    role = sql.Identifier(conn.info.user).as_string()
+    database = sql.Identifier(conn.info.dbname).as_string()
+    return (
+        f"ALTER ROLE {role} CREATEROLE; GRANT CREATE ON DATABASE {database} TO {role};"
+        " where PgQ is there already, run install as the role that owns it"
+    )
+
+
 def _install_pgq(conn: Connection, pgq_sql: Path | None) -> str:
     if has_function(conn, "pgq.create_queue(text)"):
-        return f"PgQ: is there already ({pgq_version(conn)})"
+        repaired = ", pgq.version() repaired" if _repair_version(conn) else ""
+        return f"PgQ: is there already ({pgq_version(conn)}){repaired}"
     if schema_exists(conn, "pgq"):
         raise _taken(conn, "pgq", "is not PgQ")
-    if _extension_available(conn):
-        conn.execute("create extension pgq")
-        return f"PgQ: installed as extension ({pgq_version(conn)})"
+    if pgq_sql is None and _extension_available(conn):
+        return _create_extension(conn)
     path = find_pgq_sql(pgq_sql, conn.info.server_version // 10000)
     run_pgq_sql(conn, path)
+    _repair_version(conn)
     return f"PgQ: installed from {path}"
+
+
+def _create_extension(conn: Connection) -> str:
+    try:
+        conn.execute("create extension pgq")
+    except errors.InsufficientPrivilege as error:
+        raise NotReadyError(
+            f'database "{conn.info.dbname}": {primary(error)}; remedy: run install as a superuser,'
+            f" or set pgq_sql to the path of a {PGQ_FILE}, for which CREATEROLE is enough"
+        ) from error
+    return f"PgQ: installed as extension ({pgq_version(conn)})"
+
+
+def _repair_version(conn: Connection) -> bool:
+    """Make pgq.version() return a version, which pgqd asks for. Returns whether it had none.
+
+    The function of upstream's file looks for an extension, of which there is none.
+    """
+    if pgq_version(conn) is not None:
+        return False
+    conn.execute(
+        "create or replace function pgq.version() returns text language sql immutable"
+        f" as $$ select '{PGQ_VERSION}'::text $$"
+    )
+    return True
 
 
 def _extension_available(conn: Connection) -> bool:
@@ -160,7 +199,7 @@ def schema_exists(conn: Connection, name: str) -> bool:
     return row == (True,)
 
 
-def pgq_version(conn: Connection) -> str:
-    """The version of PgQ, for people; it knows none when it came from an SQL file."""
+def pgq_version(conn: Connection) -> str | None:
+    """The version that PgQ tells; None: it tells none, having come from an SQL file."""
     row = conn.execute("select pgq.version()").fetchone()
-    return str(row[0]) if row and row[0] else "from an SQL file"
+    return str(row[0]) if row and row[0] else None

@@ -1,26 +1,26 @@
-"""`pgqadm status --movers`: one table about all sources of a mover's config."""
+"""`pgqadm status --movers`: what both sides know about each source of a mover's config."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from queue_mover.admin.health import Mark, Problem, judge_queue
-from queue_mover.admin.status import Queue, read_queues
-from queue_mover.admin.tables import columns, counted, duration, number
+from queue_mover.admin.status import (
+    Consumer,
+    Queue,
+    read_consumers,
+    read_quarantine,
+    read_queues,
+)
 from queue_mover.config.settings import MoverSettings
-from queue_mover.db import Database
-from queue_mover.errors import QueueMoverError
+from queue_mover.db import Connection, Database, has_function
+from queue_mover.errors import NotReadyError, QueueMoverError
 
 AT_ONCE = 16
 """Sources asked at the same time: one that does not answer must not keep the others waiting."""
 
-HEADER = ("", "Source", "Queue", "Consumer", "Lag", "LastSeen", "Pending", "New", "Tick", "Target")
-
-WITHOUT_TICKS = (Mark.PAUSED, Mark.EPOCH, Mark.TICKER)
-
-BEHIND = 600.0
-"""A lag that is marked while events wait, in seconds."""
+LOOKS = 5
+"""How often to look at a source that moves between the look at it and the one at its target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +28,43 @@ class Standing:
     """How far one source has been moved."""
 
     mover: MoverSettings
-    lag: float | None = None
-    """Age of the last tick finished, in seconds."""
-    last_seen: float | None = None
-    """Seconds since the mover was seen."""
-    pending: int | None = None
-    """Events that have a tick."""
-    new: int | None = None
-    """Events inserted since the last tick, which no mover can see."""
-    tick: int | None = None
-    """The last tick finished on the source."""
+    queue: Queue | None = None
+    """None: there is none, or `unread` says why nobody knows."""
+    consumer: Consumer | None = None
+    """None: it is not registered, or not known."""
+    keep_lag: float = 0.0
+    """The mover's pgq_keep_lag, in seconds."""
+    min_interval: float = 0.0
+    """The mover's pgq_batch_collect_interval, in seconds; 0: not set."""
     position: int | None = None
-    """The last tick that the target has."""
-    trouble: str = ""
-    """Why something could not be read."""
-    unticked: tuple[Problem, ...] = ()
-    """Why the source queue gets no ticks."""
+    """The last tick that the target has; None: it has none, or `unread`."""
+    quarantined: int | None = None
+    """Events of this consumer in quarantine; None: `unread`, or not to be seen by this role."""
+    quarantined_since: float | None = None
+    """The age of the oldest of them, in seconds."""
+    moving: bool = False
+    """It moved while it was looked at: the two sides need not fit."""
+    unread: str = ""
+    """Why a side could not be looked at; the source is looked at first."""
+
+    @property
+    def name(self) -> str:
+        """The source's section, or the job where the file has none."""
+        return self.mover.source or self.mover.process.job_name
+
+    @property
+    def fits(self) -> bool:
+        """Whether the target's tick is an end of what the source gives next."""
+        if self.consumer is None or self.position is None:
+            return True
+        ends = {self.consumer.last_tick}
+        if self.consumer.batch is not None:
+            ends.add(self.consumer.batch_end)
+        return self.position in ends
 
 
 def gather(movers: Sequence[MoverSettings]) -> list[Standing]:
-    """Look at every source and its position. A source in trouble is told, not raised."""
+    """Look at every source and its position. What cannot be looked at is told, not raised."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(_standing, movers))
 
@@ -55,97 +72,67 @@ def gather(movers: Sequence[MoverSettings]) -> list[Standing]:
 def _standing(mover: MoverSettings) -> Standing:
     standing = Standing(mover)
     try:
-        standing = _on_source(mover)
-        return standing if standing.trouble else replace(standing, position=_on_target(mover))
+        with _session("source", mover.src_db) as src:
+            standing = _on_source(src, mover)
+            with _session("target", mover.dst_db) as dst:
+                return _on_both(src, dst, standing)
     except QueueMoverError as error:
-        return replace(standing, trouble=str(error))
+        return replace(standing, unread=str(error))
 
 
-def _on_source(mover: MoverSettings) -> Standing:
-    route = mover.route
-    with (
-        closing(Database("source", mover.src_db, "pgqadm")) as source,
-        source.session() as connection,
-    ):
-        queues = read_queues(connection, route.queue)
-        row = connection.execute(
-            "select extract(epoch from lag)::float8, extract(epoch from last_seen)::float8,"
-            " pending_events, last_tick from pgq.get_consumer_info(%s, %s)",
-            [route.queue, route.consumer],
-        ).fetchone()
-    if not queues:
-        return Standing(mover, trouble=f'there is no queue "{route.queue}"')
-    (queue,) = queues
-    standing = Standing(mover, new=queue.new_events, unticked=without_ticks(queue))
-    if row is None:
-        return replace(standing, trouble=f'consumer "{route.consumer}" is not registered')
-    lag, last_seen, pending, tick = row
-    return replace(standing, lag=lag, last_seen=last_seen, pending=pending, tick=tick)
+@contextmanager
+def _session(side: str, text: str) -> Iterator[Connection]:
+    database = Database(side, text, "pgqadm")
+    try:
+        with database.session() as connection:
+            yield connection
+    finally:
+        database.close()
 
 
-def _on_target(mover: MoverSettings) -> int | None:
-    with (
-        closing(Database("target", mover.dst_db, "pgqadm")) as target,
-        target.session() as connection,
-    ):
-        found = connection.execute("select pgq_ext.get_last_tick(%s)", [mover.route.consumer])
-        row = found.fetchone()
-    return row[0] if row else None
+def _on_source(src: Connection, mover: MoverSettings) -> Standing:
+    _require(src, "pgq.next_batch(text, text)", "source database: PgQ")
+    queues = read_queues(src, mover.route.queue)
+    limits = mover.limits
+    row = src.execute(
+        "select coalesce(extract(epoch from nullif(%s, '')::interval)::float8, 0),"
+        " coalesce(extract(epoch from nullif(%s, '')::interval)::float8, 0)",
+        [limits.keep_lag, limits.min_interval],
+    ).fetchone()
+    assert row is not None
+    return Standing(mover, queues[0] if queues else None, _consumer(src, mover), *row)
 
 
-def without_ticks(queue: Queue) -> tuple[Problem, ...]:
-    """What keeps a mover from getting what is in the queue, by the rules of `status`."""
-    return tuple(p for p in judge_queue(queue, ()) if p.mark in WITHOUT_TICKS)
+def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
+    found = read_consumers(src, mover.route.queue, mover.route.consumer)
+    return found[0] if found else None
 
 
-def lines(standings: Sequence[Standing]) -> list[str]:
-    """The table, and a line about each thing that is wrong with a source."""
-    rows: list[Sequence[str]] = [HEADER]
-    for standing in standings:
-        route = standing.mover.route
-        rows.append(
-            (
-                _marks(standing),
-                _name(standing),
-                route.queue,
-                route.consumer,
-                duration(standing.lag),
-                duration(standing.last_seen),
-                number(standing.pending),
-                number(standing.new),
-                _tick(standing.tick),
-                _tick(standing.position),
-            )
-        )
-    table = columns(rows, "<<<<>>>>>>")
-    troubles = [line for standing in standings for line in _troubles(standing)]
-    waiting = sum((s.pending or 0) + (s.new or 0) for s in standings)
-    in_trouble = sum(bool(s.trouble or s.unticked) for s in standings)
-    summary = (
-        f"{counted(len(standings), 'source')}, {counted(waiting, 'event')} waiting,"
-        f" {in_trouble} in trouble."
+def _on_both(src: Connection, dst: Connection, standing: Standing) -> Standing:
+    _require(dst, "pgq_ext.get_last_tick(text)", "target database: pgq_ext")
+    mover = standing.mover
+    held = read_quarantine(dst, mover.route.consumer)
+    standing = replace(
+        standing,
+        quarantined=None if held is None else sum(each.events for each in held),
+        quarantined_since=held[0].since if held else None,
     )
-    return [table[0], "-" * max(map(len, table)), *table[1:], "", *troubles, summary]
+    for _ in range(LOOKS):
+        row = dst.execute("select pgq_ext.get_last_tick(%s)", [mover.route.consumer]).fetchone()
+        standing = replace(standing, position=row[0] if row else None)
+        if standing.fits:
+            return standing
+        again = _consumer(src, mover)
+        if _place(again) == _place(standing.consumer):
+            return standing
+        standing = replace(standing, consumer=again)
+    return replace(standing, moving=True)
 
 
-def _marks(standing: Standing) -> str:
-    behind = bool(standing.pending) and (standing.lag or 0) > BEHIND
-    unticked = "".join(problem.mark.value for problem in standing.unticked)
-    return ("!" if standing.trouble else "") + unticked + ("L" if behind else "")
+def _place(consumer: Consumer | None) -> tuple[int | None, int | None] | None:
+    return (consumer.last_tick, consumer.batch) if consumer else None
 
 
-def _troubles(standing: Standing) -> list[str]:
-    name = _name(standing)
-    told = [f"  !  {name}: {standing.trouble}"] if standing.trouble else []
-    return told + [
-        f"  {problem.mark.value}  {name}: {problem.text}; remedy: {problem.remedy}"
-        for problem in standing.unticked
-    ]
-
-
-def _name(standing: Standing) -> str:
-    return standing.mover.source or standing.mover.process.job_name
-
-
-def _tick(tick: int | None) -> str:
-    return "-" if tick is None else str(tick)
+def _require(connection: Connection, function: str, part: str) -> None:
+    if not has_function(connection, function):
+        raise NotReadyError(f"{part} is not installed; remedy: pgqadm.py CONFIG install")

@@ -21,9 +21,10 @@ VARIABLES = {
 """The variables that can be changed, and their types."""
 
 EXAMPLES = {
-    "interval": 'an interval such as "3 seconds" or 00:01:00',
-    "integer": "a whole number such as 500",
+    "interval": ("an interval of 0 or more", '"3 seconds"'),
+    "integer": ("a whole number from 0 to 2147483647", "500"),
 }
+"""By type, what a value has to be, and one to type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def change(conn: Connection, queue: str, assignments: Sequence[str]) -> list[Cha
     with explained(conn, grant(conn, "pgq_admin")), conn.transaction():
         (before,) = show(conn, queue)
         for variable, value in wanted.items():
-            _check(conn, variable, value)
+            _check(conn, queue, variable, value)
             conn.execute(
                 "select pgq.set_queue_config(%s, %s, %s)",
                 [queue, variable.removeprefix(PREFIX), value],
@@ -83,7 +84,10 @@ def parse(assignments: Sequence[str]) -> dict[str, str]:
         name, equals, value = assignment.partition("=")
         name = name.strip()
         if not equals:
-            raise OperatorError(f'"{assignment}" is not of the form VAR=VALUE')
+            raise OperatorError(
+                f'"{assignment}" is not of the form VAR=VALUE;'
+                " remedy: pgqadm.py CONFIG config QUEUE ticker_max_lag=3s"
+            )
         variable = name if name.startswith(PREFIX) else PREFIX + name
         if variable not in VARIABLES:
             raise OperatorError(f'no variable "{name}"; allowed: {", ".join(VARIABLES)}')
@@ -91,7 +95,7 @@ def parse(assignments: Sequence[str]) -> dict[str, str]:
     return wanted
 
 
-def _check(conn: Connection, variable: str, value: str) -> None:
+def _check(conn: Connection, queue: str, variable: str, value: str) -> None:
     """Raise OperatorError for what PgQ would choke on, now or, being negative, later."""
     kind = VARIABLES[variable]
     statement = sql.SQL("select %s::{kind} >= '0'::{kind}").format(kind=sql.SQL(kind))
@@ -100,7 +104,12 @@ def _check(conn: Connection, variable: str, value: str) -> None:
     except psycopg.DataError:
         row = None
     if row != (True,):
-        raise OperatorError(f'{variable}: "{value}" does not do; write {EXAMPLES[kind]}')
+        wanted, example = EXAMPLES[kind]
+        name = variable.removeprefix(PREFIX)
+        raise OperatorError(
+            f'{variable}: "{value}" is not {wanted};'
+            f" remedy: pgqadm.py CONFIG config {queue} {name}={example}"
+        )
 
 
 def config_lines(configs: Sequence[QueueConfig]) -> list[str]:

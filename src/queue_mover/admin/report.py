@@ -2,25 +2,48 @@
 
 from collections.abc import Sequence
 
-from queue_mover.admin.health import Problem, problems
-from queue_mover.admin.status import Consumer, Queue, Status
+from queue_mover.admin.findings import MARKS, REMEDY, Code, Finding, Place, marks
+from queue_mover.admin.overview import DatabaseView
+from queue_mover.admin.status import Consumer, Quarantine, Queue, Status
 from queue_mover.admin.tables import columns, duration, number
 
 QUEUE_HEADER = ("", "Queue", "Rotation", "Ticker", "TLag", "EPS", "New")
 CONSUMER_HEADER = ("", "Consumer", "Lag", "LastSeen", "Pending", "Tick")
+VERSIONLESS = "of unknown version"
+QUARANTINE_HEADER = ("", "Quarantined from", "Events", "Oldest")
 
 
-def status_lines(status: Status) -> list[str]:
-    """The whole report: versions, queues, consumers, and what is wrong with them."""
-    found = problems(status)
+def view_lines(view: DatabaseView) -> list[str]:
+    """The report about a database, or why there is none."""
+    if view.status is None:
+        return [failure(view.findings)]
+    return status_lines(view.status, view.findings)
+
+
+def failure(found: Sequence[Finding]) -> str:
+    """In one line, why something could not be looked at."""
+    return "; ".join(f"{finding.text}{REMEDY}{finding.remedy}" for finding in found)
+
+
+def status_lines(status: Status, found: Sequence[Finding]) -> list[str]:
+    """The whole report: versions, queues, consumers, and what was found wrong with them."""
     lines = [_title(status), ""]
-    if not status.queues:
-        return [*lines, "No queues."]
-    lines += _ruled(columns(_queue_rows(status.queues, found), "<<<<>>>"))
-    lines.append("")
-    lines += _ruled(columns(_consumer_rows(status, found), "<<>>>>"))
-    lines.append("")
-    return lines + _problem_lines(found)
+    if status.queues:
+        lines += [*ruled(columns(_queue_rows(status.queues, found), "<<<<>>>")), ""]
+        lines += [*ruled(columns(_consumer_rows(status, found), "<<>>>>")), ""]
+    else:
+        lines += ["No queues.", ""]
+    if status.quarantined is None:
+        lines += ["Quarantined events are not shown; remedy: GRANT pgq_admin TO this role", ""]
+    elif status.quarantined:
+        rows = [QUARANTINE_HEADER, *map(_quarantine_row, status.quarantined)]
+        lines += [*ruled(columns(rows, "<<>>")), ""]
+    return lines + _finding_lines(found)
+
+
+def ruled(lines: list[str]) -> list[str]:
+    """The header set off by a line as long as the table is wide."""
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
 def _title(status: Status) -> str:
@@ -28,26 +51,26 @@ def _title(status: Status) -> str:
     ext = f"pgq_ext {status.pgq_ext}" if status.pgq_ext else "no pgq_ext"
     return (
         f'Database "{status.database}"{standby}:'
-        f" PostgreSQL {status.postgresql}, PgQ {status.pgq}, {ext}"
+        f" PostgreSQL {status.postgresql}, PgQ {status.pgq or VERSIONLESS}, {ext}"
     )
 
 
-def _ruled(lines: list[str]) -> list[str]:
-    """The header set off by a line as long as the table is wide."""
-    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
+def _marks(found: Sequence[Finding], queue: str, consumer: str = "") -> str:
+    return marks([f for f in found if (f.place.queue, f.place.consumer) == (queue, consumer)])
 
 
-def _marks(found: Sequence[Problem], queue: str, consumer: str | None) -> str:
-    return "".join(p.mark.value for p in found if p.queue == queue and p.consumer == consumer)
+def _quarantine_row(held: Quarantine) -> tuple[str, ...]:
+    mark = MARKS[Code.QUARANTINE]
+    return (mark, held.consumer, number(held.events), duration(held.since))
 
 
-def _queue_rows(queues: Sequence[Queue], found: Sequence[Problem]) -> list[Sequence[str]]:
+def _queue_rows(queues: Sequence[Queue], found: Sequence[Finding]) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = [QUEUE_HEADER]
     for queue in queues:
         rotation = f"{queue.current_table + 1}/{queue.tables} {duration(queue.rotation_period)}"
         rows.append(
             (
-                _marks(found, queue.name, None),
+                _marks(found, queue.name),
                 queue.name,
                 rotation,
                 _ticker(queue),
@@ -66,7 +89,7 @@ def _ticker(queue: Queue) -> str:
     return f"{queue.max_count}/{lag}/{idle}"
 
 
-def _consumer_rows(status: Status, found: Sequence[Problem]) -> list[Sequence[str]]:
+def _consumer_rows(status: Status, found: Sequence[Finding]) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = [CONSUMER_HEADER]
     for queue in status.queues:
         rows.append(("", f"{queue.name}:"))
@@ -88,12 +111,16 @@ def _consumer_row(consumer: Consumer, marks: str) -> tuple[str, ...]:
     )
 
 
-def _problem_lines(found: Sequence[Problem]) -> list[str]:
+def _finding_lines(found: Sequence[Finding]) -> list[str]:
     if not found:
-        return ["Nothing is wrong."]
-    lines = ["What is wrong:"]
-    for problem in found:
-        where = f"{problem.queue}/{problem.consumer}" if problem.consumer else problem.queue
-        lines.append(f"  {problem.mark.value}  {where}: {problem.text}")
-        lines.append(f"       remedy: {problem.remedy}")
+        return ["No problems found."]
+    lines = ["Problems:"]
+    for finding in found:
+        lines.append(f"  {finding.mark}  {_where(finding.place)}{finding.text}")
+        lines.append(f"       remedy: {finding.remedy}")
     return lines
+
+
+def _where(place: Place) -> str:
+    words = "/".join(word for word in (place.queue, place.consumer) if word)
+    return f"{words}: " if words else ""

@@ -56,10 +56,24 @@ class Consumer:
     last_tick: int | None
     batch: int | None
     """Its active batch."""
+    batch_end: int | None
+    """The tick that its active batch ends with."""
     pending: int | None
     """Events between its position and the newest tick."""
+    waiting: float | None
+    """The age of the first tick after its position; None: no tick waits, or a subconsumer."""
     holds: bool
     """It may still need the table that the next rotation would empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Events of a consumer that this database, the target, could not take."""
+
+    consumer: str
+    events: int
+    since: float
+    """The age of the oldest, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +83,14 @@ class Status:
     database: str
     postgresql: str
     is_standby: bool
-    pgq: str
+    pgq: str | None
+    """What pgq.version() says; None: nothing, and pgqd ignores the database."""
     pgq_ext: str | None
     """The version of pgq_ext; None: not there."""
     queues: tuple[Queue, ...]
     consumers: tuple[Consumer, ...]
+    quarantined: tuple[Quarantine, ...] | None
+    """By consumer; None: there are none to be seen without the role pgq_admin."""
 
 
 _QUEUES: LiteralString = f"""
@@ -109,12 +126,19 @@ select c.queue_name as queue,
        extract(epoch from c.last_seen)::float8 as since_seen,
        c.last_tick,
        c.current_batch as batch,
+       c.next_tick as batch_end,
        c.pending_events as pending,
+       extract(epoch from now() - next.tick_time)::float8 as waiting,
        coalesce(txid_snapshot_xmin(t.tick_snapshot) <= q.queue_switch_step2, false) as holds
   from pgq.get_consumer_info() c
   join pgq.queue q on q.queue_name = c.queue_name
   left join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = c.last_tick
- where %(queue)s::text is null or q.queue_name = %(queue)s
+  left join lateral (
+       select n.tick_time from pgq.tick n
+        where n.tick_queue = q.queue_id and n.tick_id > c.last_tick
+        order by n.tick_queue, n.tick_id limit 1) next on true
+ where (%(queue)s::text is null or q.queue_name = %(queue)s)
+   and (%(consumer)s::text is null or c.consumer_name = %(consumer)s)
  order by c.queue_name, c.consumer_name
 """
 
@@ -124,14 +148,12 @@ def gather(conn: Connection, queue: str | None = None) -> Status:
 
     Raises OperatorError when it has no PgQ, or no such queue.
     """
-    arguments = {"queue": queue}
     with explained(conn, grant(conn, "pgq_reader")), conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
         queues = read_queues(conn, queue)
         if queue is not None and not queues:
             check_exists(conn, queue)
-        with conn.cursor(row_factory=class_row(Consumer)) as cursor:
-            consumers = tuple(cursor.execute(_CONSUMERS, arguments))
+        consumers = read_consumers(conn, queue)
         row = conn.execute(
             "select current_setting('server_version'), pg_is_in_recovery()"
         ).fetchone()
@@ -145,6 +167,7 @@ def gather(conn: Connection, queue: str | None = None) -> Status:
             pgq_ext=_pgq_ext_version(conn),
             queues=queues,
             consumers=consumers,
+            quarantined=read_quarantine(conn),
         )
 
 
@@ -152,6 +175,44 @@ def read_queues(conn: Connection, queue: str | None = None) -> tuple[Queue, ...]
     """All queues, or one of them; none when there is no such queue."""
     with conn.cursor(row_factory=class_row(Queue)) as cursor:
         return tuple(cursor.execute(_QUEUES, {"queue": queue}))
+
+
+def read_consumers(
+    conn: Connection, queue: str | None = None, consumer: str | None = None
+) -> tuple[Consumer, ...]:
+    """All consumers, or those of a queue, or of a name; none when there is no such."""
+    with conn.cursor(row_factory=class_row(Consumer)) as cursor:
+        return tuple(cursor.execute(_CONSUMERS, {"queue": queue, "consumer": consumer}))
+
+
+def read_quarantine(conn: Connection, consumer: str | None = None) -> tuple[Quarantine, ...] | None:
+    """Events in quarantine by consumer, or of one; None when the role may not see them."""
+    table = "queue_mover.quarantine"
+    row = conn.execute(
+        """
+        select c.oid is null, has_table_privilege(c.oid, 'select')
+          from (values (to_regclass(%s)::oid)) as c (oid)
+        """,
+        [table],
+    ).fetchone()
+    assert row is not None
+    is_absent, is_allowed = row
+    if is_absent:
+        return ()
+    if not is_allowed:
+        return None
+    with conn.cursor(row_factory=class_row(Quarantine)) as cursor:
+        cursor.execute(
+            """
+            select consumer, count(*) as events,
+                   extract(epoch from now() - min(arrived))::float8 as since
+              from queue_mover.quarantine
+             where %(consumer)s::text is null or consumer = %(consumer)s
+             group by consumer order by consumer
+            """,
+            {"consumer": consumer},
+        )
+        return tuple(cursor)
 
 
 def _pgq_ext_version(conn: Connection) -> str | None:

@@ -1,6 +1,7 @@
 """An ini file as text: syntax, interpolation, what older parsers accepted. No meaning yet."""
 
 import configparser
+import difflib
 import os
 import re
 import socket
@@ -90,16 +91,33 @@ class IniFile:
         """The value of a key, None where it is not set. Raises ConfigError."""
         try:
             return self.parser.get(section, key, fallback=None)
-        except configparser.InterpolationError:
+        except configparser.InterpolationError as error:
             # The parser's own message quotes the value: perhaps a password.
-            reference = "%(name)s" if self.sign == "%" else "${name}"
-            told = f"and {reference} refers to a key of this section"
-            if "source" in _references(self.parser.get(section, key, raw=True)):
-                told = "and the name of a source is known in [source:NAME] sections only"
+            is_missing = isinstance(error, configparser.InterpolationMissingOptionError)
             raise ConfigError(
-                f"{self.place(section)}: {key}: cannot be interpolated; a literal {self.sign} is"
-                f" written {self.sign * 2}, {told}"
+                f"{self.place(section)}: {key}: {self._uninterpolated(section, key, is_missing)}"
             ) from None
+
+    def _uninterpolated(self, section: str, key: str, is_missing: bool) -> str:
+        """Why a value cannot be interpolated, and the remedy; quotes nothing of it."""
+        referred = _references(self.parser.get(section, key, raw=True))
+        reference = "%(name)s" if self.sign == "%" else "${name}"
+        literal = f"write {self.sign * 2} for a literal {self.sign}"
+        known = list(self.parser[section])
+        unknown = referred.difference(known)
+        if is_missing and "source" in unknown:
+            return (
+                "cannot be interpolated: the name of a source is known in [source:NAME] sections"
+                " only; remedy: move it there"
+            )
+        if not is_missing:
+            return f"cannot be interpolated; remedy: {literal}; a reference looks like {reference}"
+        close = [word for name in unknown for word in difflib.get_close_matches(name, known, 1)]
+        hint = f" (did you mean {reference.replace('name', close[0])}?)" if close else ""
+        return (
+            f"cannot be interpolated: it refers to a key, as in {reference}, that is not set"
+            f"{hint}; remedy: add a line name = VALUE to [{section}], or {literal}"
+        )
 
     def place(self, section: str) -> str:
         """The file, and the section unless it is the main one, for messages."""
@@ -120,9 +138,11 @@ def read(
     sections: Iterable[str],
     overrides: Mapping[str, str],
     twins: Mapping[str, str] | None = None,
+    elsewhere: Mapping[str, str] | None = None,
 ) -> IniFile:
     """Read a file. `sections` are the names its main section may have, in order of preference;
-    `overrides` replace values; `twins` are other spellings of keys.
+    `overrides` replace values; `twins` are other spellings of keys; `elsewhere`, by the main
+    section of another program's file, says what to do with such a file, {path}.
 
     Raises ConfigError in one line, naming the file.
     """
@@ -132,7 +152,9 @@ def read(
     names = list(sections)
     main = next((name for name in names if raw.has_section(name)), None)
     if main is None:
-        raise ConfigError(f"{path}: no section [{names[0]}]")
+        hints = (text for section, text in (elsewhere or {}).items() if raw.has_section(section))
+        hint = next((f"; {text.format(path=path)}" for text in hints), "")
+        raise ConfigError(f"{path}: no section [{names[0]}]{hint}")
     version = overrides.get("config_format") or raw.get(main, "config_format", fallback="1")
     if version not in _INTERPOLATION:
         raise ConfigError(f"{path}: config_format: 1 or 2, not {version!r}")

@@ -261,19 +261,31 @@ _ADMIN = Group(
     ),
 )
 
-MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _process("1.0"), _LOG, _MANY, _SYNTAX)
+_STATUS = Group(
+    "What status says",
+    (
+        Parameter(
+            "trouble_after",
+            kinds.SECONDS,
+            "300",
+            "events that have waited longer than this count as trouble in pgqadm status",
+        ),
+    ),
+)
+
+MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _process("1.0"), _LOG, _MANY, _STATUS, _SYNTAX)
 """Section [queue_mover3], or [queue_mover]."""
 
 SERVICE: tuple[Group, ...] = (_process("1.0"), _LOG, _MANY, _SYNTAX)
 """What does not differ from source to source."""
 
-SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _process("1.0"))
+SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _process("1.0"), _STATUS)
 """What a section [source:NAME] may set."""
 
 CATALOGUE: tuple[Group, ...] = (_CATALOGUE,)
 """Section [sources]."""
 
-ADMIN: tuple[Group, ...] = (_ADMIN, _process("0.1"), _LOG, _SYNTAX)
+ADMIN: tuple[Group, ...] = (_ADMIN, _process("0.1"), _LOG, _STATUS, _SYNTAX)
 """Section [pgqadm]."""
 
 TWINS = {

@@ -15,6 +15,17 @@ from queue_mover.model import BatchLimits, Policy, Route
 SECTIONS = ("queue_mover3", "queue_mover")
 """Of which one configures the mover, in order of preference."""
 
+_MOVERS_FILE = dict.fromkeys(
+    SECTIONS,
+    "it is a mover's file; remedy: pgqadm.py status --movers {path} (or install --movers);"
+    " pgqadm.py --ini prints a file for the other commands",
+)
+_PGQADMS_FILE = {
+    "pgqadm": "it is pgqadm's file; remedy: pgqadm.py {path} COMMAND;"
+    " queue_mover3 --ini prints a file for a mover",
+}
+"""What to do with a file of the other command, by a section that tells it."""
+
 T = TypeVar("T", "ProcessSettings", "LogSettings")
 
 
@@ -72,6 +83,8 @@ class MoverSettings:
     limits: BatchLimits
     policy: Policy
     process: ProcessSettings
+    trouble_after: float
+    """Seconds that events may wait before `pgqadm status --movers` calls it trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +110,15 @@ class AdminSettings:
     maint_delay: float
     retry_delay: float
     pgq_sql: Path | None
+    trouble_after: float
+    """Seconds that events may wait before `pgqadm status` calls it trouble."""
     warnings: tuple[str, ...]
 
 
 def load_process(path: Path, overrides: Mapping[str, str]) -> tuple[ProcessSettings, LogSettings]:
     """Of a queue_mover3 file, only what it takes to signal its process: no source is looked for,
     and no database asked. Raises ConfigError."""
-    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS)
+    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, elsewhere=_PGQADMS_FILE)
     values = _values(ini, ini.main, parameters.SERVICE)
     return _pick(ProcessSettings, values), _pick(LogSettings, values)
 
@@ -114,7 +129,7 @@ def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] =
     Raises ConfigError, one line for the first thing wrong; UnavailableError when the
     database that lists the sources cannot be reached.
     """
-    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS)
+    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, elsewhere=_PGQADMS_FILE)
     values = _values(ini, ini.main, parameters.SERVICE)
     catalogue = None
     if ini.has_section(sources.CATALOGUE):
@@ -170,6 +185,7 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
             insert=values["write_with"] == "insert_event",
         ),
         process=_pick(ProcessSettings, values),
+        trouble_after=values["trouble_after"],
     )
 
 
@@ -208,7 +224,7 @@ def _require_own_events(ini: IniFile, movers: Sequence[MoverSettings]) -> None:
 
 def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
     """Read a pgqadm file. Raises ConfigError, one line for the first thing wrong."""
-    ini = inifile.read(path, ("pgqadm",), overrides)
+    ini = inifile.read(path, ("pgqadm",), overrides, elsewhere=_MOVERS_FILE)
     values = _values(ini, ini.main, parameters.ADMIN)
     return AdminSettings(
         _pick(ProcessSettings, values),
@@ -217,12 +233,26 @@ def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
         values["maint_delay"],
         values["retry_delay"],
         values["pgq_sql"],
+        values["trouble_after"],
         (
             *ini.warnings,
             *notes.exposed([path], [values["db"]]),
             *notes.unknown(ini, ini.main, parameters.ADMIN).values(),
         ),
     )
+
+
+def override(groups: tuple[Group, ...], name: str, overrides: Mapping[str, str]) -> Any:
+    """A value where there is no file: from the command line, else the default.
+
+    Raises ConfigError.
+    """
+    (parameter,) = (p for group in groups for p in group.parameters if p.name == name)
+    text = overrides.get(name) or parameter.default or ""
+    try:
+        return parameter.kind.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"--set {name}: {text!r} is {error}") from None
 
 
 def _values(

@@ -1,0 +1,108 @@
+"""What `status` finds: one type for a database, its queues and consumers, and a mover's sources."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+REMEDY = "; remedy: "
+"""What stands between an error and what to do about it."""
+
+
+class Severity(Enum):
+    """How bad it is; the values are part of the JSON shape."""
+
+    PROBLEM = "problem"
+    """Events do not move, or soon will not."""
+    WARNING = "warning"
+    """Events move; somebody has to do something all the same."""
+    UNKNOWN = "unknown"
+    """Could not be looked at."""
+
+
+class Code(Enum):
+    """What is wrong; the values are part of the JSON shape."""
+
+    TICKER = "ticker"
+    EPOCH = "transaction_ids_behind"
+    PAUSED = "ticker_paused"
+    INSERTS = "inserts_disabled"
+    ROTATION = "rotation"
+    CONSUMER = "consumer_not_seen"
+    LAG = "consumer_lagging"
+    POSITION = "position_gone"
+    VERSION = "pgq_version"
+    QUARANTINE = "quarantine"
+    QUEUE = "queue_missing"
+    UNREGISTERED = "consumer_not_registered"
+    UNPLACED = "target_position_missing"
+    MISFIT = "ticks_do_not_fit"
+    UNREADABLE = "unreadable"
+
+
+MARKS = {
+    Code.TICKER: "T",
+    Code.EPOCH: "E",
+    Code.PAUSED: "P",
+    Code.INSERTS: "I",
+    Code.ROTATION: "R",
+    Code.CONSUMER: "C",
+    Code.LAG: "L",
+    Code.POSITION: "X",
+    Code.VERSION: "V",
+    Code.QUARANTINE: "Q",
+    Code.QUEUE: "!",
+    Code.UNREGISTERED: "!",
+    Code.UNPLACED: "N",
+    Code.MISFIT: "X",
+    Code.UNREADABLE: "?",
+}
+"""The letter that marks a line of a table, by what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is wrong; empty: not said, or everywhere."""
+
+    database: str = ""
+    source: str = ""
+    """Of a mover: its section, or the job where the file has none."""
+    queue: str = ""
+    consumer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, where, since when, and what to do about it."""
+
+    code: Code
+    place: Place
+    text: str
+    remedy: str
+    since: float | None = None
+    """For how long, in seconds; None: not known."""
+    severity: Severity = Severity.PROBLEM
+
+    @property
+    def mark(self) -> str:
+        """The letter in front of a table's line."""
+        return MARKS[self.code]
+
+
+def unreadable(
+    error: str, place: Place, otherwise: str = "check the server and the connect string"
+) -> Finding:
+    """What could not be looked at, from the error that said so; `otherwise`: its remedy if none."""
+    text, _, remedy = error.partition(REMEDY)
+    return Finding(Code.UNREADABLE, place, text, remedy or otherwise, severity=Severity.UNKNOWN)
+
+
+def exit_code(found: Sequence[Finding]) -> int:
+    """0: nothing is wrong; 1: something is; 2: something could not be looked at."""
+    if any(finding.severity is Severity.UNKNOWN for finding in found):
+        return 2
+    return 1 if found else 0
+
+
+def marks(found: Sequence[Finding]) -> str:
+    """The letters of several findings, each once, for one line of a table."""
+    return "".join(dict.fromkeys(finding.mark for finding in found))

@@ -1,0 +1,143 @@
+"""What counts as trouble with a mover's source, as a table; and the table that shows it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from queue_mover.admin.findings import Code, Severity
+from queue_mover.admin.mover_health import judge
+from queue_mover.admin.mover_report import lines
+from queue_mover.admin.movers import Standing
+from queue_mover.admin.overview import SourceView
+from queue_mover.config.settings import MoverSettings
+from queue_mover.model import BatchLimits
+from tests.admin.test_health import CONSUMER, QUEUE
+from tests.config.files import load, only
+
+LATE = replace(CONSUMER, waiting=400.0, since_seen=400.0, pending=7)
+SLOW = replace(LATE, since_seen=5.0)
+BUSY = replace(CONSUMER, batch=9, batch_end=105)
+
+
+@pytest.fixture
+def mover(tmp_path: Path) -> MoverSettings:
+    """A mover with the defaults."""
+    return only(load(tmp_path))
+
+
+CASES: list[tuple[dict[str, Any], dict[str, Any], list[Code]]] = [
+    ({}, {}, []),
+    ({}, {"queue": None}, [Code.QUEUE]),
+    ({}, {"queue": None, "unread": "source database: away"}, [Code.UNREADABLE]),
+    ({}, {"queue": replace(QUEUE, ticker_paused=True)}, [Code.PAUSED]),
+    ({}, {"queue": replace(QUEUE, inserts_disabled=True)}, []),
+    ({}, {"consumer": None, "position": None}, [Code.UNREGISTERED]),
+    ({}, {"consumer": None}, [Code.UNREGISTERED]),
+    # late: dead, or slow
+    ({}, {"consumer": LATE}, [Code.CONSUMER]),
+    ({}, {"consumer": SLOW}, [Code.LAG]),
+    ({}, {"consumer": LATE, "unread": "target database: away"}, [Code.UNREADABLE, Code.CONSUMER]),
+    # late and without a position; a fresh one has none either
+    ({}, {"consumer": LATE, "position": None}, [Code.CONSUMER, Code.UNPLACED]),
+    ({}, {"position": None}, []),
+    # the two sides
+    ({}, {"position": 99}, [Code.MISFIT]),
+    ({}, {"position": 105}, [Code.MISFIT]),
+    ({}, {"consumer": BUSY, "position": 105}, []),
+    ({}, {"consumer": BUSY, "position": 101}, [Code.MISFIT]),
+    ({}, {"position": 99, "moving": True}, []),
+    ({}, {"quarantined": 2, "quarantined_since": 9.0}, [Code.QUARANTINE]),
+    ({}, {"quarantined": None}, []),
+    # what the mover leaves on purpose
+    ({"keep_lag": "2 minutes"}, {"consumer": LATE, "keep_lag": 120.0}, []),
+    ({"keep_lag": "1 minute"}, {"consumer": LATE, "keep_lag": 60.0}, [Code.CONSUMER]),
+    ({"min_interval": "2 minutes"}, {"consumer": LATE, "min_interval": 120.0}, []),
+    ({"min_events": 8}, {"consumer": LATE}, []),
+    ({"min_events": 7}, {"consumer": LATE}, [Code.CONSUMER]),
+    (
+        {"min_events": 8, "min_interval": "1 minute"},
+        {"consumer": LATE, "min_interval": 60.0},
+        [Code.CONSUMER],
+    ),
+]
+
+
+@pytest.mark.parametrize(("limits", "changes", "codes"), CASES)
+def test_a_source(
+    mover: MoverSettings, limits: dict[str, Any], changes: dict[str, Any], codes: list[Code]
+) -> None:
+    mover = replace(mover, limits=BatchLimits(**limits))
+    well = Standing(mover, QUEUE, CONSUMER, position=100, quarantined=0)
+    found = judge(replace(well, **changes))
+    assert [finding.code for finding in found] == codes
+    assert all(finding.remedy and finding.place.source == "mover" for finding in found)
+
+
+def test_trouble_after_is_the_movers_own(mover: MoverSettings) -> None:
+    standing = Standing(replace(mover, trouble_after=400.0), QUEUE, LATE, position=100)
+    assert judge(standing) == []
+
+
+def test_a_source_of_several_is_named_in_the_command(mover: MoverSettings) -> None:
+    (finding,) = judge(Standing(replace(mover, source="riga"), QUEUE, CONSUMER, position=1))
+    assert "queue_mover3 --rewind CONFIG --source riga" in finding.remedy
+    (finding,) = judge(Standing(mover, QUEUE, CONSUMER, position=1))
+    assert "queue_mover3 --rewind CONFIG" in finding.remedy
+
+
+def test_who_must_not_register_by_itself_is_told_the_switch(mover: MoverSettings) -> None:
+    fresh = Standing(mover, QUEUE, None)
+    assert judge(fresh)[0].remedy == "start it: queue_mover3 -d CONFIG"
+    forbidden = replace(mover, policy=replace(mover.policy, auto_register=False))
+    assert judge(replace(fresh, mover=forbidden))[0].remedy == "queue_mover3 --register CONFIG"
+
+
+def view(standing: Standing) -> SourceView:
+    return SourceView(standing, tuple(judge(standing)))
+
+
+def test_the_table(mover: MoverSettings) -> None:
+    a, b, c, d, e = (replace(mover, source=name) for name in "abcde")
+    standings = [
+        Standing(a, replace(QUEUE, new_events=3), CONSUMER, position=100, quarantined=0),
+        Standing(b, QUEUE, replace(LATE, pending=1000), position=100, quarantined=12,
+                 quarantined_since=5.0),
+        Standing(c, unread="source database not available: refused"),
+        Standing(d, QUEUE, CONSUMER, quarantined=0),
+        Standing(e, replace(QUEUE, ticker_paused=True), SLOW, unread="target database: away"),
+    ]  # fmt: skip
+    assert (
+        "\n".join(lines([view(standing) for standing in standings]))
+        == """\
+     Source  Queue      Consumer  Lag  LastSeen  Pending  New  Tick  Target  Quarantined
+----------------------------------------------------------------------------------------
+     a       from_here  mover      5s        5s        0    3   100     100            0
+CQ   b       from_here  mover      5s     6m40s     1000    0   100     100           12
+?    c       from_here  mover       -         -        -    -     -       -            -
+     d       from_here  mover      5s        5s        0    0   100       -            0
+?PL  e       from_here  mover      5s        5s        7    0   100       -            -
+
+  C  b: not seen for 6m40s, 1000 events wait; remedy: start its mover: queue_mover3 -d CONFIG; \
+its log says why it ended
+  Q  b: 12 events in quarantine; remedy: SELECT * FROM queue_mover.quarantine WHERE consumer = \
+'mover'; pgq.insert_event what can be repaired, then DELETE the rows
+  ?  c: source database not available: refused; remedy: check the server and the connect string
+  ?  e: target database: away; remedy: check the server and the connect string
+  P  e: ticker paused: consumers get nothing new; remedy: SELECT pgq.set_queue_config('q', \
+'ticker_paused', 'false')
+  L  e: lagging: 7 events, waiting for up to 6m40s; remedy: look for errors in its log, and at \
+the load of whatever it writes to; if it lags on purpose, raise trouble_after
+5 sources, 1010 events waiting, 12 in quarantine, 3 in trouble."""
+    )
+
+
+def test_one_is_not_many_and_a_warning_is_no_trouble(mover: MoverSettings) -> None:
+    one = replace(CONSUMER, pending=1)
+    standing = Standing(mover, QUEUE, one, position=100, quarantined=1)
+    (finding,) = judge(standing)
+    assert finding.severity is Severity.WARNING
+    assert (
+        lines([view(standing)])[-1] == "1 source, 1 event waiting, 1 in quarantine, 0 in trouble."
+    )
