@@ -14,7 +14,7 @@ from queue_mover import copy, insert, quarantine, source, target
 from queue_mover.db import Connection, Sessions, boundary
 from queue_mover.decision import Decision, decide, explain
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
-from queue_mover.ground import Ground, prepare
+from queue_mover.ground import Ground, Running, prepare
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Result, Route
 
 
@@ -29,6 +29,7 @@ class Mover:
         target: Sessions,
         log: Log,
         policy: Policy,
+        running: Running = frozenset,
     ) -> None:
         self.route = route
         self._limits = limits
@@ -36,6 +37,7 @@ class Mover:
         self._target = target
         self._log = log
         self._policy = policy
+        self._running = running
         self._ground: Ground | None = None
         self._applied: Batch | None = None
         self._idle = False
@@ -47,7 +49,13 @@ class Mover:
         if self._ground is None:
             with self._source.session() as src, self._target.session() as dst:
                 self._ground = prepare(
-                    src, dst, self.route, self._policy, self._log, first=not self._started
+                    src,
+                    dst,
+                    self.route,
+                    self._policy,
+                    self._log,
+                    self._running,
+                    first=not self._started,
                 )
             self._started = True
 
@@ -62,6 +70,10 @@ class Mover:
         except BadEventError:
             if not self._policy.quarantine:
                 raise
+        except NotReadyError:
+            # PgQ refused; a look at both sides knows better what is missing, and what helps.
+            self.prepare()
+            raise
         return self._move(limits, careful=True)
 
     def _move(self, limits: BatchLimits, *, careful: bool) -> Outcome:

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from tests.torture import model
-from tests.torture.model import BrokenError, Protocol, Steps, World
+from tests.torture.model import NEW, OLD, BrokenError, Protocol, Steps, World
 
 SPANS = (1, 3)
 """Ticks in a batch, for each of the two movers: hosts may be configured differently."""
@@ -42,11 +42,13 @@ class Machine(RuleBasedStateMachine):
         self.in_flight: dict[int, bool] = {}
         self.backup = deepcopy(self.world.source)
         self.frozen: list[int] | None = None
+        self.consumer = OLD
+        self.operator: tuple[int, Steps] | None = None
 
-    def start(self, span: int) -> tuple[int, Steps]:
+    def start(self, span: int, consumer: str = OLD) -> tuple[int, Steps]:
         """A mover, under a number of its own."""
         me = next(self.clients)
-        return me, model.mover(self.world, me, span)
+        return me, model.mover(self.world, me, span, consumer)
 
     def step(self, client: tuple[int, Steps]) -> bool:
         """One statement. Returns whether there is more to come."""
@@ -70,11 +72,11 @@ class Machine(RuleBasedStateMachine):
         for _ in range(steps):
             self.step(self.running[number])
 
-    @rule(number=st.integers(0, 1), late=st.booleans())
-    def crash(self, number: int, late: bool) -> None:
+    @rule(number=st.integers(0, 1), late=st.booleans(), consumer=st.sampled_from((OLD, NEW)))
+    def crash(self, number: int, late: bool, consumer: str) -> None:
         """A mover dies and another one starts; the server may go on with what it was sent."""
         client = self.running[number]
-        self.running[number] = self.start(SPANS[number])
+        self.running[number] = self.start(SPANS[number], consumer)
         if late and self.in_flight.get(client[0]):
             self.orphans.append(client)
         else:
@@ -96,23 +98,52 @@ class Machine(RuleBasedStateMachine):
     def rewind(self, steps: int) -> None:
         """An operator's --rewind, to its end or not."""
         me = next(self.clients)
-        command = model.rewind(self.world, me)
+        command = model.rewind(self.world, me, self.consumer)
         for _ in range(steps):
             next(command, None)
         self.world.rollback(me)
+
+    @rule(steps=st.integers(1, 12))
+    def take_over(self, steps: int) -> None:
+        """An operator's --take-over goes on, or begins."""
+        self.consumer = NEW
+        if self.operator is None:
+            me = next(self.clients)
+            self.operator = (me, model.take_over(self.world, me))
+        for _ in range(steps):
+            if not self.step(self.operator):
+                self.operator = None
+                return
+
+    @precondition(lambda self: self.operator)
+    @rule()
+    def operator_dies(self) -> None:
+        """Whatever the command had not committed is undone."""
+        assert self.operator is not None
+        self.world.rollback(self.operator[0])
+        self.operator = None
 
     @rule()
     def back_up(self) -> None:
         """Remember the source as it is committed."""
         source = deepcopy(self.world.source)
         source.staged.clear()
-        source.lock = None
+        source.locks.clear()
         self.backup = source
 
-    @precondition(lambda self: not self.world.restored)
+    @precondition(
+        lambda self: (
+            not self.world.restored
+            and set(self.backup.committed) == set(self.world.source.committed)
+        )
+    )
     @rule()
     def restore(self) -> None:
-        """The source comes back as it was; movers lose their connections."""
+        """The source comes back as it was; movers lose their connections.
+
+        A backup of before --take-over has the old consumer again, whose mover must not be started:
+        nobody could tell that its events were moved under another name.
+        """
         world = self.world
         for number, span in enumerate(SPANS):
             world.rollback(self.running[number][0])
@@ -120,6 +151,8 @@ class Machine(RuleBasedStateMachine):
         for me, _ in self.orphans:
             world.rollback(me)
         self.orphans.clear()
+        if self.operator:
+            self.operator_dies()
         world.source = self.backup
         world.restored = True
         if len(world.target.content) > len(self.backup.events):
@@ -139,7 +172,12 @@ class Machine(RuleBasedStateMachine):
         world = self.world
         for me, _ in (*self.running, *self.orphans):
             world.rollback(me)
-        last = self.start(SPANS[0])
+        if self.operator:
+            self.operator_dies()
+        if self.consumer == NEW:
+            for _ in model.take_over(world, next(self.clients)):
+                pass
+        last = self.start(SPANS[0], self.consumer)
         for _ in range(ENOUGH):
             if not self.step(last):
                 break
@@ -182,6 +220,9 @@ MUTANTS = {
     "takes stale for lost": Protocol(decide=model.never_ask),
     "applies what does not fit": Protocol(decide=model.never_lost),
     "knows ticks by number only": Protocol(decide=model.ids_only),
+    "takes over a batch on its way": Protocol(take_over_lock=False),
+    "takes over in two steps on the source": Protocol(take_over_together=False),
+    "takes over on the target first": Protocol(take_over_target_first=True),
 }
 
 
