@@ -43,7 +43,6 @@ class Machine(RuleBasedStateMachine):
         self.backup = deepcopy(self.world.source)
         self.frozen: list[int] | None = None
         self.consumer = OLD
-        self.operator: tuple[int, Steps] | None = None
 
     def start(self, span: int, consumer: str = OLD) -> tuple[int, Steps]:
         """A mover, under a number of its own."""
@@ -72,11 +71,11 @@ class Machine(RuleBasedStateMachine):
         for _ in range(steps):
             self.step(self.running[number])
 
-    @rule(number=st.integers(0, 1), late=st.booleans(), consumer=st.sampled_from((OLD, NEW)))
-    def crash(self, number: int, late: bool, consumer: str) -> None:
+    @rule(number=st.integers(0, 1), late=st.booleans())
+    def crash(self, number: int, late: bool) -> None:
         """A mover dies and another one starts; the server may go on with what it was sent."""
         client = self.running[number]
-        self.running[number] = self.start(SPANS[number], consumer)
+        self.running[number] = self.start(SPANS[number])
         if late and self.in_flight.get(client[0]):
             self.orphans.append(client)
         else:
@@ -102,26 +101,6 @@ class Machine(RuleBasedStateMachine):
         for _ in range(steps):
             next(command, None)
         self.world.rollback(me)
-
-    @rule(steps=st.integers(1, 12))
-    def take_over(self, steps: int) -> None:
-        """An operator's --take-over goes on, or begins."""
-        self.consumer = NEW
-        if self.operator is None:
-            me = next(self.clients)
-            self.operator = (me, model.take_over(self.world, me))
-        for _ in range(steps):
-            if not self.step(self.operator):
-                self.operator = None
-                return
-
-    @precondition(lambda self: self.operator)
-    @rule()
-    def operator_dies(self) -> None:
-        """Whatever the command had not committed is undone."""
-        assert self.operator is not None
-        self.world.rollback(self.operator[0])
-        self.operator = None
 
     @rule()
     def back_up(self) -> None:
@@ -151,8 +130,6 @@ class Machine(RuleBasedStateMachine):
         for me, _ in self.orphans:
             world.rollback(me)
         self.orphans.clear()
-        if self.operator:
-            self.operator_dies()
         world.source = self.backup
         world.restored = True
         if len(world.target.content) > len(self.backup.events):
@@ -172,11 +149,6 @@ class Machine(RuleBasedStateMachine):
         world = self.world
         for me, _ in (*self.running, *self.orphans):
             world.rollback(me)
-        if self.operator:
-            self.operator_dies()
-        if self.consumer == NEW:
-            for _ in model.take_over(world, next(self.clients)):
-                pass
         last = self.start(SPANS[0], self.consumer)
         for _ in range(ENOUGH):
             if not self.step(last):
@@ -187,9 +159,56 @@ class Machine(RuleBasedStateMachine):
             raise BrokenError(f"target has {world.target.content}, ticked are {waiting}")
 
 
-def explore(protocol: Protocol, examples: int) -> None:
+class Renaming(Machine):
+    """The consumer gets another name meanwhile, and takes over from the old one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operator: tuple[int, Steps] | None = None
+
+    @rule(number=st.integers(0, 1))
+    def start_renamed(self, number: int) -> None:
+        """A mover dies and another one starts, under the new name."""
+        self.world.rollback(self.running[number][0])
+        self.running[number] = self.start(SPANS[number], NEW)
+
+    @rule(steps=st.integers(1, 12))
+    def take_over(self, steps: int) -> None:
+        """An operator's --take-over goes on, or begins."""
+        self.consumer = NEW
+        if self.operator is None:
+            me = next(self.clients)
+            self.operator = (me, model.take_over(self.world, me))
+        for _ in range(steps):
+            if not self.step(self.operator):
+                self.operator = None
+                return
+
+    @precondition(lambda self: self.operator)
+    @rule()
+    def operator_dies(self) -> None:
+        """Whatever the command had not committed is undone."""
+        assert self.operator is not None
+        self.world.rollback(self.operator[0])
+        self.operator = None
+
+    def teardown(self) -> None:
+        """A take-over that has begun is repeated."""
+        if self.operator:
+            self.operator_dies()
+        if self.consumer == NEW:
+            for client in self.running:
+                self.world.rollback(client[0])
+            for client in self.orphans:
+                self.world.rollback(client[0])
+            for _ in model.take_over(self.world, next(self.clients)):
+                pass
+        super().teardown()
+
+
+def explore(protocol: Protocol, examples: int, machine: type[Machine] = Machine) -> None:
     """Try schedules; the same ones each time. Raises BrokenError for the first that fails."""
-    machine = type("Explored", (Machine,), {"protocol": protocol})
+    machine = type("Explored", (machine,), {"protocol": protocol})
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -205,8 +224,9 @@ def explore(protocol: Protocol, examples: int) -> None:
     )
 
 
-def test_each_event_once_whatever_the_schedule() -> None:
-    explore(Protocol(), 600)
+@pytest.mark.parametrize("machine", [Machine, Renaming])
+def test_each_event_once_whatever_the_schedule(machine: type[Machine]) -> None:
+    explore(Protocol(), 600, machine)
 
 
 MUTANTS = {
@@ -220,6 +240,8 @@ MUTANTS = {
     "takes stale for lost": Protocol(decide=model.never_ask),
     "applies what does not fit": Protocol(decide=model.never_lost),
     "knows ticks by number only": Protocol(decide=model.ids_only),
+}
+RENAMING_MUTANTS = {
     "takes over a batch on its way": Protocol(take_over_lock=False),
     "takes over in two steps on the source": Protocol(take_over_together=False),
     "takes over on the target first": Protocol(take_over_target_first=True),
@@ -230,3 +252,9 @@ MUTANTS = {
 def test_the_model_finds_what_a_mutant_breaks(mutant: str) -> None:
     with pytest.raises(BrokenError), contextlib.redirect_stdout(None):
         explore(MUTANTS[mutant], 5000)
+
+
+@pytest.mark.parametrize("mutant", RENAMING_MUTANTS)
+def test_the_model_finds_what_a_take_over_breaks(mutant: str) -> None:
+    with pytest.raises(BrokenError), contextlib.redirect_stdout(None):
+        explore(RENAMING_MUTANTS[mutant], 5000, Renaming)
