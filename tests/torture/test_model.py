@@ -49,6 +49,12 @@ class Machine(RuleBasedStateMachine):
         me = next(self.clients)
         return me, model.mover(self.world, me, span, consumer)
 
+    def disconnect(self) -> None:
+        """All clients lose their connections."""
+        for me, _ in (*self.running, *self.orphans):
+            self.world.rollback(me)
+        self.orphans.clear()
+
     def step(self, client: tuple[int, Steps]) -> bool:
         """One statement. Returns whether there is more to come."""
         me, steps = client
@@ -124,12 +130,8 @@ class Machine(RuleBasedStateMachine):
         nobody could tell that its events were moved under another name.
         """
         world = self.world
-        for number, span in enumerate(SPANS):
-            world.rollback(self.running[number][0])
-            self.running[number] = self.start(span)
-        for me, _ in self.orphans:
-            world.rollback(me)
-        self.orphans.clear()
+        self.disconnect()
+        self.running = [self.start(span) for span in SPANS]
         world.source = self.backup
         world.restored = True
         if len(world.target.content) > len(self.backup.events):
@@ -147,8 +149,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """With everything working again, the rest comes, unless a restore stops the mover."""
         world = self.world
-        for me, _ in (*self.running, *self.orphans):
-            world.rollback(me)
+        self.disconnect()
         last = self.start(SPANS[0], self.consumer)
         for _ in range(ENOUGH):
             if not self.step(last):
@@ -192,15 +193,16 @@ class Renaming(Machine):
         self.world.rollback(self.operator[0])
         self.operator = None
 
-    def teardown(self) -> None:
-        """A take-over that has begun is repeated."""
+    def disconnect(self) -> None:
+        """The operator, too."""
+        super().disconnect()
         if self.operator:
             self.operator_dies()
+
+    def teardown(self) -> None:
+        """A take-over that has begun is repeated."""
+        self.disconnect()
         if self.consumer == NEW:
-            for client in self.running:
-                self.world.rollback(client[0])
-            for client in self.orphans:
-                self.world.rollback(client[0])
             for _ in model.take_over(self.world, next(self.clients)):
                 pass
         super().teardown()
