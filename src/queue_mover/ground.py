@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from queue_mover import copy, source, target
 from queue_mover.db import Connection, boundary
-from queue_mover.decision import LeftBehind, explain_left_behind, foreign_position, left_behind
+from queue_mover.decision import foreign_position
 from queue_mover.errors import NotReadyError, UnregisteredError
 from queue_mover.model import Batch, Log, Policy, Position, Route
+from queue_mover.renaming import LeftBehind, explain_left_behind, left_behind
 
 Running = Callable[[], Collection[str]]
 """The consumers of the same source queue that this process runs for the same target, as of now."""
@@ -96,7 +97,8 @@ def find_left_behind(
     remembers: bool,
 ) -> dict[str, LeftBehind]:
     """Which consumers moved this queue to this target and have nobody to go on for them."""
-    registrations = source.registrations(src, route)
+    with boundary("source"):
+        registrations = source.registrations(src, route)
     names = [registration.consumer for registration in registrations]
     with boundary("target"):
         positions = target.positions(dst, names, identity, remembers=remembers)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 
 from queue_mover import source, target
 from queue_mover.db import Connection, Sessions, boundary
-from queue_mover.decision import foreign_position, take_over_tick
+from queue_mover.decision import foreign_position
 from queue_mover.errors import NotReadyError
 from queue_mover.ground import Running, find_left_behind
 from queue_mover.model import Log, Position, Route
+from queue_mover.renaming import take_over_tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Registrar:
             self.log.info("Registering consumer on source queue")
             with boundary("source"):
                 source.register(src, self.route)
-                self._tell_left_behind(src, dst, identity)
+            self._tell_left_behind(src, dst, identity)
 
     def _tell_left_behind(self, src: Connection, dst: Connection, identity: str) -> None:
         remembers = target.inspect(dst, self.route).remembers

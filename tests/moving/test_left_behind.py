@@ -2,9 +2,9 @@
 
 import pytest
 
-from queue_mover.decision import LeftBehind, left_behind, take_over_tick
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Position, Registration, Route
+from queue_mover.renaming import LeftBehind, left_behind, take_over_tick
 from testbed.processes import wait_until
 from tests.moving.pair import Pair, value
 
