@@ -62,12 +62,7 @@ def prepare(
         if not here.registered:
             with src.transaction():
                 source.lock(src, route)
-                with boundary("target"):
-                    position = target.position(dst, route, remembers=there.remembers)
-                check_position(route, position, here.identity)
-                behind = find_left_behind(src, dst, route, here.identity, running, there.remembers)
-                if behind:
-                    raise NotReadyError(explain_left_behind(route, behind))
+                check_new(src, dst, route, here.identity, running, there.remembers)
                 if not policy.auto_register:
                     raise NotReadyError(
                         f'consumer "{route.consumer}" is not registered on queue "{route.queue}"'
@@ -86,6 +81,24 @@ def prepare(
     return Ground(
         here.identity, copy.common_encoding(here.encoding, there.encoding), there.remembers
     )
+
+
+def check_new(
+    src: Connection,
+    dst: Connection,
+    route: Route,
+    identity: str,
+    running: Running,
+    remembers: bool,
+) -> None:
+    """Raise NotReadyError when a consumer that is not registered has moved events, under its own
+    name or another one: registered at the newest tick it would leave some out."""
+    with boundary("target"):
+        position = target.position(dst, route, remembers=remembers)
+    check_position(route, position, identity)
+    behind = find_left_behind(src, dst, route, identity, running, remembers)
+    if behind:
+        raise NotReadyError(explain_left_behind(route, behind))
 
 
 def find_left_behind(
