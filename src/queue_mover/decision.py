@@ -46,15 +46,22 @@ def explain(decision: Decision, batch: Batch, position: Position, source: str) -
         return foreign_position(position, source)
     if decision is Decision.REWRITTEN:
         return (
-            f"Lost position: tick {position.tick} of the source is not the tick"
-            f" {position.tick} that dst has: the source was restored from a backup, failed over,"
-            " or its queue made anew; remedy: compare both queues, then --accept-source takes the"
-            f" source's events up to tick {position.tick} as moved, --reset repeats this batch"
+            f"Lost position: {rewritten(position.tick)}; remedy: compare both queues, then"
+            f" --accept-source takes the source's events up to tick {position.tick} as moved,"
+            " --reset repeats this batch"
         )
     return (
         f"Lost position: batch {batch.start.id}..{batch.end.id}, dst has {position.tick};"
         " remedy: --rewind goes on from the target's position, --reset from the source's"
         " (repeating what the target has)"
+    )
+
+
+def rewritten(tick: int) -> str:
+    """Words for a tick of another history than the target's."""
+    return (
+        f"tick {tick} of the source is not the tick {tick} that dst has: the source was restored"
+        " from a backup, failed over, or its queue made anew"
     )
 
 

@@ -18,11 +18,22 @@ class ConfigError(OperatorError):
     """The config file or a switch cannot be used."""
 
 
+class UnknownSourceError(ConfigError):
+    """The file has no such source."""
+
+
 class NotReadyError(OperatorError):
     """A database lacks what the job needs: PgQ, a queue, a registration, a privilege.
 
     Ends the program at its start; once events have moved it is retried,
     since whoever took the thing away may bring it back.
+    """
+
+
+class UnregisteredError(OperatorError):
+    """The consumer of a running mover has gone from both sides: somebody took it away on purpose.
+
+    Nothing to retry and nothing amiss: the mover ends.
     """
 
 

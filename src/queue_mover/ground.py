@@ -1,13 +1,17 @@
 """The look at both sides before the first batch, and after every error."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from queue_mover import copy, server, source, target
 from queue_mover.db import Connection, boundary
 from queue_mover.decision import foreign_position
-from queue_mover.errors import NotReadyError
-from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
-from queue_mover.target import TargetState
+from queue_mover.errors import NotReadyError, UnregisteredError
+from queue_mover.model import Batch, Log, Policy, Position, Route
+from queue_mover.renaming import LeftBehind, explain_left_behind, left_behind
+
+Running = Callable[[], Collection[str]]
+"""The consumers of the same source queue that this process runs for the same target, as of now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,9 @@ def prepare(
     src: Connection,
     dst: Connection,
     route: Route,
-    limits: BatchLimits,
     policy: Policy,
     log: Log,
+    running: Running,
     *,
     first: bool,
 ) -> Ground:
@@ -45,7 +49,8 @@ def prepare(
     `first`: whether the mover has just started. Later it registers nobody, since an operator
     who unregisters its consumer means it, and it does not warn again.
 
-    Raises NotReadyError, with the remedy, when a batch could not be moved.
+    Raises NotReadyError, with the remedy, when a batch could not be moved; UnregisteredError
+    when the consumer of a mover that is not new has gone from both sides.
     """
     there = target.inspect(dst, route)
     target.check(there, route, inserts=policy.insert)
@@ -53,19 +58,25 @@ def prepare(
     with boundary("source"):
         here = source.inspect(src, route)
         source.check(here, route)
-        server.require_intervals(src, limits)
         server.require_transaction_ids(src, route.queue, "source")
         server.require_two_queues(src, dst, route)
+        if not here.registered and not first:
+            with boundary("target"):
+                position = target.settled_position(dst, route, remembers=there.remembers)
+            raise unregistered(route, position, here.identity)
         if here.registered:
-            position = _position(dst, route, there)
+            with boundary("target"):
+                position = target.position(dst, route, remembers=there.remembers)
         else:
             with src.transaction():
                 source.lock(src, route)
-                position = _position(dst, route, there)
-                obstacle = "" if policy.auto_register else "auto_register is off"
-                if not first:
-                    obstacle = "it was unregistered while the mover ran"
-                check_first(route, position, here.identity, obstacle)
+                position = None
+                check_new(src, dst, route, here.identity, running, there.remembers)
+                if not policy.auto_register:
+                    raise NotReadyError(
+                        f'consumer "{route.consumer}" is not registered on queue "{route.queue}"'
+                        " and auto_register is off; remedy: --register"
+                    )
                 log.info("Registering consumer on source queue")
                 source.register(src, route)
     if first and policy.insert:
@@ -84,16 +95,43 @@ def prepare(
     )
 
 
-def _position(dst: Connection, route: Route, state: TargetState) -> Position | None:
+def check_new(
+    src: Connection,
+    dst: Connection,
+    route: Route,
+    identity: str,
+    running: Running,
+    remembers: bool,
+) -> None:
+    """Raise NotReadyError when a consumer that is not registered has moved events, under its own
+    name or another one: registered at the newest tick it would leave some out."""
     with boundary("target"):
-        return target.position(dst, route, remembers=state.remembers)
+        position = target.position(dst, route, remembers=remembers)
+    check_position(route, position, identity)
+    behind = find_left_behind(src, dst, route, identity, running, remembers)
+    if behind:
+        raise NotReadyError(explain_left_behind(route, behind))
 
 
-def check_first(route: Route, position: Position | None, identity: str, obstacle: str) -> None:
-    """Raise NotReadyError when a mover may not register its consumer by itself.
+def find_left_behind(
+    src: Connection,
+    dst: Connection,
+    route: Route,
+    identity: str,
+    running: Running,
+    remembers: bool,
+) -> dict[str, LeftBehind]:
+    """Which consumers moved this queue to this target and have nobody to go on for them."""
+    with boundary("source"):
+        registrations = source.registrations(src, route)
+    names = [registration.consumer for registration in registrations]
+    with boundary("target"):
+        positions = target.positions(dst, names, identity, remembers=remembers)
+    return left_behind(registrations, positions, identity, {route.consumer, *running()})
 
-    `obstacle`: why not, in words, whatever the position; empty: nothing of that kind.
-    """
+
+def check_position(route: Route, position: Position | None, identity: str) -> None:
+    """Raise NotReadyError when a consumer that is not registered has a position."""
     if position is not None and position.source not in (None, identity):
         raise NotReadyError(foreign_position(position, identity))
     if position is not None:
@@ -102,8 +140,19 @@ def check_first(route: Route, position: Position | None, identity: str, obstacle
             f" target has its position, tick {position.tick}; remedy: --rewind goes on from there,"
             " --register starts anew from now"
         )
-    if obstacle:
-        raise NotReadyError(
-            f'consumer "{route.consumer}" is not registered on queue "{route.queue}" and'
-            f" {obstacle}; remedy: --register"
-        )
+
+
+def unregistered(route: Route, position: Position | None, identity: str) -> Exception:
+    """What to raise when the consumer of a running mover is not registered any more.
+
+    With its position gone as well it was taken away on purpose, as --unregister and
+    --take-over do; else somebody may bring it back.
+    """
+    try:
+        check_position(route, position, identity)
+    except NotReadyError as error:
+        return error
+    return UnregisteredError(
+        f'consumer "{route.consumer}" was unregistered from queue "{route.queue}": its mover ends;'
+        " started again, it would register anew and begin at the newest tick"
+    )

@@ -75,6 +75,19 @@ class Position:
     """The tick's mark; None: not recorded."""
 
 
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A consumer of a source queue, as the source knows it."""
+
+    consumer: str
+    tick: int
+    """The last tick finished."""
+    batch_end: int | None = None
+    """The tick that ends its active batch; None: it has none."""
+    waiting: int = 0
+    """Events that have a tick and are not finished."""
+
+
 class Result(Enum):
     """What became of one attempt to move a batch."""
 

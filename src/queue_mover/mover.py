@@ -10,11 +10,11 @@ databases say.
 
 from collections.abc import Sequence
 
-from queue_mover import copy, insert, quarantine, source, target
+from queue_mover import copy, insert, quarantine, server, source, target
 from queue_mover.db import Connection, Sessions, boundary
 from queue_mover.decision import Decision, decide, explain
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
-from queue_mover.ground import Ground, prepare
+from queue_mover.ground import Ground, Running, prepare
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
 from queue_mover.unlocked import Watch, unlocked_mover
 
@@ -30,6 +30,7 @@ class Mover:
         target: Sessions,
         log: Log,
         policy: Policy,
+        running: Running = frozenset,
     ) -> None:
         self.route = route
         self._limits = limits
@@ -37,6 +38,7 @@ class Mover:
         self._target = target
         self._log = log
         self._policy = policy
+        self._running = running
         self._ground: Ground | None = None
         self._applied: Batch | None = None
         self._idle = False
@@ -49,13 +51,15 @@ class Mover:
         when new. Raises a QueueMoverError; `move_batch` prepares by itself."""
         if self._ground is None:
             with self._source.session() as src, self._target.session() as dst:
+                with boundary("source"):
+                    server.require_intervals(src, self._limits)
                 self._ground = prepare(
                     src,
                     dst,
                     self.route,
-                    self._limits,
                     self._policy,
                     self._log,
+                    self._running,
                     first=not self._started,
                 )
             self._started = True
@@ -71,6 +75,10 @@ class Mover:
         except BadEventError:
             if not self._policy.quarantine:
                 raise
+        except NotReadyError:
+            # PgQ refused; a look at both sides knows better what is missing, and what helps.
+            self.prepare()
+            raise
         return self._move(limits, careful=True)
 
     def _move(self, limits: BatchLimits, *, careful: bool) -> Outcome:

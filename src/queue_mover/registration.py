@@ -5,16 +5,19 @@ between leaves harmless: it ends with a registration and no position (all events
 will come) or a position and no registration (the next start refuses), never with a pair
 that makes a batch look as if the target had it.
 
-Where both locks are held, the target's is taken first: two of these cannot deadlock.
+Where both locks are held, the target's is taken first, and of two consumers the one whose name
+comes first: two of these cannot deadlock.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from queue_mover import server, source, target
 from queue_mover.db import Connection, Sessions, boundary
 from queue_mover.decision import foreign_position
 from queue_mover.errors import NotReadyError
+from queue_mover.ground import Running, find_left_behind
 from queue_mover.model import Log, Position, Route
+from queue_mover.renaming import take_over_tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Registrar:
     source: Sessions
     target: Sessions
     log: Log
+    running: Running = frozenset
 
     def register(self) -> None:
         """`--register`: register on the source; if new there, forget the position on the target.
@@ -33,7 +37,7 @@ class Registrar:
         unknown on both sides.
         """
         with self.source.session() as src, self.target.session() as dst:
-            self._identity(src)
+            identity = self._identity(src)
             server.require_two_queues(src, dst, self.route)
             with target.locked(dst, self.route, self.log):
                 with boundary("source"):
@@ -44,27 +48,52 @@ class Registrar:
             self.log.info("Registering consumer on source queue")
             with boundary("source"):
                 source.register(src, self.route)
+            self._tell_left_behind(src, dst, identity)
+
+    def _tell_left_behind(self, src: Connection, dst: Connection, identity: str) -> None:
+        remembers = target.inspect(dst, self.route).remembers
+        behind = find_left_behind(src, dst, self.route, identity, self.running, remembers)
+        for name, (registration, position) in behind.items():
+            self.log.warning(
+                'consumer "%s" stays behind, at tick %d, with %d events; as long as it is'
+                " registered, the queue keeps them; remedy, unless another mover runs it:"
+                " --consumer %s --unregister",
+                name,
+                position.tick,
+                registration.waiting if registration else 0,
+                name,
+            )
 
     def unregister(self) -> None:
         """`--unregister`: unregister on the source, then forget the position on the target.
 
         In this order: without its position, a consumer that is still registered would be
-        given the batch again that the target has.
+        given the batch again that the target has. Under the target's lock throughout: a mover
+        that runs meanwhile finds either nothing changed or both.
         """
-        with self.source.session() as src, self.target.session() as dst:
+        with (
+            self.source.session() as src,
+            self.target.session() as dst,
+            target.locked(dst, self.route, self.log),
+        ):
             self._own_position(src, dst)
             self.log.info("Unregistering consumer from source queue")
             with boundary("source"), src.transaction():
                 source.lock(src, self.route)
+                known = [
+                    registered.consumer for registered in source.registrations(src, self.route)
+                ]
                 if not source.unregister(src, self.route):
-                    self.log.warning("Consumer was not registered on the source queue")
-            with target.locked(dst, self.route, self.log):
-                self._forget(src, dst)
+                    self.log.warning(
+                        "Consumer was not registered on the source queue (registered: %s)",
+                        ", ".join(known) or "none",
+                    )
+            self._forget(src, dst)
 
     def rewind(self) -> None:
         """`--rewind`: move the source's position to the one on the target.
 
-        Raises NotReadyError when the source does not have that tick any more.
+        Raises NotReadyError when there is none, or the source does not have its tick any more.
         """
         with (
             self.source.session() as src,
@@ -74,8 +103,7 @@ class Registrar:
             self._identity(src)
             position, _ = self._own_position(src, dst)
             if position is None:
-                self.log.warning("No tick found on dst side")
-                return
+                raise self._no_position("rewind to")
             with boundary("source"), src.transaction():
                 source.lock(src, self.route)
                 source.register(src, self.route, position.tick)
@@ -91,7 +119,10 @@ class Registrar:
             self._forget(src, dst)
 
     def accept_source(self) -> None:
-        """`--accept-source`: the position on the target belongs to this source from now on."""
+        """`--accept-source`: the position on the target belongs to this source from now on.
+
+        Raises NotReadyError when there is none.
+        """
         with (
             self.source.session() as src,
             self.target.session() as dst,
@@ -99,8 +130,7 @@ class Registrar:
         ):
             position, _ = self._position(dst)
             if position is None:
-                self.log.warning("No tick found on dst side")
-                return
+                raise self._no_position("accept")
             identity = self._identity(src)
             with boundary("source"):
                 newest = source.newest_tick(src, self.route)
@@ -126,6 +156,54 @@ class Registrar:
             position.tick,
             newest or "none",
             position.tick,
+        )
+
+    def take_over(self, old: str) -> None:
+        """`--take-over`: go on in the place of another consumer of the same queue.
+
+        Registers this one where the target has the old one and unregisters that, at once; then
+        the position changes hands, at once. A crash in between leaves this one registered where
+        it must go on, and a position that belongs to nobody: running it again completes it.
+
+        Raises NotReadyError where events would be lost or doubled.
+        """
+        behind = replace(self.route, consumer=old)
+        first, second = sorted((self.route, behind), key=lambda route: route.consumer)
+        with (
+            self.source.session() as src,
+            self.target.session() as dst,
+            target.locked(dst, first, self.log),
+            target.locked(dst, second, self.log),
+        ):
+            identity = self._identity(src)
+            remembers = target.inspect(dst, self.route).remembers
+            mine, theirs = (
+                target.position(dst, route, remembers=remembers) for route in (self.route, behind)
+            )
+            with boundary("source"), src.transaction():
+                source.lock(src, first)
+                source.lock(src, second)
+                known = {there.consumer: there for there in source.registrations(src, self.route)}
+                tick = take_over_tick(
+                    self.route,
+                    identity,
+                    (old, known.get(old), theirs),
+                    (known.get(self.route.consumer), mine),
+                    lambda tick: source.mark(src, self.route, tick),
+                )
+                if self.route.consumer not in known:
+                    source.register(src, self.route, tick)
+                source.unregister(src, behind)
+            if theirs is not None:
+                target.set_position(dst, self.route, theirs)
+                target.forget_position(dst, behind, remembers=remembers)
+        self.log.info('Took over from consumer "%s", at tick %d', old, tick)
+
+    def _no_position(self, what: str) -> NotReadyError:
+        return NotReadyError(
+            f'consumer "{self.route.consumer}" has no position on the target: nothing to {what};'
+            " remedy: correct the consumer's name, or start the mover, which goes on from where"
+            " the source has it"
         )
 
     def close(self) -> None:

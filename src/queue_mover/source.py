@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from queue_mover import server
 from queue_mover.db import GUARDS, Connection, has_function, lock_holder, lock_key, together
 from queue_mover.errors import NotReadyError, UnavailableError
-from queue_mover.model import Batch, BatchLimits, Route, Tick
+from queue_mover.model import Batch, BatchLimits, Registration, Route, Tick
 
 LOCK_WAIT: LiteralString = "30s"
 
@@ -163,6 +163,32 @@ def newest_tick(connection: Connection, route: Route) -> int | None:
         "select last_tick_id from pgq.get_queue_info(%s)", [route.queue]
     ).fetchone()
     return row[0] if row else None
+
+
+def registrations(connection: Connection, route: Route) -> list[Registration]:
+    """Every consumer of the queue (`pgq.get_consumer_info`), by name."""
+    with connection.cursor(row_factory=class_row(Registration)) as cursor:
+        return cursor.execute(
+            """
+            select consumer_name as consumer, last_tick as tick, next_tick as batch_end,
+                   coalesce(pending_events, 0) as waiting
+              from pgq.get_consumer_info(%s) order by 1
+            """,
+            [route.queue],
+        ).fetchall()
+
+
+def mark(connection: Connection, route: Route, tick: int) -> str | None:
+    """The mark of a tick of the queue, None when it is not there."""
+    row = connection.execute(
+        """
+        select concat_ws(' ', extract(epoch from t.tick_time), t.tick_event_seq)
+          from pgq.queue q join pgq.tick t on t.tick_queue = q.queue_id
+         where q.queue_name = %s and t.tick_id = %s
+        """,
+        [route.queue, tick],
+    ).fetchone()
+    return str(row[0]) if row else None
 
 
 def register(connection: Connection, route: Route, tick: int | None = None) -> None:

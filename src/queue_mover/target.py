@@ -1,6 +1,6 @@
 """The calls on the target: PgQ's event table, pgq_ext's position. The mover owns their order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -12,6 +12,8 @@ from queue_mover import db, server
 from queue_mover.db import GUARDS, Connection, has_function, lock_key, together
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Log, Position, Route
+
+LOCK_WAIT: LiteralString = "10s"
 
 # By whether the target remembers origins. Somebody else may have set the position since: then its
 # origin is not known.
@@ -225,6 +227,29 @@ def position(connection: Connection, route: Route, *, remembers: bool) -> Positi
     """The position, None when the consumer has none here."""
     values = {"consumer": route.consumer}
     return _position(connection.execute(_POSITION[remembers], values).fetchall())
+
+
+def positions(
+    connection: Connection, consumers: Iterable[str], source: str, *, remembers: bool
+) -> dict[str, Position]:
+    """The positions of these consumers, and of all that came from a source; by consumer."""
+    names = set(consumers)
+    if remembers and has_function(connection, "queue_mover.consumers_of(text)"):
+        rows = connection.execute("select queue_mover.consumers_of(%s)", [source])
+        names |= {name for (name,) in rows}
+    found = {
+        name: position(connection, Route("", name, ""), remembers=remembers)
+        for name in sorted(names)
+    }
+    return {name: there for name, there in found.items() if there is not None}
+
+
+def settled_position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
+    """The position once nobody is at work on it. The wait for the consumer's lock has an end."""
+    with connection.transaction():
+        connection.execute(f"select set_config('lock_timeout', '{LOCK_WAIT}', true)")
+        connection.execute("select pg_advisory_xact_lock(%s)", [_key(route)])
+        return position(connection, route, remembers=remembers)
 
 
 def _position(rows: list[tuple[Any, ...]]) -> Position | None:

@@ -40,19 +40,32 @@ def test_unregister_forgets_both(world: World) -> None:
     assert "WARNING Consumer was not registered" in result.stderr
 
 
-@pytest.mark.parametrize("action", ["--register", "--rewind", "--reset", "--accept-source"])
-def test_who_holds_the_lock_is_said_while_waiting(world: World, action: str) -> None:
+@pytest.mark.parametrize(
+    "action",
+    [
+        ["--register"],
+        ["--unregister"],
+        ["--rewind"],
+        ["--reset"],
+        ["--accept-source"],
+        ["--take-over", "a former name"],
+    ],
+    ids=lambda action: action[0],
+)
+def test_who_holds_the_lock_is_said_while_waiting(world: World, action: list[str]) -> None:
     # given a batch on its way, which holds the consumer's lock
     world.register()
+    world.produce(3)
+    world.drain().check()
     world.target.execute("select pg_advisory_lock(%s)", [lock_key("target", world.job)])
     pid = world.target.info.backend_pid
     # when
-    process = world.launch(action, world.write())
+    process = world.launch(*action, world.write())
     process.wait_for_output(f"waiting for the consumer's lock, which is held by pid {pid} ")
     assert process.running
     # then it goes on when the batch has ended
     world.target.execute("select pg_advisory_unlock_all()")
-    assert process.wait() == 0
+    assert process.wait() == (1 if "--take-over" in action else 0)
 
 
 def test_reset_forgets_the_position(world: World) -> None:
@@ -84,8 +97,9 @@ def test_rewind_goes_back_to_the_target(world: World) -> None:
 def test_rewind_without_a_position_changes_nothing(world: World) -> None:
     world.register()
     before = world.consumer()
-    result = world.run("--rewind").check()
-    assert "WARNING No tick found on dst side" in result.stderr
+    result = world.run("--rewind")
+    assert result.returncode == 1
+    assert f'ERROR consumer "{world.job}" has no position on the target' in result.stderr
     assert world.consumer() == before
 
 

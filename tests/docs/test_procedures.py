@@ -45,7 +45,10 @@ OUTPUT = {
 }
 """Blocks that nobody enters, by page and how they begin."""
 
-RUN_BY: dict[str, str] = {}
+RUN_BY = {
+    "moving-a-shard.md": "tests/docs/test_moving_a_shard.py",
+    "renaming.md": "tests/docs/test_renaming.py",
+}
 """Pages that a test of their own runs: its path, by the page's name."""
 
 

@@ -1,5 +1,7 @@
 """Who is registered when, and what happens to the position."""
 
+import pytest
+
 from tests.moving.pair import Pair, value
 
 
@@ -101,11 +103,16 @@ def test_unregister_forgets_both_sides(registered: Pair) -> None:
     assert "Consumer was not registered on the source queue" in result.stderr
 
 
-def test_nothing_to_rewind_to(registered: Pair) -> None:
+@pytest.mark.parametrize("switch", ["--rewind", "--accept-source"])
+def test_without_a_position_there_is_nothing_to_go_by(registered: Pair, switch: str) -> None:
+    """An exit code of 0 would tell a script that the position is good now."""
     before = registered.subscription()
-    result = registered.command("--rewind").check()
-    assert "No tick found on dst side" in result.stderr
-    assert registered.subscription() == before
+    result = registered.command(switch)
+    assert result.returncode == 1
+    assert f'ERROR consumer "{registered.consumer}" has no position' in result.stderr
+    assert "remedy: " in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert (registered.subscription(), registered.position) == (before, None)
 
 
 def test_reset_of_nothing(registered: Pair) -> None:

@@ -36,9 +36,10 @@ def killed_at(
     switch: str,
     hold: Callable[[Pair], psycopg.Connection],
     side: psycopg.Connection,
+    *arguments: str,
 ) -> Iterator[None]:
     """The command has been killed while it waited for a lock on this side."""
-    with hold(pair), processes.mover(pair.ini(), switch, name="mover") as command:
+    with hold(pair), processes.mover(pair.ini(), switch, *arguments, name="mover") as command:
         wait_until_blocked(side)
         command.kill()
         end_backends(pair.source)
@@ -49,6 +50,11 @@ def killed_at(
 def hold_registrations(pair: Pair) -> psycopg.Connection:
     """Registrations can be read, not changed."""
     return hold_table(pair.source_db, "pgq.subscription", "share")
+
+
+def hold_positions(pair: Pair) -> psycopg.Connection:
+    """Positions can be read, not changed."""
+    return hold_table(pair.target_db, "pgq_ext.completed_tick", "share")
 
 
 def test_register(moved: Pair) -> None:
@@ -67,7 +73,8 @@ def test_register(moved: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hold", "side"), [(hold_source, "source"), (hold_registrations, "source")]
+    ("hold", "side"),
+    [(hold_target, "target"), (hold_source, "source"), (hold_registrations, "source")],
 )
 def test_unregister_before_the_source(
     moved: Pair, hold: Callable[[Pair], psycopg.Connection], side: str
@@ -81,7 +88,7 @@ def test_unregister_before_the_source(
 
 def test_unregister_between_the_databases(moved: Pair) -> None:
     position = moved.position
-    with killed_at(moved, "--unregister", hold_target, moved.target):
+    with killed_at(moved, "--unregister", hold_positions, moved.target):
         assert moved.subscription() is None
         assert moved.position == position
     # then the next start refuses
@@ -141,3 +148,70 @@ def test_the_first_start(pair: Pair) -> None:
     pair.produce(5)
     pair.command(loop_delay=0).check()
     pair.assert_identical()
+
+
+OLD = "a_former_name"
+
+
+@pytest.fixture
+def renamed(moved: Pair) -> Pair:
+    """Ten events have been moved under another name, ten wait."""
+    pair = moved
+    pair.command("--unregister").check()
+    pair.consumer = OLD
+    pair.register()
+    pair.produce(10)
+    pair.move()
+    pair.produce(10)
+    pair.consumer = "mover_1"
+    return pair
+
+
+def as_old(pair: Pair) -> tuple[object, int | None]:
+    """What both sides know of the consumer under its former name."""
+    now, pair.consumer = pair.consumer, OLD
+    known = (pair.subscription(), pair.position)
+    pair.consumer = now
+    return known
+
+
+@pytest.mark.parametrize(
+    "hold", [hold_source, hold_registrations, hold_target], ids=lambda hold: hold.__name__
+)
+def test_take_over_before_the_source(
+    renamed: Pair, hold: Callable[[Pair], psycopg.Connection]
+) -> None:
+    before = as_old(renamed)
+    side = renamed.target if hold is hold_target else renamed.source
+    with killed_at(renamed, "--take-over", hold, side, OLD):
+        assert as_old(renamed) == before
+        assert (renamed.subscription(), renamed.position) == (None, None)
+    renamed.command("--take-over", OLD).check()
+    everything_came_once(renamed)
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["repeated", "started without"])
+def test_take_over_between_the_databases(renamed: Pair, again: bool) -> None:
+    _, position = as_old(renamed)
+    with killed_at(renamed, "--take-over", hold_positions, renamed.target, OLD):
+        # then the new one is registered where it has to go on, and the old one is not
+        assert renamed.subscription() == (position, None, None)
+        assert renamed.position is None
+        assert as_old(renamed) == (None, position)
+    # and the old mover refuses to start
+    now, renamed.consumer = renamed.consumer, OLD
+    refused = renamed.command(loop_delay=0)
+    assert (refused.returncode, "is not registered" in refused.stderr) == (1, True)
+    renamed.consumer = now
+    if again:
+        renamed.command("--take-over", OLD).check()
+        assert (renamed.position, as_old(renamed)) == (position, (None, None))
+    everything_came_once(renamed)
+
+
+def everything_came_once(pair: Pair) -> None:
+    """Under the first name ten events came, and were followed by ten that nobody moved."""
+    pair.command(loop_delay=0).check()
+    comparison = pair.compared()
+    assert pair.here.count() == 30
+    assert (comparison.doubled, comparison.foreign, comparison.changed) == (0, 0, 0)

@@ -76,7 +76,8 @@ def reset(pair: Pair) -> None:
 
 
 def rewind(pair: Pair) -> None:
-    pair.command("--rewind").check()
+    # Without a position it says so, and changes nothing.
+    assert pair.command("--rewind").returncode == (0 if pair.position else 1)
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["no position yet", "a position"])

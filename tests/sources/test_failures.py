@@ -149,6 +149,24 @@ def test_a_consumer_that_is_unregistered_and_registered_again(many: Many) -> Non
     all_errors_name(many, "shard1")
 
 
+def test_a_queue_that_is_missing_at_the_start_and_comes(many: Many) -> None:
+    """It needs no reload, as a database that is missing needs none."""
+    many.section("shard1")["queue_name"] = f"{many.queue}_later"
+    many.register("shard0", "shard2")
+    process = many.launch()
+    many.logged(f'ERROR shard1: source database: no queue "{many.queue}_later"; remedy: ')
+    many.logged("INFO sources: retry shard1")
+    others_move(many, process)
+    # when it is created, as the message says
+    create_queue(many.sources["shard1"].conn, f"{many.queue}_later")
+    # then
+    many.logged("INFO shard1: recovered: working again")
+    others_move(many, process, first=2)
+    assert process.stop() == 0
+    all_errors_name(many, "shard1")
+    assert len(many.errors()) == 1
+
+
 def test_it_ends_with_1_when_all_have_failed(many: Many) -> None:
     many.main["auto_register"] = 0
     process = many.launch()
@@ -158,11 +176,14 @@ def test_it_ends_with_1_when_all_have_failed(many: Many) -> None:
 
 
 def test_it_goes_on_while_one_can_run_and_ends_after_that_one(many: Many) -> None:
-    many.main["auto_register"] = 0
-    many.register("shard1")
+    for name in ("shard0", "shard2"):
+        many.register(name)
+        lose_position(many, name)
+        many.sources[name].produce(1)
     process = many.launch()
     many.logged("ERROR shard0: ")
     many.logged("ERROR shard2: ")
+    many.registered("shard1")
     many.sources["shard1"].produce(2)
     many.wait_for(shard1=2)
     assert process.running

@@ -204,3 +204,20 @@ def test_a_refresh_repeats_no_warnings(listed: Many, partitions: psycopg.Connect
         listed.registered(name)
     assert process.stop() == 0
     assert listed.log.count("unheard_of: unknown key") == 1
+
+
+def test_a_refresh_does_not_bring_back_what_was_unregistered(
+    listed: Many, partitions: psycopg.Connection
+) -> None:
+    """Given a shard that is still in the catalogue, then it stays unregistered until a reload."""
+    process = started(listed)
+    enlist_shard(listed, partitions, "shard1")
+    listed.registered("shard1")
+    listed.run("--unregister", "--source", "shard1").check()
+    listed.logged(f'WARNING shard1: consumer "{listed.consumer("shard1")}" was unregistered')
+    # when another one comes, then the catalogue has been read since
+    enlist_shard(listed, partitions, "shard2")
+    listed.registered("shard2")
+    assert listed.consumers("shard1") == set()
+    still_moves(listed, process, 2)
+    assert process.stop() == 0

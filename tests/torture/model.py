@@ -2,17 +2,23 @@
 
 A mover is a generator that stops after each statement. A yield of True says that the server has
 more statements of ours already: these it may execute although the client is dead. `Protocol` says
-what the real mover does; a mutant changes one thing of it. The decision is the real one.
+what the real mover does; a mutant changes one thing of it. The decisions are the real ones.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from queue_mover.decision import Decision
 from queue_mover.decision import decide as real_decide
-from queue_mover.model import Batch, Position, Tick
+from queue_mover.errors import NotReadyError
+from queue_mover.model import Batch, Position, Registration, Route, Tick
+from queue_mover.renaming import take_over_tick
 
 HERE = "the source"
+OLD, NEW = "old name", "new name"
+"""The consumer, before and after --take-over."""
+T = TypeVar("T")
 Steps = Generator[bool, None, None]
 Decide = Callable[[Batch, Position | None, str, Callable[[], bool]], Decision]
 
@@ -42,11 +48,16 @@ class Protocol:
     decide: Decide = real_decide
     compare: bool = True
     """Set the position only if it still is what was read."""
+    take_over_lock: bool = True
+    """Of --take-over: wait for the batches that are on their way to the target."""
+    take_over_together: bool = True
+    """Register the new and unregister the old consumer in one transaction."""
+    take_over_target_first: bool = False
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """The consumer's row on the source."""
+    """A consumer's row on the source."""
 
     last: int = 0
     batch: int | None = None
@@ -59,25 +70,31 @@ class Source:
 
     events: list[int] = field(default_factory=list)
     ticks: list[tuple[int, str]] = field(default_factory=lambda: [(0, "first")])
-    committed: Subscription = Subscription()
-    staged: dict[int, Subscription] = field(default_factory=dict)
-    lock: int | None = None
+    committed: dict[str, Subscription] = field(default_factory=lambda: {OLD: Subscription()})
+    staged: dict[int, dict[str, Subscription | None]] = field(default_factory=dict)
+    """What each open transaction would change; None: a row deleted."""
+    locks: dict[str, int] = field(default_factory=dict)
     batch_ids: int = 0
 
-    def sees(self, me: int) -> Subscription:
-        return self.staged.get(me, self.committed)
+    def sees(self, me: int, consumer: str) -> Subscription | None:
+        return self.staged.get(me, {}).get(consumer, self.committed.get(consumer))
 
-    def row_is_taken(self, me: int) -> bool:
-        return any(other != me for other in self.staged)
+    def stage(self, me: int, consumer: str, row: Subscription | None) -> None:
+        self.staged.setdefault(me, {})[consumer] = row
+
+    def row_is_taken(self, me: int, consumer: str) -> bool:
+        return any(other != me and consumer in rows for other, rows in self.staged.items())
+
+    def is_active(self, batch: int) -> bool:
+        return any(row.batch == batch for row in self.committed.values())
 
     def commit(self, me: int) -> None:
-        self.committed = self.staged.get(me, self.committed)
+        _merge(self.committed, self.staged.get(me, {}))
         self.rollback(me)
 
     def rollback(self, me: int) -> None:
         self.staged.pop(me, None)
-        if self.lock == me:
-            self.lock = None
+        _release(self.locks, me)
 
     def tick(self, number: int) -> Tick:
         return Tick(number, self.ticks[number][1])
@@ -88,24 +105,43 @@ class Target:
     """What is committed, and what each open transaction would add."""
 
     content: list[int] = field(default_factory=list)
-    position: Position | None = None
+    position: dict[str, Position] = field(default_factory=dict)
     data: dict[int, list[int]] = field(default_factory=dict)
-    positions: dict[int, Position] = field(default_factory=dict)
-    lock: int | None = None
+    positions: dict[int, dict[str, Position | None]] = field(default_factory=dict)
+    locks: dict[str, int] = field(default_factory=dict)
 
     def commit(self, me: int) -> None:
         self.content += self.data.get(me, [])
-        self.position = self.positions.get(me, self.position)
+        _merge(self.position, self.positions.get(me, {}))
         self.rollback(me)
 
-    def row_is_taken(self, me: int) -> bool:
-        return any(other != me for other in self.positions)
+    def row_is_taken(self, me: int, consumer: str) -> bool:
+        return any(other != me and consumer in rows for other, rows in self.positions.items())
 
     def rollback(self, me: int) -> None:
         self.data.pop(me, None)
         self.positions.pop(me, None)
-        if self.lock == me:
-            self.lock = None
+        _release(self.locks, me)
+
+
+def _merge(committed: dict[str, T], changes: Mapping[str, T | None]) -> None:
+    for consumer, row in changes.items():
+        if row is None:
+            committed.pop(consumer, None)
+        else:
+            committed[consumer] = row
+
+
+def _release(locks: dict[str, int], me: int) -> None:
+    for consumer in [consumer for consumer, owner in locks.items() if owner == me]:
+        del locks[consumer]
+
+
+def _lock(locks: dict[str, int], me: int, consumer: str) -> Steps:
+    while locks.get(consumer, me) != me:
+        yield True
+    locks[consumer] = me
+    yield False
 
 
 @dataclass
@@ -127,17 +163,20 @@ class World:
         self.target.rollback(me)
 
 
-def mover(world: World, me: int, span: int) -> Steps:
-    """A mover that takes so many ticks in a batch, until it is lost."""
+def mover(world: World, me: int, span: int, consumer: str = OLD) -> Steps:
+    """A mover that takes so many ticks in a batch, until it is lost.
+
+    Without a registration it waits: it would refuse to register beside a consumer left behind.
+    """
     applied: int | None = None
     while True:
         try:
-            batch = yield from _next_batch(world, me, span, applied)
+            batch = yield from _next_batch(world, me, span, consumer, applied)
             applied = None
             if batch is None:
                 yield False
                 continue
-            decision = yield from _bring(world, me, batch)
+            decision = yield from _bring(world, me, consumer, batch)
         except UnlockedError:
             if not world.unlocked:
                 raise BrokenError("stopped for a mover that is not there") from None
@@ -157,25 +196,28 @@ def mover(world: World, me: int, span: int) -> Steps:
 
 
 def _next_batch(
-    world: World, me: int, span: int, applied: int | None
+    world: World, me: int, span: int, consumer: str, applied: int | None
 ) -> Generator[bool, None, Batch | None]:
     source = world.source
-    while world.protocol.source_lock and source.lock not in (None, me):
+    while world.protocol.source_lock and source.locks.get(consumer, me) != me:
         yield True
     if world.protocol.source_lock:
-        source.lock = me
+        source.locks[consumer] = me
     yield True
     if applied is not None:
-        yield from _finish(source, me, applied)
-    row = source.sees(me)
+        yield from _finish(source, me, consumer, applied)
+    row = source.sees(me, consumer)
     yield True
+    if row is None:
+        source.rollback(me)
+        return None
     if row.batch is None and row.last + 1 < len(source.ticks):
         source.batch_ids += 1
         following = min(row.last + span, len(source.ticks) - 1)
         row = Subscription(row.last, source.batch_ids, following)
-        while source.row_is_taken(me):
+        while source.row_is_taken(me, consumer):
             yield True
-        source.staged[me] = row
+        source.stage(me, consumer, row)
         yield True
     source.commit(me)
     yield False
@@ -184,42 +226,45 @@ def _next_batch(
     return Batch(row.batch, source.tick(row.last), source.tick(row.next), "")
 
 
-def _finish(source: Source, me: int, batch: int) -> Steps:
-    while source.row_is_taken(me):
+def _finish(source: Source, me: int, consumer: str, batch: int) -> Steps:
+    while source.row_is_taken(me, consumer):
         yield True
-    row = source.sees(me)
-    if row.batch == batch and row.next is not None:
-        source.staged[me] = Subscription(row.next)
+    row = source.sees(me, consumer)
+    if row is not None and row.batch == batch and row.next is not None:
+        source.stage(me, consumer, Subscription(row.next))
     yield True
 
 
-def _bring(world: World, me: int, batch: Batch) -> Generator[bool, None, Decision | None]:
+def _bring(
+    world: World, me: int, consumer: str, batch: Batch
+) -> Generator[bool, None, Decision | None]:
     source, target, protocol = world.source, world.target, world.protocol
-    if protocol.target_lock and target.lock not in (None, me):
+    if protocol.target_lock and target.locks.get(consumer, me) != me:
         yield False
         return None
-    target.lock = me if protocol.target_lock else None
+    if protocol.target_lock:
+        target.locks[consumer] = me
     yield True
-    position = target.position
+    position = target.position.get(consumer)
     yield False
-    decision = protocol.decide(batch, position, HERE, lambda: source.committed.batch == batch.id)
+    decision = protocol.decide(batch, position, HERE, lambda: source.is_active(batch.id))
     yield False
     if decision is not Decision.APPLY:
         target.rollback(me)
         return decision
     yield from _copy(world, me, batch)
     if protocol.finish_first:
-        yield from _finish(source, me, batch.id)
+        yield from _finish(source, me, consumer, batch.id)
         source.commit(me)
         yield False
-    before = position
-    yield from _commit(world, me, before, Position(batch.end.id, HERE, batch.end.mark))
+    reached = Position(batch.end.id, HERE, batch.end.mark)
+    yield from _commit(world, me, consumer, position, reached)
     return decision
 
 
 def _copy(world: World, me: int, batch: Batch) -> Steps:
     source = world.source
-    if source.committed.batch != batch.id:
+    if not source.is_active(batch.id):
         raise ServerError("batch not found")
     first, last = (source.ticks[tick.id][0] for tick in (batch.start, batch.end))
     events = source.events[first:last]
@@ -228,22 +273,24 @@ def _copy(world: World, me: int, batch: Batch) -> Steps:
         yield False
 
 
-def _commit(world: World, me: int, before: Position | None, position: Position) -> Steps:
+def _commit(
+    world: World, me: int, consumer: str, before: Position | None, position: Position
+) -> Steps:
     target, split = world.target, world.protocol.split
-    while world.protocol.compare and target.row_is_taken(me):
+    while world.protocol.compare and target.row_is_taken(me, consumer):
         yield True
-    if world.protocol.compare and _tick(target.position) != _tick(before):
+    if world.protocol.compare and _tick(target.position.get(consumer)) != _tick(before):
         raise UnlockedError
     if split == "data":
         target.commit(me)
         yield False
     if split == "position":
         data = target.data.pop(me, [])
-        target.positions[me] = position
+        target.positions[me] = {consumer: position}
         target.commit(me)
         yield False
         target.data[me] = data
-    target.positions[me] = position
+    target.positions[me] = {consumer: position}
     yield True
     target.commit(me)
     yield False
@@ -259,11 +306,11 @@ def unlocked_mover(world: World, me: int, span: int) -> Steps:
     world.unlocked = True
     unlocked = World(replace(world.protocol, source_lock=False), source, target)
     while True:
-        batch = yield from _next_batch(unlocked, me, span, None)
+        batch = yield from _next_batch(unlocked, me, span, OLD, None)
         if batch is None:
             yield False
             continue
-        before = target.position
+        before = target.position.get(OLD)
         yield False
         if _tick(before) in (None, batch.start.id):
             try:
@@ -271,42 +318,91 @@ def unlocked_mover(world: World, me: int, span: int) -> Steps:
             except ServerError:
                 world.rollback(me)
                 continue
-            while target.row_is_taken(me):
+            while target.row_is_taken(me, OLD):
                 yield False
-            target.positions[me] = Position(batch.end.id)
+            target.positions[me] = {OLD: Position(batch.end.id)}
             yield False
-            if _tick(target.position) != _tick(before):
+            if _tick(target.position.get(OLD)) != _tick(before):
                 world.doubled += target.data.pop(me, [])
             target.commit(me)
             yield False
         elif _tick(before) != batch.end.id:
             return
-        yield from _finish(source, me, batch.id)
+        yield from _finish(source, me, OLD, batch.id)
         source.commit(me)
         yield False
 
 
-def rewind(world: World, me: int) -> Steps:
+def rewind(world: World, me: int, consumer: str = OLD) -> Steps:
     """The operator's --rewind."""
     source, target = world.source, world.target
-    while target.lock not in (None, me):
-        yield True
-    target.lock = me
-    yield False
-    position = target.position
+    yield from _lock(target.locks, me, consumer)
+    position = target.position.get(consumer)
     if position is not None:
-        while source.lock not in (None, me):
-            yield True
-        source.lock = me
-        yield False
+        yield from _lock(source.locks, me, consumer)
         if position.tick < len(source.ticks):
-            while source.row_is_taken(me):
+            while source.row_is_taken(me, consumer):
                 yield True
-            source.staged[me] = Subscription(position.tick)
+            source.stage(me, consumer, Subscription(position.tick))
             yield False
             source.commit(me)
         yield False
     world.rollback(me)
+
+
+def take_over(world: World, me: int) -> Steps:
+    """The operator's --take-over: NEW goes on where OLD stands."""
+    target, protocol = world.target, world.protocol
+    for consumer in sorted((OLD, NEW)):
+        if protocol.take_over_lock:
+            yield from _lock(target.locks, me, consumer)
+    old = target.position.get(OLD)
+    yield False
+    hand_over = _hand_over_position(world, me, old)
+    try:
+        if protocol.take_over_target_first:
+            yield from hand_over
+        yield from _hand_over_registration(world, me, old)
+    except NotReadyError:
+        world.rollback(me)
+        return
+    yield from hand_over
+    world.rollback(me)
+
+
+def _hand_over_registration(world: World, me: int, old: Position | None) -> Steps:
+    source = world.source
+    for consumer in sorted((OLD, NEW)):
+        yield from _lock(source.locks, me, consumer)
+    known = {name: Registration(name, row.last, row.next) for name, row in source.committed.items()}
+    mine = (known.get(NEW), world.target.position.get(NEW))
+    tick = take_over_tick(
+        Route("", NEW, ""),
+        HERE,
+        (OLD, known.get(OLD), old),
+        mine,
+        lambda tick: source.ticks[tick][1] if tick < len(source.ticks) else None,
+    )
+    if NEW not in known:
+        source.stage(me, NEW, Subscription(tick))
+        yield False
+        if not world.protocol.take_over_together:
+            source.commit(me)
+            yield False
+    while source.row_is_taken(me, OLD):
+        yield True
+    source.stage(me, OLD, None)
+    yield True
+    source.commit(me)
+    yield False
+
+
+def _hand_over_position(world: World, me: int, old: Position | None) -> Steps:
+    if old is not None:
+        world.target.positions[me] = {NEW: old, OLD: None}
+    yield True
+    world.target.commit(me)
+    yield False
 
 
 def never_skip(batch: Batch, *_: object) -> Decision:

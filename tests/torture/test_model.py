@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from tests.torture import model
-from tests.torture.model import BrokenError, Protocol, Steps, World
+from tests.torture.model import NEW, OLD, BrokenError, Protocol, Steps, World
 
 SPANS = (1, 3)
 """Ticks in a batch, for each of the two movers: hosts may be configured differently."""
@@ -31,8 +31,6 @@ class Machine(RuleBasedStateMachine):
     """Two movers, an operator and their two databases."""
 
     protocol = Protocol()
-    legacy = False
-    """Whether a mover that takes no locks runs beside them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,21 +38,22 @@ class Machine(RuleBasedStateMachine):
         self.ids = count(1)
         self.clients = count(1)
         self.running: list[tuple[int, Steps]] = [self.start(span) for span in SPANS]
-        self.unlocked = self.start_unlocked()
         self.orphans: list[tuple[int, Steps]] = []
         self.in_flight: dict[int, bool] = {}
         self.backup = deepcopy(self.world.source)
         self.frozen: list[int] | None = None
+        self.consumer = OLD
 
-    def start(self, span: int) -> tuple[int, Steps]:
+    def start(self, span: int, consumer: str = OLD) -> tuple[int, Steps]:
         """A mover, under a number of its own."""
         me = next(self.clients)
-        return me, model.mover(self.world, me, span)
+        return me, model.mover(self.world, me, span, consumer)
 
-    def start_unlocked(self) -> tuple[int, Steps]:
-        """A mover that takes no locks."""
-        me = next(self.clients)
-        return me, model.unlocked_mover(self.world, me, 2)
+    def disconnect(self) -> None:
+        """All clients lose their connections."""
+        for me, _ in (*self.running, *self.orphans):
+            self.world.rollback(me)
+        self.orphans.clear()
 
     def step(self, client: tuple[int, Steps]) -> bool:
         """One statement. Returns whether there is more to come."""
@@ -78,20 +77,6 @@ class Machine(RuleBasedStateMachine):
         for _ in range(steps):
             self.step(self.running[number])
 
-    @precondition(lambda self: self.legacy)
-    @rule(steps=st.integers(1, 16))
-    def unlocked_goes_on(self, steps: int) -> None:
-        """The mover without locks executes some statements."""
-        for _ in range(steps):
-            self.step(self.unlocked)
-
-    @precondition(lambda self: self.legacy)
-    @rule()
-    def unlocked_crashes(self) -> None:
-        """It dies and starts anew."""
-        self.world.rollback(self.unlocked[0])
-        self.unlocked = self.start_unlocked()
-
     @rule(number=st.integers(0, 1), late=st.booleans())
     def crash(self, number: int, late: bool) -> None:
         """A mover dies and another one starts; the server may go on with what it was sent."""
@@ -114,12 +99,11 @@ class Machine(RuleBasedStateMachine):
                 return
             self.step(client)
 
-    @precondition(lambda self: not self.legacy)
     @rule(steps=st.integers(1, 12))
     def rewind(self, steps: int) -> None:
         """An operator's --rewind, to its end or not."""
         me = next(self.clients)
-        command = model.rewind(self.world, me)
+        command = model.rewind(self.world, me, self.consumer)
         for _ in range(steps):
             next(command, None)
         self.world.rollback(me)
@@ -129,20 +113,25 @@ class Machine(RuleBasedStateMachine):
         """Remember the source as it is committed."""
         source = deepcopy(self.world.source)
         source.staged.clear()
-        source.lock = None
+        source.locks.clear()
         self.backup = source
 
-    @precondition(lambda self: not self.world.restored and not self.legacy)
+    @precondition(
+        lambda self: (
+            not self.world.restored
+            and set(self.backup.committed) == set(self.world.source.committed)
+        )
+    )
     @rule()
     def restore(self) -> None:
-        """The source comes back as it was; movers lose their connections."""
+        """The source comes back as it was; movers lose their connections.
+
+        A backup of before --take-over has the old consumer again, whose mover must not be started:
+        nobody could tell that its events were moved under another name.
+        """
         world = self.world
-        for number, span in enumerate(SPANS):
-            world.rollback(self.running[number][0])
-            self.running[number] = self.start(span)
-        for me, _ in self.orphans:
-            world.rollback(me)
-        self.orphans.clear()
+        self.disconnect()
+        self.running = [self.start(span) for span in SPANS]
         world.source = self.backup
         world.restored = True
         if len(world.target.content) > len(self.backup.events):
@@ -160,9 +149,8 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """With everything working again, the rest comes, unless a restore stops the mover."""
         world = self.world
-        for me, _ in (*self.running, *self.orphans, self.unlocked):
-            world.rollback(me)
-        last = self.start(SPANS[0])
+        self.disconnect()
+        last = self.start(SPANS[0], self.consumer)
         for _ in range(ENOUGH):
             if not self.step(last):
                 break
@@ -172,9 +160,97 @@ class Machine(RuleBasedStateMachine):
             raise BrokenError(f"target has {world.target.content}, ticked are {waiting}")
 
 
-def explore(protocol: Protocol, examples: int, *, legacy: bool = False) -> None:
+class BesideUnlocked(Machine):
+    """A mover that takes no locks runs beside them; nobody rewinds or restores meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unlocked = self.start_unlocked()
+
+    def start_unlocked(self) -> tuple[int, Steps]:
+        """A mover that takes no locks."""
+        me = next(self.clients)
+        return me, model.unlocked_mover(self.world, me, 2)
+
+    @rule(steps=st.integers(1, 16))
+    def unlocked_goes_on(self, steps: int) -> None:
+        """The mover without locks executes some statements."""
+        for _ in range(steps):
+            self.step(self.unlocked)
+
+    @rule()
+    def unlocked_crashes(self) -> None:
+        """It dies and starts anew."""
+        self.world.rollback(self.unlocked[0])
+        self.unlocked = self.start_unlocked()
+
+    @precondition(lambda self: False)
+    @rule(steps=st.integers(1, 12))
+    def rewind(self, steps: int) -> None:
+        """Never: it would repeat what the other one has doubled."""
+
+    @precondition(lambda self: False)
+    @rule()
+    def restore(self) -> None:
+        """Never."""
+
+    def disconnect(self) -> None:
+        """The mover without locks, too."""
+        super().disconnect()
+        self.world.rollback(self.unlocked[0])
+
+
+class Renaming(Machine):
+    """The consumer gets another name meanwhile, and takes over from the old one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operator: tuple[int, Steps] | None = None
+
+    @rule(number=st.integers(0, 1))
+    def start_renamed(self, number: int) -> None:
+        """A mover dies and another one starts, under the new name."""
+        self.world.rollback(self.running[number][0])
+        self.running[number] = self.start(SPANS[number], NEW)
+
+    @rule(steps=st.integers(1, 12))
+    def take_over(self, steps: int) -> None:
+        """An operator's --take-over goes on, or begins."""
+        self.consumer = NEW
+        if self.operator is None:
+            me = next(self.clients)
+            self.operator = (me, model.take_over(self.world, me))
+        for _ in range(steps):
+            if not self.step(self.operator):
+                self.operator = None
+                return
+
+    @precondition(lambda self: self.operator)
+    @rule()
+    def operator_dies(self) -> None:
+        """Whatever the command had not committed is undone."""
+        assert self.operator is not None
+        self.world.rollback(self.operator[0])
+        self.operator = None
+
+    def disconnect(self) -> None:
+        """The operator, too."""
+        super().disconnect()
+        if self.operator:
+            self.operator_dies()
+
+    def teardown(self) -> None:
+        """A take-over that has begun is repeated."""
+        self.disconnect()
+        if self.consumer == NEW:
+            for _ in model.take_over(self.world, next(self.clients)):
+                pass
+        super().teardown()
+
+
+def explore(protocol: Protocol, examples: int, machine: type[Machine] = Machine) -> None:
     """Try schedules; the same ones each time. Raises BrokenError for the first that fails."""
-    machine = type("Explored", (Machine,), {"protocol": protocol, "legacy": legacy})
+    machine = type("Explored", (machine,), {"protocol": protocol})
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -190,17 +266,9 @@ def explore(protocol: Protocol, examples: int, *, legacy: bool = False) -> None:
     )
 
 
-def test_each_event_once_whatever_the_schedule() -> None:
-    explore(Protocol(), 600)
-
-
-def test_beside_a_mover_without_locks_ours_double_nothing() -> None:
-    explore(Protocol(), 600, legacy=True)
-
-
-def test_without_comparing_the_position_they_would() -> None:
-    with pytest.raises(BrokenError), contextlib.redirect_stdout(None):
-        explore(Protocol(compare=False), 5000, legacy=True)
+@pytest.mark.parametrize("machine", [Machine, Renaming, BesideUnlocked])
+def test_each_event_once_whatever_the_schedule(machine: type[Machine]) -> None:
+    explore(Protocol(), 600, machine)
 
 
 MUTANTS = {
@@ -215,9 +283,22 @@ MUTANTS = {
     "applies what does not fit": Protocol(decide=model.never_lost),
     "knows ticks by number only": Protocol(decide=model.ids_only),
 }
+OTHER_MUTANTS = {
+    "takes over a batch on its way": (Renaming, Protocol(take_over_lock=False)),
+    "takes over in two steps on the source": (Renaming, Protocol(take_over_together=False)),
+    "takes over on the target first": (Renaming, Protocol(take_over_target_first=True)),
+    "sets the position without comparing": (BesideUnlocked, Protocol(compare=False)),
+}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_model_finds_what_a_mutant_breaks(mutant: str) -> None:
     with pytest.raises(BrokenError), contextlib.redirect_stdout(None):
         explore(MUTANTS[mutant], 5000)
+
+
+@pytest.mark.parametrize("mutant", OTHER_MUTANTS)
+def test_the_model_finds_what_else_a_mutant_breaks(mutant: str) -> None:
+    machine, protocol = OTHER_MUTANTS[mutant]
+    with pytest.raises(BrokenError), contextlib.redirect_stdout(None):
+        explore(protocol, 5000, machine)

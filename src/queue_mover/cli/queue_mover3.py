@@ -1,11 +1,13 @@
 """queue_mover3: move the events of one queue into another."""
 
 import argparse
+from collections.abc import Callable
 
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
 from queue_mover.config.settings import Settings, load_mover, load_process
-from queue_mover.errors import OperatorError, UnavailableError
+from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceError
+from queue_mover.registration import Registrar
 from queue_mover.service import moving
 from queue_mover.service.moving import Targets
 
@@ -29,9 +31,26 @@ def switches() -> argparse.ArgumentParser:
         metavar="NAME",
         help="only these of the file's sources; wildcards; repeatable",
     )
-    group = parser.add_argument_group("position").add_mutually_exclusive_group()
+    position = parser.add_argument_group("position")
+    position.add_argument(
+        "--consumer",
+        default="",
+        metavar="NAME",
+        help="with a switch below: for this consumer, which the file may not have any more, on the"
+        " queue of the one --source, else of the main section and --set",
+    )
+    group = position.add_mutually_exclusive_group()
+    group.add_argument(
+        "--take-over",
+        metavar="OLD",
+        help="go on from where another consumer of the same queue is, and unregister that one",
+    )
     for name, help_text in (
-        ("register", "register the consumer; if new, forget its position on the target"),
+        (
+            "register",
+            "register the consumer at the newest tick: what waits is not moved; if new, forget its"
+            " position on the target",
+        ),
         ("unregister", "unregister the consumer and forget its position on the target"),
         ("rewind", "move the source's position to the one on the target"),
         ("reset", "forget the position on the target"),
@@ -60,17 +79,23 @@ def _run() -> int:
         process, log = load_process(path, overrides)
         common.start_log(given, log, ())
         return common.send_signal(process, given.signal)
+    action = _action(given)
+    if given.consumer and not action:
+        raise OperatorError(
+            "--consumer goes with a switch for positions, as --unregister;"
+            " remedy: to run a mover under another name, set consumer_name"
+        )
     targets = moving.Targets()
 
     def load(fresh: bool) -> Settings:
-        settings = load_mover(path, overrides, given.source)
+        settings = load_mover(path, overrides, given.source, given.consumer)
         if fresh:
             common.start_log(given, settings.log, settings.warnings)
         return settings
 
+    if action:
+        return _act(given, action, load, targets)
     settings = load(True)
-    if given.action:
-        return _act(given.action, settings, targets)
     return common.serve(
         given,
         settings.process,
@@ -79,19 +104,44 @@ def _run() -> int:
     )
 
 
-def _act(action: str, settings: Settings, targets: Targets) -> int:
+def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:
+    """What a switch asks for; None: to run the movers."""
+    if given.take_over is not None:
+        return lambda registrar: registrar.take_over(given.take_over)
+    actions: dict[str | None, Callable[[Registrar], None]] = {
+        "register": Registrar.register,
+        "unregister": Registrar.unregister,
+        "rewind": Registrar.rewind,
+        "reset": Registrar.reset,
+        "accept-source": Registrar.accept_source,
+    }
+    return actions.get(given.action)
+
+
+def _act(
+    given: argparse.Namespace,
+    action: Callable[[Registrar], None],
+    load: Callable[[bool], Settings],
+    targets: Targets,
+) -> int:
     """Do an action for every source; one that fails does not keep the others from it."""
+    try:
+        settings = load(True)
+    except UnknownSourceError as error:
+        if given.action not in ("unregister", "reset"):
+            raise
+        raise OperatorError(
+            f"{error}; remedy, if it has left the file: its consumer instead,"
+            f" --consumer JOB_NAME.SOURCE --set src_db=... --{given.action}"
+        ) from None
+    if given.take_over is not None and len(settings.movers) > 1:
+        raise OperatorError("--take-over is for one source; remedy: one --source NAME with it")
+    targets.serve(settings.movers)
     code = 0
     for mover in settings.movers:
         registrar = moving.registrar(mover, targets)
         try:
-            {
-                "register": registrar.register,
-                "unregister": registrar.unregister,
-                "rewind": registrar.rewind,
-                "reset": registrar.reset,
-                "accept-source": registrar.accept_source,
-            }[action]()
+            action(registrar)
         except (OperatorError, UnavailableError) as error:
             registrar.log.error("%s", error)
             code = 1

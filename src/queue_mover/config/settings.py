@@ -1,7 +1,7 @@
 """An ini file with its meaning: frozen, validated settings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -123,8 +123,12 @@ def load_process(path: Path, overrides: Mapping[str, str]) -> tuple[ProcessSetti
     return _pick(ProcessSettings, values), _pick(LogSettings, values)
 
 
-def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] = ()) -> Settings:
+def load_mover(
+    path: Path, overrides: Mapping[str, str], wanted: Sequence[str] = (), consumer: str = ""
+) -> Settings:
     """Read a queue_mover3 file. `wanted` are names of sources, with wildcards; empty: all.
+    `consumer` names one that the file does not have, on the way of the one wanted source;
+    without that, of the main section alone.
 
     Raises ConfigError, one line for the first thing wrong; UnavailableError when the
     database that lists the sources cannot be reached.
@@ -132,14 +136,17 @@ def load_mover(path: Path, overrides: Mapping[str, str], wanted: Sequence[str] =
     ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, elsewhere=_PGQADMS_FILE)
     values = _values(ini, ini.main, parameters.SERVICE)
     catalogue = None
-    if ini.has_section(sources.CATALOGUE):
+    alone = bool(consumer) and not wanted
+    if not alone and ini.has_section(sources.CATALOGUE):
         ini.override(sources.CATALOGUE)
         catalogue = _values(ini, sources.CATALOGUE, parameters.CATALOGUE)
-    included = sources.included(ini, values["include"])
+    included = [] if alone else sources.included(ini, values["include"])
     files = [file for _, names in included for file in names]
-    found = sources.collect(ini, files, catalogue)
+    found = {} if alone else sources.collect(ini, files, catalogue)
     movers = [_mover(ini, ini.main, "")] if not found else []
     movers += [_mover(ini, section, name) for name, section in sources.choose(found, wanted)]
+    if consumer:
+        movers = [_renamed(ini, movers, consumer)]
     _require_own_consumers(ini, movers)
     _require_own_events(ini, movers)
     return Settings(
@@ -187,6 +194,16 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
         process=_pick(ProcessSettings, values),
         trouble_after=values["trouble_after"],
     )
+
+
+def _renamed(ini: IniFile, movers: Sequence[MoverSettings], consumer: str) -> MoverSettings:
+    """The only mover, with another consumer. Raises ConfigError where there are more."""
+    if len(movers) > 1:
+        raise ConfigError(
+            f"{ini.path}: --consumer is for one source; remedy: one --source NAME with it"
+        )
+    (mover,) = movers
+    return replace(mover, route=replace(mover.route, consumer=consumer))
 
 
 def _require_own_consumers(ini: IniFile, movers: Sequence[MoverSettings]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from queue_mover.config.inifile import IniFile
 from queue_mover.db import Database
-from queue_mover.errors import ConfigError, StatementError
+from queue_mover.errors import ConfigError, StatementError, UnknownSourceError
 
 PREFIX = "source:"
 CATALOGUE = "sources"
@@ -58,12 +58,12 @@ def collect(
 def choose(sections: Mapping[str, str], wanted: Sequence[str]) -> list[tuple[str, str]]:
     """The sources whose names match one of the patterns; all where there are no patterns.
 
-    Raises ConfigError when a pattern matches none.
+    Raises UnknownSourceError when a pattern matches none.
     """
     for pattern in wanted:
         if not any(fnmatchcase(name, pattern) for name in sections):
             known = ", ".join(sections) or "none"
-            raise ConfigError(f"--source {pattern}: no such source; the file has: {known}")
+            raise UnknownSourceError(f"--source {pattern}: no such source; the file has: {known}")
     return [
         (name, section)
         for name, section in sections.items()

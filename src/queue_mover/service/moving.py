@@ -1,11 +1,14 @@
 """Movers as jobs of the service."""
 
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from queue_mover import logs
 from queue_mover.config.settings import MoverSettings, Settings
-from queue_mover.db import Database
+from queue_mover.db import Database, location
+from queue_mover.errors import StoppingError, UnregisteredError
 from queue_mover.model import BatchLimits, Log, Outcome, Result
 from queue_mover.mover import Mover
 from queue_mover.pool import Pool, Seat
@@ -37,11 +40,13 @@ class MovingJob:
 
     def prepare(self) -> None:
         """Look at both sides, and register when new."""
-        self._mover.prepare()
+        with self._ending_unregistered():
+            self._mover.prepare()
 
     def step(self) -> Step:
         """Move the next batch."""
-        outcome = self._mover.move_batch(self._first)
+        with self._ending_unregistered():
+            outcome = self._mover.move_batch(self._first)
         if outcome.result is Result.BUSY:
             self._tell_busy(outcome)
             return Step(worked=False, waits=True)
@@ -57,6 +62,15 @@ class MovingJob:
         for note in outcome.quarantined:
             self._log.warning("quarantined: %s", note)
         return Step(worked=True, count=outcome.count, quarantined=len(outcome.quarantined))
+
+    @contextmanager
+    def _ending_unregistered(self) -> Iterator[None]:
+        """An operator who takes the consumer away wants its mover to end, not to fail."""
+        try:
+            yield
+        except UnregisteredError as error:
+            self._log.warning("%s", error)
+            raise StoppingError("unregistered") from error
 
     def _tell_busy(self, outcome: Outcome) -> None:
         now = time.monotonic()
@@ -83,9 +97,22 @@ class MovingJob:
 
 @dataclass(slots=True)
 class Targets:
-    """The connections to targets that all movers of a process share."""
+    """What all movers of a process share: connections to targets, and who else moves there."""
 
     _pools: dict[tuple[object, ...], Pool] = field(default_factory=dict)
+    _running: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+
+    def serve(self, movers: Iterable[MoverSettings]) -> None:
+        """From now on these are the movers of the process, and no others."""
+        running: dict[tuple[str, ...], frozenset[str]] = {}
+        for mover in movers:
+            way = _way(mover)
+            running[way] = running.get(way, frozenset()) | {mover.route.consumer}
+        self._running = running
+
+    def running(self, settings: MoverSettings) -> frozenset[str]:
+        """The consumers of the process that move the same source queue to the same target."""
+        return self._running.get(_way(settings), frozenset())
 
     def seat(self, settings: MoverSettings, size: int) -> Seat:
         """A seat in the one pool for a mover's target, of at most so many connections."""
@@ -97,6 +124,11 @@ class Targets:
         return self._pools[key].join()
 
 
+def _way(settings: MoverSettings) -> tuple[str, ...]:
+    """From which queue of which database to which database."""
+    return (*location(settings.src_db), settings.route.queue, *location(settings.dst_db))
+
+
 def source_database(settings: MoverSettings) -> Database:
     """The source of a mover, not connected yet."""
     process = settings.process
@@ -105,6 +137,7 @@ def source_database(settings: MoverSettings) -> Database:
 
 def plan(settings: Settings, targets: Targets) -> Plan:
     """What the service needs to run the movers of a config."""
+    targets.serve(settings.movers)
     connections = settings.dst_connections
     crowded = len(settings.movers) > connections
     tasks = (_task(mover, connections, targets, crowded=crowded) for mover in settings.movers)
@@ -119,7 +152,15 @@ def _task(settings: MoverSettings, connections: int, targets: Targets, *, crowde
         log = logs.logger(settings.process.job_name, settings.source)
         seat = targets.seat(settings, connections)
         source = source_database(settings)
-        mover = Mover(settings.route, limits, source, seat, log, settings.policy)
+        mover = Mover(
+            settings.route,
+            limits,
+            source,
+            seat,
+            log,
+            settings.policy,
+            lambda: targets.running(settings),
+        )
         return MovingJob(mover, seat, log, first)
 
     return Task(settings.source, (settings, connections), settings.process, make)
@@ -128,4 +169,10 @@ def _task(settings: MoverSettings, connections: int, targets: Targets, *, crowde
 def registrar(settings: MoverSettings, targets: Targets) -> Registrar:
     """What changes the registration and position of a mover."""
     log = logs.logger(settings.process.job_name, settings.source)
-    return Registrar(settings.route, source_database(settings), targets.seat(settings, 1), log)
+    return Registrar(
+        settings.route,
+        source_database(settings),
+        targets.seat(settings, 1),
+        log,
+        lambda: targets.running(settings),
+    )

@@ -57,6 +57,8 @@ class Supervisor:
         self._workers: dict[str, Worker] = {}
         self._next: dict[str, Task] = {}
         self._failed: dict[str, Task] = {}
+        self._done: dict[str, Task] = {}
+        self._lacking: dict[str, str] = {}
         self._starting: set[str] = set()
         self._stopping = False
         self._interrupted = float("-inf")
@@ -102,9 +104,10 @@ class Supervisor:
                 timer.ring(time.monotonic())
             return None
 
-    def _start(self, task: Task, *, reloaded: bool = False) -> None:
+    def _start(self, task: Task, *, reloaded: bool = False, lacking: str = "") -> None:
         self._failed.pop(task.source, None)
-        worker = Worker(task, self._inbox.put, patient=reloaded)
+        self._done.pop(task.source, None)
+        worker = Worker(task, self._inbox.put, patient=reloaded, lacking=lacking)
         self._workers[task.source] = worker
         worker.start()
 
@@ -137,10 +140,24 @@ class Supervisor:
                 self._start(following, reloaded=True)
             elif report.news is News.FAILED:
                 self._failed[source] = worker.task
+                if report.lacking:
+                    self._lacking[source] = report.lacking
+            elif not worker.stopping:
+                self._done[source] = worker.task
         if source in self._starting and (self._workers or not self._failed):
             self._starting.discard(source)
             if not self._starting:
                 self._running()
+        if not self._starting and self._workers and not self._stopping:
+            self._retry_lacking()
+
+    def _retry_lacking(self) -> None:
+        """Where others work, what one source lacks may come later: no reason for a reload."""
+        lacking, self._lacking = self._lacking, {}
+        self._tell_changes(retry=lacking)
+        for name, message in lacking.items():
+            if name in self._failed:
+                self._start(self._failed[name], reloaded=True, lacking=message)
 
     def _stop(self) -> None:
         self._stopping = True
@@ -193,7 +210,8 @@ class Supervisor:
                 self._refresh.period = plan.refresh
                 tasks = {task.source: task for task in plan.tasks}
                 self._failed = {n: task for n, task in self._failed.items() if n in tasks}
-                known = {} if loaded.fresh else self._failed
+                self._done = {n: task for n, task in self._done.items() if n in tasks}
+                known = {} if loaded.fresh else self._failed | self._done
                 self._apply({n: task for n, task in tasks.items() if known.get(n) != task})
         if self._again:
             self._again = False

@@ -41,6 +41,8 @@ class Report:
 
     worker: "Worker"
     news: News
+    lacking: str = ""
+    """What a server lacks, where that has ended it."""
 
 
 @dataclass(slots=True)
@@ -53,8 +55,9 @@ class Progress:
 
 
 def is_fatal(error: Exception, *, looping: bool, worked_before: bool) -> bool:
-    """Whether an error ends the worker. What a server lacks at the start, a person must bring;
-    later it has been taken away, and may come back."""
+    """Whether an error ends the worker. What a server lacks at the start, a person must bring,
+    who is told at the terminal; later it has been taken away, and may come back. Where others
+    work, the supervisor begins anew a worker that lacked something."""
     if not looping or isinstance(
         error,
         LostPositionError | UnlockedMoverError | BadEventError | ConfigError | MemoryError,
@@ -90,9 +93,15 @@ class Worker:
     """Runs a task's job in a thread of its own until stopped, drained or fatally failed."""
 
     def __init__(
-        self, task: Task, report: Callable[[Report], None], *, patient: bool = False
+        self,
+        task: Task,
+        report: Callable[[Report], None],
+        *,
+        patient: bool = False,
+        lacking: str = "",
     ) -> None:
-        """A patient worker retries from the start what a server lacks."""
+        """A patient worker retries from the start what a server lacks.
+        `lacking`: what that is, where the log has it already."""
         self.task = task
         self._report = report
         self._log = logs.logger(task.process.job_name, task.source)
@@ -106,6 +115,9 @@ class Worker:
         self._streak = Streak(
             process.exception_sleep, process.exception_grace, process.exception_reset
         )
+        if lacking:
+            self._streak.failed(time.monotonic(), lacking)
+            self.progress.failing = True
         self._statistics = Statistics(process.keepalive_stats, time.monotonic())
         # A stuck thread must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=task.source or None, daemon=True)
@@ -136,20 +148,22 @@ class Worker:
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        news = News.FAILED
+        news, lacking = News.FAILED, ""
         try:
             self._loop()
             self._job.finish()
             news = News.DONE
         except OperatorError as error:
             self._log.error("%s", error)
+            if isinstance(error, NotReadyError) and self.task.process.looping:
+                lacking = str(error)
         except Exception as error:
             self._tell_end(error)
         finally:
             try:
                 self._job.close()
             finally:
-                self._report(Report(self, news))
+                self._report(Report(self, news, lacking))
 
     def _tell_end(self, error: Exception) -> None:
         if self._abandoned:

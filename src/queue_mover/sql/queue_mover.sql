@@ -111,6 +111,15 @@ $$;
 comment on function queue_mover.advance_position(text, bigint, bigint, text, text) is
     'Set the position, with its origin, if it still is a_before; else raise QM001.';
 
+create or replace function queue_mover.consumers_of(a_source text)
+returns setof text
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+    select o.consumer from queue_mover.origin o where o.source = a_source;
+$$;
+comment on function queue_mover.consumers_of(text) is
+    'The consumers whose position came from a source: those that a new one might leave behind.';
+
 create or replace function queue_mover.quarantine_event(
     a_consumer text, a_source text, a_queue text, a_ev_id bigint, a_ev_time timestamptz,
     a_fields bytea[], a_encoding text, a_reason text)
