@@ -1,6 +1,7 @@
 """pgqadm: install and look after PgQ in a database."""
 
 import argparse
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from queue_mover.admin import movers, queue_config, queues, report, status, tick
 from queue_mover.admin.install import install
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
-from queue_mover.config.settings import AdminSettings, load_admin, load_mover
+from queue_mover.config.settings import load_admin, load_mover
 from queue_mover.db import Connection, Database, check_conninfo, describe
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service.job import Plan
@@ -74,24 +75,33 @@ def _run() -> int:
         return _run_many(given)
     path = common.config_path(given)
 
-    def load() -> AdminSettings:
-        settings = load_admin(path, overrides)
-        common.start_log(given, settings.log, settings.warnings)
-        return settings
-
-    settings = load()
+    settings = load_admin(path, overrides)
     if given.signal:
+        common.start_log(given, settings.log, ())
         return common.send_signal(settings.process, given.signal)
     if given.command == "ticker" and not given.arguments:
-        return common.serve(
-            given,
-            settings.process,
-            Plan((ticking.task(settings),)),
-            lambda _: Plan((ticking.task(load()),)),
-        )
+        common.start_log(given, settings.log, settings.warnings)
+
+        def load(_: bool) -> Plan:
+            settings = load_admin(path, overrides)
+            common.start_log(given, settings.log, settings.warnings)
+            return Plan((ticking.task(settings),))
+
+        return common.serve(given, settings.process, Plan((ticking.task(settings),)), load)
     action = _action(str(path), given.command, given.arguments)
-    print("\n".join(_at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))))
+    common.start_command_log(given, settings.log)
+    common.warn(COMMAND, settings.warnings)
+    lines = _at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))
+    if given.command != "status" and (given.command != "config" or len(given.arguments) > 1):
+        _record(settings.log.job_name, given.command, lines)
+    print("\n".join(lines))
     return 0
+
+
+def _record(job_name: str, command: str, lines: Sequence[str]) -> None:
+    """Leave a line in the log about what a command has changed."""
+    log = logging.getLogger(job_name)
+    log.info("%s: %s", command, "; ".join(" ".join(line.split()) for line in lines))
 
 
 def _run_many(given: argparse.Namespace) -> int:
