@@ -270,7 +270,8 @@ def test_formats_of_old_configs_need_no_extra(world: World) -> None:
 
 
 def test_formats_of_the_ini_file_may_name_host_and_job(world: World) -> None:
-    said = moved_once(world, logfmt_console="%%(hostname)s %%(service_name)s/%%(job_name)s: %%(message)s")
+    wanted = "%%(hostname)s %%(service_name)s/%%(job_name)s: %%(message)s"
+    said = moved_once(world, logfmt_console=wanted)
     assert f"{socket.gethostname()} queue_mover3/{world.job}: {{count: 2, " in said
 
 
@@ -287,7 +288,8 @@ def test_after_a_reload_records_still_name_the_job(world: World) -> None:
 def test_a_skylog_handler_without_the_extra_names_the_remedy(world: World, handler: str) -> None:
     skylog(world.directory)
     config = world.directory / "skylog.ini"
-    config.write_text(config.read_text().replace("class = FileHandler", f"class = skylog.{handler}"))
+    text = config.read_text()
+    config.write_text(text.replace("class = FileHandler", f"class = skylog.{handler}"))
 
     result = world.run(use_skylog=2, skylog_locations=config)
 
