@@ -1,6 +1,7 @@
 """Switches, and what each of them prints and returns."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def test_version(switch: str) -> None:
 @pytest.mark.parametrize("name", ["queue_mover", "queue_mover.py", "queue_mover3.py"])
 def test_all_commands_are_the_same(name: str) -> None:
     assert run([script(name), "-V"]).check().stdout == queue_mover3("-V").stdout
+
+
+def test_a_queue_mover_py_of_skytools_beside_it_does_no_harm(tmp_path: Path) -> None:
+    """Python looks for modules beside a script first: it must not take that for the package."""
+    beside = shutil.copy(script("queue_mover3"), tmp_path)
+    (tmp_path / "queue_mover.py").write_text("print 'this is Python 2'\n")
+    assert run([beside, "-V"]).check().stdout == queue_mover3("-V").stdout
 
 
 @pytest.mark.parametrize(
