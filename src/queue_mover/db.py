@@ -3,14 +3,16 @@
 import hashlib
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from difflib import get_close_matches
 from typing import Any, LiteralString, Protocol
 
 import psycopg
-from psycopg import conninfo, errors
+from psycopg import conninfo, errors, pq
 
 from queue_mover.errors import NotReadyError, StatementError, StoppingError, UnavailableError
 
@@ -57,10 +59,10 @@ def check_conninfo(text: str) -> None:
     """Raise ValueError, without the text itself, when libpq could not read a connect string."""
     try:
         timeout = conninfo.conninfo_to_dict(text).get("connect_timeout") or 0
-    except psycopg.Error:
+    except psycopg.Error as error:
         # libpq's own message quotes the part it stumbled over: perhaps a password.
         raise ValueError(
-            "not a connect string; write key=value pairs"
+            f"not a connect string{_misspelt(str(error))}; write key=value pairs"
             " ('host=db1 dbname=app') or a URI ('postgresql://db1/app')"
         ) from None
     try:
@@ -69,9 +71,30 @@ def check_conninfo(text: str) -> None:
         raise ValueError("connect_timeout in it is not a whole number of seconds") from None
 
 
+def _misspelt(message: str) -> str:
+    """The bad key that libpq's message quotes; only if it resembles a key, so that it gives away
+    no part of a password."""
+    quoted = re.search(r'"([^"]*)"', message)
+    key = quoted[1] if quoted else ""
+    keys = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
+    close = [_OTHER_KEYS[key]] if key in _OTHER_KEYS else get_close_matches(key, keys, 1, 0.8)
+    if not close or key in keys:
+        return ""
+    return f': no key "{key}" in it, did you mean {close[0]}?'
+
+
+_OTHER_KEYS = {
+    **dict.fromkeys(("pass", "passwd", "pwd", "pw"), "password"),
+    **dict.fromkeys(("db", "database"), "dbname"),
+    **dict.fromkeys(("username", "login"), "user"),
+    **dict.fromkeys(("hostname", "server"), "host"),
+}
+"""What other drivers call libpq's keys."""
+
+
 def has_password(text: str) -> bool:
     """Whether a connect string holds a password."""
-    return "password" in conninfo.conninfo_to_dict(text)
+    return bool(conninfo.conninfo_to_dict(text).get("password"))
 
 
 def describe(text: str) -> str:

@@ -1,9 +1,11 @@
 """Handlers and formats of the log, and the statistics line that collectors parse."""
 
 import logging
+import socket
 import stat
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -37,14 +39,20 @@ class _SourceLog(logging.LoggerAdapter[logging.Logger]):
         return f"{self.extra['source']}: {msg}", kwargs
 
 
-def start(settings: LogSettings, level: int, *, daemon: bool) -> None:
+def start(
+    settings: LogSettings, level: int, *, daemon: bool, console_level: int = logging.NOTSET
+) -> None:
     """Set the handlers of the root logger, replacing any from before; files are opened anew.
+
+    console_level: what is below it does not go to stderr.
 
     Raises ConfigError when the log file or the logging config cannot be used.
     """
     logging.addLevelName(TRACE, "TRACE")
     logging.captureWarnings(True)
     handlers = _handlers(settings, level)
+    handlers[-1].setLevel(console_level)
+    _identify(settings)
     root = logging.getLogger()
     before = root.handlers[:]
     skylog = settings.use_skylog >= 2 or (
@@ -67,6 +75,28 @@ def start(settings: LogSettings, level: int, *, daemon: bool) -> None:
     root.setLevel(level)
     # The driver logs each pipeline step at DEBUG: that is "everything", not "verbose".
     logging.getLogger("psycopg").setLevel(level if level <= TRACE else logging.WARNING)
+
+
+def _identify(settings: LogSettings) -> None:
+    """Give each record what formats of old logging configs refer to."""
+    names = {
+        "hostname": socket.gethostname(),
+        "service_name": settings.service_name,
+        "job_name": settings.job_name,
+    }
+    make = logging.getLogRecordFactory()
+    # A reload replaces ours; what others have put around it stays.
+    if isinstance(make, partial) and make.func is _record:
+        make = make.args[0]
+    logging.setLogRecordFactory(partial(_record, make, names))
+
+
+def _record(
+    make: Callable[..., logging.LogRecord], names: dict[str, str], *args: Any, **kwargs: Any
+) -> logging.LogRecord:
+    record = make(*args, **kwargs)
+    vars(record).update(names)
+    return record
 
 
 def _handlers(settings: LogSettings, level: int) -> list[logging.Handler]:
@@ -95,9 +125,12 @@ def _open(path: Path, settings: LogSettings) -> logging.Handler:
             path, maxBytes=settings.log_size, backupCount=settings.log_count
         )
     except OSError as error:
+        folder = path.absolute().parent
+        remedy = "make its directory, writable for this user, or set another logfile"
+        if not folder.exists():
+            remedy = f"mkdir -p {folder}"
         raise ConfigError(
-            f"logfile: cannot write {path}: {error.strerror};"
-            " remedy: make its directory, writable for this user, or set another logfile"
+            f"logfile: cannot write {path}: {error.strerror}; remedy: {remedy}"
         ) from None
     return handler
 
@@ -122,11 +155,20 @@ def _load_config(settings: LogSettings) -> None:
     defaults = {"job_name": settings.job_name, "service_name": settings.service_name}
     try:
         import_module("logging.config").fileConfig(found, defaults, disable_existing_loggers=False)
+    except ModuleNotFoundError as error:
+        if error.name != "skylog":
+            raise _unusable(found, error) from error
+        raise ConfigError(
+            f"{found}: its handlers of the skylog namespace are not installed;"
+            " remedy: pip install 'queue-mover[skylog]'"
+        ) from error
     except Exception as error:
         # Whatever the handlers named in there raise.
-        raise ConfigError(
-            f"{found}: not a usable logging config: {one_line(str(error))}"
-        ) from error
+        raise _unusable(found, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> ConfigError:
+    return ConfigError(f"{path}: not a usable logging config: {one_line(str(error))}")
 
 
 def _offer_skylog_handlers(settings: LogSettings) -> None:

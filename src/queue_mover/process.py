@@ -50,9 +50,11 @@ class PidFile:
             return os.open(self._path, flags, 0o644)
         except OSError as error:
             reason = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
+            remedy = "make its directory, writable for this user, or set another pidfile"
+            if not self._path.parent.exists():
+                remedy = f"mkdir -p {self._path.parent}"
             raise OperatorError(
-                f"pidfile: cannot write {self._path}: {reason};"
-                " remedy: make its directory, writable for this user, or set another pidfile"
+                f"pidfile: cannot write {self._path}: {reason}; remedy: {remedy}"
             ) from None
 
     def write(self) -> None:

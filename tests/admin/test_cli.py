@@ -67,6 +67,49 @@ def test_a_queue_from_its_birth_to_its_end(config: Path) -> None:
     assert said[7] == 'queue "orders" dropped\n'
 
 
+def test_what_changes_something_leaves_a_line_in_the_log_file(
+    tmp_path: Path, source_db: Database
+) -> None:
+    log = tmp_path / "adm.log"
+    settings = {"db": source_db.conninfo(), "logfile": log}
+    config = write_ini(tmp_path / "adm.ini", "pgqadm", settings)
+
+    def logged(words: str) -> str:
+        before = log.read_text() if log.exists() else ""
+        told(config, *words.split())
+        return log.read_text().removeprefix(before)
+
+    for words, line in (
+        ("create orders", 'create: queue "orders" created'),
+        ("register orders reader", 'register: consumer "reader" registered on queue "orders"'),
+        ("config orders ticker_max_count=7", "config: orders; "),
+        (
+            "unregister orders reader",
+            'unregister: consumer "reader" unregistered from queue "orders"',
+        ),
+        ("drop orders", 'drop: queue "orders" dropped'),
+    ):
+        found = logged(words)
+        assert f" INFO {line}" in found
+        assert found.count("\n") == 1
+    assert "ticker_max_count = 7 (was 500)" in log.read_text()
+    assert logged("status") == logged("config") == ""
+
+
+def test_a_warning_about_the_config_comes_once(tmp_path: Path, source_db: Database) -> None:
+    log = tmp_path / "adm.log"
+    settings = {"db": source_db.conninfo(), "logfile": log, "maint_dely": 5}
+    config = write_ini(tmp_path / "adm.ini", "pgqadm", settings)
+
+    said = pgqadm(config, "status").check().stderr
+
+    assert said == (
+        f"pgqadm: warning: {config}: maint_dely: unknown key, did you mean maint_delay?\n"
+    )
+    assert log.read_text() == ""
+    assert "maint_dely" not in pgqadm("-s", config).check().stderr
+
+
 def test_status_and_config_show_one_queue_or_all(config: Path, source: psycopg.Connection) -> None:
     assert "No queues." in told(config, "status")
     for name in ("orders", "users"):
@@ -199,7 +242,7 @@ def test_switches_in_any_place(config: Path, tmp_path: Path) -> None:
 
 
 def test_a_sample_config_loads(source_db: Database, tmp_path: Path) -> None:
-    sample = told("--ini", "--set", f"db={source_db.conninfo()}")
+    sample = told("--ini", "--set", f"db={source_db.conninfo()}", "--set", "logfile=")
     assert "[pgqadm]" in sample
     assert "#maint_delay = 600" in sample
     file = tmp_path / "sample.ini"

@@ -1,5 +1,6 @@
 """pgqadm.py ticker as a daemon: pidfile, signals, outages, a pgqd beside it, chores."""
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
+from queue_mover.admin.ticking import TickLines
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.events import Collector
@@ -295,3 +297,35 @@ def test_without_maintenance_nothing_rotates(
     ticked(source, queue)
     assert process.stop() == 0
     assert value(source, "select queue_cur_table from pgq.queue") == 0
+
+
+def test_it_logs_its_ticks_and_each_round_of_maintenance(
+    ticker: Ticker, source: psycopg.Connection, queue: str
+) -> None:
+    # given
+    ticker.settings.update(ticker_log_delay=0.2, maint_delay=0.2, keepalive_stats=0.1)
+    process = ticker.start()
+    # when
+    ticked(source, queue)
+    # then
+    wait_until(
+        lambda: re.search(r" INFO \{ticks: [1-9]\d*\}$", ticker.log, re.MULTILINE),
+        PATIENCE,
+        "a line that counts ticks",
+    )
+    wait_until(
+        lambda: re.search(r" INFO \{maint_duration: \d+\.\d{1,4}\}$", ticker.log, re.MULTILINE),
+        PATIENCE,
+        "a line about maintenance",
+    )
+    assert process.stop() == 0
+    assert "{idle: " not in ticker.log
+
+
+def test_ticks_are_counted_from_line_to_line() -> None:
+    lines = TickLines(delay=300)
+    assert lines.add(2, now=1000) == {"ticks": 2}
+    assert lines.add(1, now=1001) == {}
+    assert lines.add(3, now=1299) == {}
+    assert lines.add(1, now=1300) == {"ticks": 5}
+    assert lines.add(0, now=1700) == {"ticks": 0}

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -155,6 +156,37 @@ def test_existing_upstream_pgq_ext_stays_untouched(blank: psycopg.Connection) ->
     # then
     assert report[1] == "pgq_ext: is there already, not ours, left as it is"
     assert _catalog(blank) == before
+
+
+EARLIER: LiteralString = """
+    create or replace function pgq_ext.version() returns text
+      language sql immutable set search_path = pg_catalog, pg_temp
+      as $$ select 'queue_mover 4.0'::text; $$;
+    drop function pgq_ext.upgrade_schema();
+    alter table pgq_ext.completed_tick alter subconsumer_id drop default;
+    alter table pgq_ext.completed_batch alter subconsumer_id drop default;
+    alter table pgq_ext.completed_event alter subconsumer_id drop default;
+    alter table pgq_ext.partial_batch alter subconsumer_id drop default;
+"""
+"""What tells the schema as it was installed before from the one of today."""
+
+
+@pytest.mark.parametrize("change", [EARLIER, "select"], ids=["earlier", "today's"])
+def test_our_own_schema_is_brought_up_to_date(
+    blank: psycopg.Connection, change: LiteralString
+) -> None:
+    # given
+    install(blank)
+    blank.execute(change)
+    blank.execute("select pgq_ext.set_last_tick('c', 5)")
+    # when
+    report = install(blank)
+    # then
+    assert report[1] == "pgq_ext: is there already, brought up to date"
+    assert blank.execute("select pgq_ext.version()").fetchone() == ("3.1",)
+    blank.execute("insert into pgq_ext.completed_tick (consumer_id, last_tick_id) values ('d', 6)")
+    positions = "select pgq_ext.get_last_tick('c'), pgq_ext.get_last_tick('d')"
+    assert blank.execute(positions.encode()).fetchone() == (5, 6)
 
 
 def _catalog(conn: psycopg.Connection) -> list[tuple[object, ...]]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -25,6 +26,7 @@ SIGNATURES = {
     "set_event_done(a_consumer text, a_batch_id bigint, a_event_id bigint) boolean",
     "set_event_done(a_consumer text, a_subconsumer text, a_batch_id bigint, a_event_id bigint)"
     " boolean",
+    "upgrade_schema() integer",
     "version() text",
 }
 
@@ -120,6 +122,58 @@ def test_batch_is_done_once(target: psycopg.Connection, sub: tuple[str, ...]) ->
     assert call(target, "is_batch_done", "c", *sub, 1) is False
 
 
+@pytest.mark.parametrize("batch", [0, -1, None])
+def test_what_is_no_batch_is_always_new_and_not_remembered(
+    target: psycopg.Connection, batch: int | None
+) -> None:
+    call(target, "set_batch_done", "c", 7)
+
+    assert call(target, "set_batch_done", "c", batch) is True
+    assert call(target, "set_batch_done", "c", batch) is True
+
+    assert call(target, "is_batch_done", "c", 7) is True
+
+
+INSERTS: list[LiteralString] = [
+    "insert into pgq_ext.completed_tick (consumer_id, last_tick_id) values ('c', 5)",
+    "insert into pgq_ext.completed_batch (consumer_id, last_batch_id) values ('c', 5)",
+    "insert into pgq_ext.partial_batch (consumer_id, cur_batch_id) values ('c', 5)",
+    "insert into pgq_ext.completed_event (consumer_id, batch_id, event_id) values ('c', 5, 6)",
+]
+
+
+def inserted(conn: psycopg.Connection) -> list[object]:
+    """What the functions say after a script has filled the tables by hand."""
+    for statement in INSERTS:
+        conn.execute(statement)
+    return [
+        call(conn, "get_last_tick", "c"),
+        call(conn, "is_batch_done", "c", 5),
+        call(conn, "is_event_done", "c", 5, 6),
+    ]
+
+
+def test_inserts_without_a_subconsumer_work_as_upstream(target: psycopg.Connection) -> None:
+    assert inserted(target) == [5, True, True]
+    assert call(target, "upgrade_schema") == 0
+
+
+def test_upgrade_schema_brings_tables_of_an_earlier_version_up_to_date(
+    target: psycopg.Connection,
+) -> None:
+    for table in COLUMNS:
+        target.execute(
+            sql.SQL("alter table pgq_ext.{} alter subconsumer_id drop default").format(
+                sql.Identifier(table)
+            )
+        )
+
+    assert call(target, "upgrade_schema") == 4
+
+    assert inserted(target) == [5, True, True]
+    assert call(target, "upgrade_schema") == 0
+
+
 @pytest.mark.parametrize("sub", [(), ("sub",)])
 def test_event_is_done_once(target: psycopg.Connection, sub: tuple[str, ...]) -> None:
     assert call(target, "is_event_done", "c", *sub, 1, 10) is False
@@ -194,7 +248,7 @@ def test_public_may_ask_for_the_version_only(
     target: psycopg.Connection, target_db: Database, role: str
 ) -> None:
     with target_db.connect(user=role) as conn:
-        assert str(call(conn, "version")).startswith("queue_mover ")
+        assert call(conn, "version") == "3.1"
         allowed = conn.execute(
             """
             select oid::regprocedure::text from pg_proc

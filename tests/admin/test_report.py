@@ -12,7 +12,7 @@ WELL = Status(
     postgresql="15.1",
     is_standby=False,
     pgq="3.5",
-    pgq_ext="queue_mover 4.0",
+    pgq_ext="3.1",
     queues=(replace(QUEUE, name="orders", events_per_second=12.34, new_events=7),),
     consumers=(replace(CONSUMER, queue="orders", name="mover", pending=1234),),
     quarantined=(),
@@ -28,7 +28,7 @@ def test_all_is_well() -> None:
     assert (
         "\n".join(report(WELL))
         == """\
-Database "db": PostgreSQL 15.1, PgQ 3.5, pgq_ext queue_mover 4.0
+Database "db": PostgreSQL 15.1, PgQ 3.5, pgq_ext 3.1
 
   Queue   Rotation  Ticker     TLag   EPS  New
 ----------------------------------------------
@@ -65,7 +65,7 @@ def test_what_is_wrong_is_marked_and_explained() -> None:
     assert (
         "\n".join(report(status))
         == """\
-Database "db": PostgreSQL 15.1, PgQ 3.5, pgq_ext queue_mover 4.0
+Database "db": PostgreSQL 15.1, PgQ 3.5, pgq_ext 3.1
 
     Queue  Rotation  Ticker     TLag  EPS  New
 ----------------------------------------------

@@ -30,7 +30,7 @@ def test_versions(target: psycopg.Connection) -> None:
     assert row is not None
     assert status.postgresql == f"{row[0] // 10000}.{row[0] % 10000}"
     assert status.pgq == "3.5"
-    assert status.pgq_ext == "queue_mover 4.0"
+    assert status.pgq_ext == "3.1"
     assert status.database == target.info.dbname
     assert not status.is_standby
 

@@ -14,6 +14,13 @@ def test_register_then_move(world: World) -> None:
     assert world.identical()
 
 
+def test_a_warning_about_the_config_comes_once(world: World) -> None:
+    result = world.run("--register", dst_queue="x").check()
+    assert result.stderr.count("dst_queue: unknown key, did you mean dst_queue_name?") == 1
+    assert "dst_queue:" not in world.log
+    assert "dst_queue:" not in world.run("-s", dst_queue="x").check().stderr
+
+
 def test_register_anew_forgets_the_position(world: World) -> None:
     world.target.execute("select pgq_ext.set_last_tick(%s, 77)", [world.job])
     world.run("--register").check()

@@ -192,11 +192,13 @@ def test_a_pidfile_that_cannot_be_written(
     (world.directory / "a_directory").mkdir()
     (world.directory / "a_link").symlink_to("a_file")
     path = world.directory / place
+    remedy = "make its directory, writable for this user, or set another pidfile"
+    if place.startswith("missing"):
+        remedy = f"mkdir -p {path.parent}"
     result = world.run(*switches, pidfile=path)
     assert result.returncode == 1
     assert result.stderr == (
-        f"queue_mover3: pidfile: cannot write {path}: {reason};"
-        " remedy: make its directory, writable for this user, or set another pidfile\n"
+        f"queue_mover3: pidfile: cannot write {path}: {reason}; remedy: {remedy}\n"
     )
     assert (world.directory / "a_file").read_text() == ""
 

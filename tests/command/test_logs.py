@@ -1,6 +1,8 @@
 """What is logged, where, and how its lines look."""
 
 import re
+import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -111,7 +113,14 @@ def test_no_rotation_of_large_enough_files(world: World) -> None:
     assert world.log.count("{count: 2, ") == 3
 
 
-@pytest.mark.parametrize("path", ["missing/mover.log", "a_file/mover.log", "a_directory"])
+def test_a_log_file_without_its_folder_tells_how_to_make_it(world: World) -> None:
+    folder = world.directory / "missing" / "log"
+    result = world.run(logfile=folder / "mover.log")
+    assert result.returncode == 1
+    assert result.stderr.endswith(f"; remedy: mkdir -p {folder}\n")
+
+
+@pytest.mark.parametrize("path", ["a_file/mover.log", "a_directory"])
 def test_a_log_file_that_cannot_be_written(world: World, path: str) -> None:
     (world.directory / "a_file").touch()
     (world.directory / "a_directory").mkdir()
@@ -244,3 +253,48 @@ def test_a_logging_config_that_cannot_be_used(world: World, text: str) -> None:
     assert result.returncode == 1
     assert result.stderr.startswith(f"queue_mover3: {bad}: not a usable logging config: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_formats_of_old_configs_need_no_extra(world: World) -> None:
+    out = skylog(world.directory)
+    config = world.directory / "skylog.ini"
+    short = "SKY job service %(levelname)s %(message)s"
+    old = "%(hostname)s %(service_name)s %(job_name)s %(levelname)s %(message)s"
+    assert short in config.read_text()
+    config.write_text(config.read_text().replace(short, old))
+
+    assert moved_once(world, use_skylog=2) == ""
+
+    line = f"{socket.gethostname()} queue_mover3 {world.job} INFO {{count: 2, "
+    assert line in out.read_text()
+
+
+def test_formats_of_the_ini_file_may_name_host_and_job(world: World) -> None:
+    wanted = "%%(hostname)s %%(service_name)s/%%(job_name)s: %%(message)s"
+    said = moved_once(world, logfmt_console=wanted)
+    assert f"{socket.gethostname()} queue_mover3/{world.job}: {{count: 2, " in said
+
+
+def test_after_a_reload_records_still_name_the_job(world: World) -> None:
+    settings: dict[str, object] = {"logfmt_file": "%%(job_name)s: %%(message)s"}
+    process = world.start(**settings)
+    world.write(**settings, keepalive_stats=299)
+    process.send(signal.SIGHUP)
+    world.logged(f"{world.job}: Config reloaded")
+    assert process.stop() == 0
+
+
+@pytest.mark.parametrize("handler", ["LogDBHandler", "UdpLogServerHandler"])
+def test_a_skylog_handler_without_the_extra_names_the_remedy(world: World, handler: str) -> None:
+    skylog(world.directory)
+    config = world.directory / "skylog.ini"
+    text = config.read_text()
+    config.write_text(text.replace("class = FileHandler", f"class = skylog.{handler}"))
+
+    result = world.run(use_skylog=2, skylog_locations=config)
+
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"queue_mover3: {config}: its handlers of the skylog namespace are not installed;"
+        " remedy: pip install 'queue-mover[skylog]'\n"
+    )

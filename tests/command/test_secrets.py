@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from queue_mover.db import has_password
 from testbed.database import Database
 from tests.command.world import World
 
@@ -66,3 +67,9 @@ def test_a_file_that_anyone_can_read_is_warned_of(world: World) -> None:
     config = Path(world.config)
     assert f"WARNING {config}: holds a password and anyone can read it" in world.log
     assert SECRET not in world.log
+
+
+@pytest.mark.parametrize("empty", ["password=", "password=''"])
+def test_an_empty_password_is_none(empty: str) -> None:
+    assert not has_password(f"host=db1 dbname=app {empty}")
+    assert has_password("host=db1 password=x")

@@ -1,11 +1,15 @@
 """Switches, and what each of them prints and returns."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from queue_mover import __version__
+from queue_mover.cli import manual
+from queue_mover.cli.queue_mover3 import switches
+from queue_mover.config import parameters
 from testbed.processes import Result, run, script
 from testbed.queues import create_queue
 from tests.command.world import World
@@ -31,8 +35,16 @@ def test_version(switch: str) -> None:
     assert queue_mover3(switch).check().stdout == f"queue_mover3 {__version__}\n"
 
 
-def test_both_commands_are_the_same() -> None:
-    assert run([script("queue_mover"), "-V"]).check().stdout == queue_mover3("-V").stdout
+@pytest.mark.parametrize("name", ["queue_mover", "queue_mover.py", "queue_mover3.py"])
+def test_all_commands_are_the_same(name: str) -> None:
+    assert run([script(name), "-V"]).check().stdout == queue_mover3("-V").stdout
+
+
+def test_a_queue_mover_py_of_skytools_beside_it_does_no_harm(tmp_path: Path) -> None:
+    """Python looks for modules beside a script first: it must not take that for the package."""
+    beside = shutil.copy(script("queue_mover3"), tmp_path)
+    (tmp_path / "queue_mover.py").write_text("print 'this is Python 2'\n")
+    assert run([beside, "-V"]).check().stdout == queue_mover3("-V").stdout
 
 
 @pytest.mark.parametrize(
@@ -124,6 +136,7 @@ LEVELS = [
     (["-v"], {"INFO", "DEBUG"}),
     (["-vv"], {"INFO", "DEBUG"}),
     (["-v", "-v"], {"INFO", "DEBUG"}),
+    (["-q", "-v"], {"INFO", "DEBUG"}),
 ]
 
 
@@ -141,6 +154,12 @@ def test_everything_is_more_than_verbose(world: World) -> None:
     verbose = world.drain("-v").check().stderr
     world.produce(1)
     assert len(world.drain("-vv").check().stderr) > len(verbose)
+
+
+def test_help_and_manual_say_that_the_event_id_is_not_kept() -> None:
+    words = "The event ID is not kept"
+    assert words in " ".join(queue_mover3("--help").check().stdout.split())
+    assert words in manual.page(switches(), "queue_mover3", parameters.MOVER)
 
 
 @pytest.mark.parametrize("delay", ["0", "0.0", "-1"])

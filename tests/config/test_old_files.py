@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.config.settings import load_mover
+from queue_mover.config.settings import load_admin, load_mover
 from queue_mover.errors import ConfigError
 from tests.config.files import lines, load, only, write
 
@@ -56,6 +56,94 @@ def test_both_spellings_of_the_consumer(tmp_path: Path, written: list[str], cons
     settings = load(tmp_path, *written)
     assert only(settings).route.consumer == consumer
     assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "further", "job", "consumer"),
+    [
+        ("queue_mover3", [], "mover", "mover"),
+        ("queue_mover", [], "queue_mover", "queue_mover"),
+        ("queue_mover", ["job_name ="], "queue_mover", "queue_mover"),
+        ("queue_mover", ["job_name = job"], "job", "job"),
+        ("queue_mover", ["consumer_name = to_%(job_name)s"], "queue_mover", "to_queue_mover"),
+        ("queue_mover", ["[source:db7]"], "queue_mover", "queue_mover.db7"),
+        ("queue_mover3", ["[source:db7]"], "mover", "mover.db7"),
+    ],
+)
+def test_a_job_without_a_name_is_the_consumer_that_it_always_was(
+    tmp_path: Path, section: str, further: list[str], job: str, consumer: str
+) -> None:
+    """Skytools 2, section [queue_mover]: the section's name. Skytools 3: the file's."""
+    settings = load(tmp_path, *further, section=section)
+    assert settings.process.job_name == settings.log.job_name == job
+    assert only(settings).route.consumer == consumer
+
+
+def test_a_file_of_both_versions_is_named_as_by_the_newer(tmp_path: Path) -> None:
+    path = write(tmp_path, section="queue_mover")
+    path.write_text(path.read_text() + "\n".join(["[queue_mover3]", *lines()]))
+    assert only(load_mover(path, {})).route.consumer == "mover"
+
+
+def test_rem_begins_a_comment(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        "rem the old queue, password=hunter2",
+        "REM",
+        "Rem\tloop_delay = 5",
+        "rem = also none",
+        "remark = x",
+        "queue_name = orders",
+        "rem in the midst of a value",
+        "  _2",
+        without=["queue_name"],
+    )
+    assert only(settings).route.queue.split() == ["orders", "_2"]
+    assert settings.process.loop_delay == 1.0
+    assert settings.warnings == (f"{tmp_path / 'mover.ini'}: remark: unknown key",)
+
+
+def test_rem_before_the_first_section(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    path.write_text("rem made by hand\n" + path.read_text())
+    assert only(load_mover(path, {})).route.queue == "from_here"
+
+
+ADMIN_2 = """
+[pgqadm]
+db = dbname=here
+maint_delay_min = 5
+ticker_log_delay = 60
+queue_refresh_period = 10
+idle_interval = 1
+max_events = 10
+max_lag = 0.5
+"""
+
+
+def test_the_keys_of_an_old_admin_file(tmp_path: Path) -> None:
+    path = tmp_path / "ticker.ini"
+    path.write_text(ADMIN_2)
+    settings = load_admin(path, {})
+    assert (settings.maint_delay, settings.ticker_log_delay) == (300.0, 60.0)
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds"),
+    [
+        ([], 600.0),
+        (["maint_delay_min = 2"], 120.0),
+        (["maint_delay_min = 0.5"], 30.0),
+        (["maint_delay_min ="], 600.0),
+        (["maint_delay_min = 2", "maint_delay = 7"], 7.0),
+        (["maint_delay_min = 2", "maint_delay ="], 120.0),
+    ],
+)
+def test_maintenance_in_minutes(tmp_path: Path, lines: list[str], seconds: float) -> None:
+    path = tmp_path / "ticker.ini"
+    path.write_text("\n".join(["[pgqadm]", "db = dbname=here", *lines]))
+    assert load_admin(path, {}).maint_delay == seconds
 
 
 def test_inline_comments(tmp_path: Path) -> None:

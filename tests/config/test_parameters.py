@@ -61,7 +61,17 @@ MOVER = {
 
 CATALOGUE = {"list_db": REQUIRED, "list_sql": REQUIRED, "refresh": "300"}
 
-ADMIN = {**PROCESS, "db": REQUIRED, "maint_delay": "600", "loop_delay": "0.1"}
+ADMIN = {
+    **PROCESS,
+    "db": REQUIRED,
+    "maint_delay": "600",
+    "maint_delay_min": "",
+    "retry_delay": "30",
+    "ticker_log_delay": "300",
+    "queue_refresh_period": "30",
+    "pgq_sql": "",
+    "loop_delay": "0.1",
+}
 
 OLDER = {"queue_name": "pgq_queue_name", "consumer_name": "pgq_consumer_id"}
 
@@ -85,8 +95,9 @@ def test_the_catalogue_has_its_keys() -> None:
     assert defaults == CATALOGUE
 
 
-def test_mover_has_no_key_that_is_not_specified() -> None:
+def test_there_is_no_key_that_is_not_specified() -> None:
     assert set(table(parameters.MOVER)) == set(MOVER)
+    assert set(table(parameters.ADMIN)) == set(ADMIN)
 
 
 def test_two_keys_have_an_older_spelling() -> None:

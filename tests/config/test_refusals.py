@@ -100,7 +100,8 @@ def test_a_value_of_the_wrong_kind(tmp_path: Path, key: str, value: str, said: s
         "hunter2",
         "postgresql://mover:hunter2@[db1/app",
         "postgresql://mover:hunter2@db1/app?nosuch=1",
-        "pasword=hunter2",
+        "host=db1 password=hunter2 nosuch=1",
+        "host=db1 password=not quoted hunter2=x",
     ],
 )
 def test_a_connect_string_is_not_shown(tmp_path: Path, key: str, value: str) -> None:
@@ -112,12 +113,35 @@ def test_a_connect_string_is_not_shown(tmp_path: Path, key: str, value: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("value", "key", "right"),
+    [
+        ("pass=hunter2", "pass", "password"),
+        ("host=db1 passwd=hunter2", "passwd", "password"),
+        ("host=db1 pasword=hunter2", "pasword", "password"),
+        ("host=db1 db=hunter2", "db", "dbname"),
+        ("dbnam=app password=hunter2", "dbnam", "dbname"),
+        ("postgresql://mover:hunter2@db1/app?pass=hunter2", "pass", "password"),
+    ],
+)
+def test_a_bad_key_of_a_connect_string_is_named(
+    tmp_path: Path, value: str, key: str, right: str
+) -> None:
+    said = refusal(lambda: load(tmp_path, f"src_db = {value}", without=["src_db"]))
+    assert f'src_db: not a connect string: no key "{key}" in it, did you mean {right}?' in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
     ("misspelt", "told"),
     [
         ("dst_queue", "dst_queue: unknown key, did you mean dst_queue_name?"),
         ("loop_dealy", "loop_dealy: unknown key, did you mean loop_delay?"),
         ("source_db", "source_db: unknown key, did you mean src_db?"),
         ("xyzzy", "xyzzy: unknown key"),
+        ("node_name", "node_name: unknown key"),
+        ("node_location", "node_location: unknown key"),
+        ("loop_delay_ms", "loop_delay_ms: unknown key"),
+        ("exception_sleep_min", "exception_sleep_min: unknown key"),
     ],
 )
 def test_a_misspelt_key_is_told_and_does_not_stop_it(
@@ -142,3 +166,14 @@ def test_admin_files_are_told_the_same(tmp_path: Path) -> None:
         f"{path}: no section [pgqadm]; it is a mover's file;"
         f" remedy: pgqadm.py status --movers {path}"
     )
+
+
+@pytest.mark.parametrize("key", ["maint_delay_mn", "retry_delay_min", "node_name", "maint_period"])
+def test_an_admin_file_is_not_told_of_a_key_of_another_meaning(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "ticker.ini"
+    path.write_text(f"[pgqadm]\ndb = dbname=x\n{key} = 5\n")
+    assert load_admin(path, {}).warnings == (f"{path}: {key}: unknown key",)
+
+
+def test_what_the_program_sets_may_stand_in_a_shared_file(tmp_path: Path) -> None:
+    assert load(tmp_path, "host_name = db7", "service_name = mover").warnings == ()

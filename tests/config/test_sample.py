@@ -10,6 +10,9 @@ from queue_mover.config.parameters import Group
 from queue_mover.config.settings import Settings, load_mover
 from tests.config.files import REQUIRED, load, only
 
+UNSET = {"pidfile": "", "logfile": ""}
+"""For a sample without the files that it sets for the operator."""
+
 
 def mover_sample(**overrides: str) -> str:
     return sample.ini("queue_mover3", parameters.MOVER, overrides)
@@ -32,22 +35,29 @@ def test_each_key_stands_in_it_once_below_its_meaning(groups: tuple[Group, ...])
 
 
 def test_with_the_required_keys_filled_in_it_is_all_defaults(tmp_path: Path) -> None:
-    filled = mover_sample(**REQUIRED)
+    filled = mover_sample(**REQUIRED, **UNSET)
     assert loaded(tmp_path, filled) == load(tmp_path)
 
 
 def test_the_required_keys_can_be_filled_in_by_hand(tmp_path: Path) -> None:
-    text = mover_sample()
+    text = mover_sample(**UNSET)
     for key, value in REQUIRED.items():
         text = re.sub(rf"^{key} =$", f"{key} = {value}", text, flags=re.MULTILINE)
     assert loaded(tmp_path, text) == load(tmp_path)
 
 
 def test_what_it_shows_as_default_is_the_default(tmp_path: Path) -> None:
-    filled = mover_sample(**REQUIRED)
+    filled = mover_sample(**REQUIRED, **UNSET)
     uncommented = re.sub(r"^#(?=[a-z_]+ =)", "", filled, flags=re.MULTILINE)
     assert uncommented != filled
     assert loaded(tmp_path, uncommented) == load(tmp_path)
+
+
+@pytest.mark.parametrize("groups", [parameters.MOVER, parameters.ADMIN], ids=["mover", "admin"])
+def test_it_is_ready_for_the_background(groups: tuple[Group, ...]) -> None:
+    lines = sample.ini("section", groups, {}).splitlines()
+    assert "pidfile = ~/pid/%(job_name)s.pid" in lines
+    assert "logfile = ~/log/%(job_name)s.log" in lines
 
 
 def test_values_given_by_set_stand_in_it(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """pgqadm: install and look after PgQ in a database."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -118,24 +119,41 @@ def _run_one(given: argparse.Namespace) -> int:
     _no_json(given)
     settings = _load(given)
     if given.signal:
+        common.start_log(given, settings.log, ())
         return common.send_signal(settings.process, given.signal)
     _check_usage(str(given.config), given.command, given.arguments)
     if given.command == "ticker":
         return common.serve(
-            given,
-            settings.process,
-            Plan((ticking.task(settings),)),
-            lambda _: Plan((ticking.task(_load(given)),)),
+            given, settings.process, _plan(given, settings), lambda _: _plan(given, _load(given))
         )
+    _start_command_log(given, settings)
     _, action = COMMANDS[given.command]
-    print("\n".join(_at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))))
+    lines = _at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))
+    if given.command != "config" or len(given.arguments) > 1:
+        _record(settings.log.job_name, given.command, lines)
+    print("\n".join(lines))
     return 0
 
 
 def _load(given: argparse.Namespace) -> AdminSettings:
-    settings = load_admin(_config_path(given), dict(given.set))
+    return load_admin(_config_path(given), dict(given.set))
+
+
+def _plan(given: argparse.Namespace, settings: AdminSettings) -> Plan:
+    """What the ticker is to do, once its log has been started."""
     common.start_log(given, settings.log, settings.warnings)
-    return settings
+    return Plan((ticking.task(settings),))
+
+
+def _start_command_log(given: argparse.Namespace, settings: AdminSettings) -> None:
+    common.start_command_log(given, settings.log)
+    common.warn(COMMAND, settings.warnings)
+
+
+def _record(job_name: str, command: str, lines: Sequence[str]) -> None:
+    """Leave a line in the log about what a command has changed."""
+    log = logging.getLogger(job_name)
+    log.info("%s: %s", command, "; ".join(" ".join(line.split()) for line in lines))
 
 
 def _config_path(given: argparse.Namespace) -> Path:
@@ -184,6 +202,7 @@ def _status(given: argparse.Namespace, look: Callable[[], Overview]) -> int:
 
 def _look_at_one(given: argparse.Namespace) -> Overview:
     settings = _load(given)
+    _start_command_log(given, settings)
     _check_usage(str(given.config), given.command, given.arguments)
     queue = given.arguments[0] if given.arguments else None
     return overview.look([settings.db], [], queue, settings.trouble_after)

@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
+from queue_mover import logs
 from queue_mover.admin import ticker
-from queue_mover.admin.ticker import Call
+from queue_mover.admin.ticker import Call, Ticked
 from queue_mover.config.settings import AdminSettings
 from queue_mover.db import Connection, Database
 from queue_mover.service.job import Step, Task
@@ -21,6 +22,7 @@ class Chores:
 
     maint_delay: float
     retry_delay: float
+    log: logging.Logger
     _maintenance: float = 0.0
     _retry: float = 0.0
 
@@ -29,19 +31,50 @@ class Chores:
         now = time.monotonic()
         if self.maint_delay and now >= self._maintenance:
             self._maintenance, self._retry = now + self.maint_delay, now + self.retry_delay
-            return ticker.maintain(connection)
+            return self._timed(ticker.maintain(connection))
         if self.retry_delay and now >= self._retry:
             self._retry = now + self.retry_delay
             return ticker.retry_events(connection)
         return None
 
+    def _timed(self, calls: Iterator[Call]) -> Generator[Call, None, None]:
+        """The calls of a round; then a line that says how many seconds it took."""
+        began = time.monotonic()
+        yield from calls
+        duration = round(time.monotonic() - began, 4)
+        self.log.info("%s", logs.statistics({"maint_duration": duration}))
+
+
+@dataclass(slots=True)
+class TickLines:
+    """When to write how many queues have been ticked: at once, then every `delay` seconds."""
+
+    delay: float
+    _count: int = 0
+    _next: float = 0.0
+
+    def add(self, count: int, now: float) -> dict[str, object]:
+        """Count the ticks of a step made `now`, in seconds of the monotonic clock.
+
+        Returns the values of a statistics line, empty when none is due.
+        """
+        self._count += count
+        if now < self._next:
+            return {}
+        values: dict[str, object] = {"ticks": self._count}
+        self._count, self._next = 0, now + self.delay
+        return values
+
 
 class TickingJob:
     """Ticks at every step; in between, makes the calls of a chore one at a time."""
 
-    def __init__(self, database: Database, chores: Chores, log: logging.Logger) -> None:
+    def __init__(
+        self, database: Database, chores: Chores, lines: TickLines, log: logging.Logger
+    ) -> None:
         self._database = database
         self._chores = chores
+        self._lines = lines
         self._log = log
         self._running: Generator[Call, None, None] | None = None
         self._told: set[str] = set()
@@ -51,7 +84,7 @@ class TickingJob:
         """The first tick tells whether ticking is possible; it is made once."""
         if not self._prepared:
             with self._database.session() as connection:
-                self._tell_ticks(ticker.tick(connection).failures)
+                self._tell_ticks(ticker.tick(connection))
             self._prepared = True
 
     def step(self) -> Step:
@@ -59,7 +92,7 @@ class TickingJob:
         # Taken out while it runs: one that fails with its connection must not come back.
         chore, self._running = self._running, None
         with self._database.session() as connection:
-            self._tell_ticks(ticker.tick(connection).failures)
+            self._tell_ticks(ticker.tick(connection))
             chore = chore or self._chores.due(connection)
             call = next(chore, None) if chore else None
         if call is None:
@@ -69,11 +102,13 @@ class TickingJob:
         self._tell(call)
         return Step(worked=True)
 
-    def _tell_ticks(self, failures: Sequence[Call]) -> None:
-        failing = {call.name for call in failures}
+    def _tell_ticks(self, ticked: Ticked) -> None:
+        failing = {call.name for call in ticked.failures}
         self._told = {name for name in self._told if name in failing or not name.startswith(TICK)}
-        for call in failures:
+        for call in ticked.failures:
             self._tell(call)
+        if values := self._lines.add(ticked.count, time.monotonic()):
+            self._log.info("%s", logs.statistics(values))
 
     def _tell(self, call: Call) -> None:
         """Log a failure once, until the same call has succeeded again."""
@@ -105,8 +140,9 @@ def task(settings: AdminSettings) -> Task:
     def make() -> TickingJob:
         process = settings.process
         database = Database("", settings.db, process.job_name, process.connection_lifetime)
-        chores = Chores(settings.maint_delay, settings.retry_delay)
-        return TickingJob(database, chores, logging.getLogger(process.job_name))
+        log = logging.getLogger(process.job_name)
+        chores = Chores(settings.maint_delay, settings.retry_delay, log)
+        return TickingJob(database, chores, TickLines(settings.ticker_log_delay), log)
 
-    delays = (settings.maint_delay, settings.retry_delay)
-    return Task("", (settings.db, delays), settings.process, make)
+    delays = (settings.maint_delay, settings.retry_delay, settings.ticker_log_delay)
+    return Task("", (settings.db, delays), settings.process, make, idle_lines=False)

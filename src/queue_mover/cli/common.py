@@ -82,15 +82,31 @@ def config_path(switches: argparse.Namespace) -> Path:
 
 
 def start_log(switches: argparse.Namespace, settings: LogSettings, notes: Sequence[str]) -> None:
-    """Start the log at the level that the switches ask for, and write the config's warnings."""
-    level = logging.INFO
-    if switches.quiet:
-        level = logging.WARNING
-    elif switches.verbose:
-        level = logging.DEBUG if switches.verbose == 1 else logs.TRACE
-    logs.start(settings, level, daemon=switches.daemon)
+    """Start the log of a service, and write the config's warnings into it."""
+    logs.start(settings, _level(switches), daemon=switches.daemon)
     for note in notes:
         logging.getLogger(settings.job_name).warning("%s", note)
+
+
+def start_command_log(switches: argparse.Namespace, settings: LogSettings) -> None:
+    """Start the log of a command whose answer is on stdout: its INFO goes to the file only."""
+    level = _level(switches)
+    console = level if level < logging.INFO else logging.WARNING
+    logs.start(settings, level, daemon=False, console_level=console)
+
+
+def warn(command: str, notes: Sequence[str]) -> None:
+    """Tell the config's warnings to whoever runs a command; its log is for those of a service."""
+    for note in notes:
+        print(f"{command}: warning: {note}", file=sys.stderr)
+
+
+def _level(switches: argparse.Namespace) -> int:
+    """How much to log, as the switches ask."""
+    # As ever, -v wins over -q.
+    if switches.verbose:
+        return logging.DEBUG if switches.verbose == 1 else logs.TRACE
+    return logging.WARNING if switches.quiet else logging.INFO
 
 
 def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:

@@ -20,6 +20,8 @@ def page(parser: argparse.ArgumentParser, section: str, groups: tuple[Group, ...
     for action in parser._actions:
         names = ", ".join(action.option_strings) or str(action.metavar)
         lines += [".TP", f".B {_roff(names)}", _roff(action.help or "")]
+    if parser.epilog:
+        lines += [".SH NOTES", _roff(parser.epilog)]
     lines += [".SH CONFIGURATION", f"An ini file with a section [{section}]."]
     for group in groups:
         lines.append(f".SS {_roff(group.title)}")

@@ -24,6 +24,10 @@ def switches() -> argparse.ArgumentParser:
     parser = common.parser(
         COMMAND, "Moves events from one PgQ queue into a queue of another database, exactly once."
     )
+    parser.epilog = (
+        "The event ID is not kept: events get new numbers (ev_id) from the target queue, in the"
+        " same order."
+    )
     parser.add_argument(
         "--source",
         action="append",
@@ -86,6 +90,12 @@ def _run() -> int:
             " remedy: to run a mover under another name, set consumer_name"
         )
     targets = moving.Targets()
+
+    if given.action:
+        settings = load_mover(path, overrides, given.source)
+        common.start_log(given, settings.log, ())
+        common.warn(COMMAND, settings.warnings)
+        return _act(given.action, settings, targets)
 
     def load(fresh: bool) -> Settings:
         settings = load_mover(path, overrides, given.source, given.consumer)

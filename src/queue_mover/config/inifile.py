@@ -13,6 +13,8 @@ from typing import Any
 
 from queue_mover.errors import ConfigError
 
+# Python 2's parser took a line that begins with this word for a comment.
+_REM = re.compile(r"^rem(?=[ \t]|$)", re.IGNORECASE | re.MULTILINE)
 _REFERENCE = re.compile(r"%\(([^()]+)\)s|\$\{(?:[^{}:]+:)?([^{}:]+)\}")
 
 
@@ -31,6 +33,11 @@ class IniFile:
     twins: Mapping[str, str]
     """For a key, another spelling of it."""
     warnings: tuple[str, ...]
+
+    @property
+    def job_name(self) -> str:
+        """The name of the job where the file sets none."""
+        return _job_name(self.path, self.main)
 
     def sections(self, prefix: str) -> list[str]:
         """The sections whose name begins so, in the order of the file."""
@@ -181,11 +188,12 @@ _INTERPOLATION = {
 def _text(path: Path) -> str:
     try:
         # Old files may hold comments in any encoding.
-        return path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except FileNotFoundError:
         raise ConfigError(f"Config file not found: {path}") from None
     except OSError as error:
         raise ConfigError(f"Config file not readable: {path}: {error.strerror}") from None
+    return _REM.sub("#rem", text)
 
 
 def _parse(parser: RawConfigParser, text: str, path: Path) -> None:
@@ -219,9 +227,15 @@ def _duplicates(text: str, path: Path) -> list[str]:
         lines[(number or 1) - 1] = ""
 
 
+def _job_name(path: Path, main: str) -> str:
+    # Skytools 2 named a job after its section, Skytools 3 after its file: another name would be
+    # another consumer, which begins at the end of the queue.
+    return main if main == "queue_mover" else path.stem
+
+
 def _automatic(path: Path, main: str, sign: str) -> dict[str, str]:
     values = {
-        "job_name": path.stem,
+        "job_name": _job_name(path, main),
         "service_name": main,
         "host_name": socket.gethostname(),
         "config_dir": os.path.dirname(path),  # noqa: PTH120 - "" for a bare name, as ever

@@ -63,6 +63,16 @@ def _seconds(text: str) -> float:
     return number
 
 
+def _minutes(text: str) -> float | None:
+    """Minutes as seconds; None for an empty text: not set."""
+    if not text:
+        return None
+    seconds = _float(text) * 60
+    if not 0 <= seconds <= LARGEST:
+        raise ValueError("not a number of minutes, 0 or more")
+    return seconds
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in _TRUE + _FALSE:
         raise ValueError("not 0 or 1 (yes/no, true/false, on/off)")
@@ -107,6 +117,7 @@ COUNT = Kind("whole number", _count)
 NUMBER = Kind("number", _number)
 SLOTS = Kind("whole number", _slots)
 SECONDS = Kind("seconds", _seconds)
+MINUTES = Kind("minutes", _minutes)
 BOOLEAN = Kind("0 or 1", _boolean)
 WORDS = Kind("comma list", _words)
 TABLES = Kind("comma list", _tables)

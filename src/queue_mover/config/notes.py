@@ -12,6 +12,7 @@ from queue_mover.config.parameters import Group
 from queue_mover.db import has_password
 
 _WORD = re.compile(r"[:\s]")
+_UNIT = re.compile(r"_(ms|msecs?|secs?|seconds|mins?|minutes|hours|days|kb|mb|bytes)$")
 
 
 def exposed(files: Iterable[Path], connect_strings: Iterable[str]) -> list[str]:
@@ -40,13 +41,16 @@ def unknown_keys(ini: IniFile, sections: Iterable[str]) -> list[str]:
     return lines
 
 
-def unknown(ini: IniFile, section: str, groups: tuple[Group, ...]) -> dict[str, str]:
-    """A line about each misspelt key: told, not refused. One that others refer to is a variable."""
-    known = {parameter.name for group in groups for parameter in group.parameters}
-    known |= {parameter.older for group in groups for parameter in group.parameters}
-    known |= {*parameters.AUTOMATIC, *ini.referred(section)}
+def unknown(
+    ini: IniFile, section: str, groups: tuple[Group, ...], retired: Iterable[str] = ()
+) -> dict[str, str]:
+    """A line about each misspelt key: told, not refused. One that others refer to is a variable;
+    `retired` keys may stand there too."""
+    keys = {parameter.name for group in groups for parameter in group.parameters}
+    keys |= {parameter.older for group in groups for parameter in group.parameters}
+    known = {*keys, *retired, *parameters.AUTOMATIC, *ini.referred(section)}
     return {
-        key: f"{ini.place(section)}: {key}: unknown key" + _suggestion(key, known)
+        key: f"{ini.place(section)}: {key}: unknown key" + _suggestion(key, keys)
         for key in ini.keys(section)
         if key not in known
     }
@@ -73,5 +77,9 @@ def unmatched(ini: IniFile, included: Iterable[tuple[str, list[Path]]]) -> list[
 
 
 def _suggestion(key: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(key, sorted(known), n=1)
-    return f", did you mean {close[0]}?" if close else ""
+    """The key that this one is a slip of, if any: keys of other programs, which an old file may
+    share, are none, and what is in minutes there must not be taken for seconds here."""
+    close = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.75)
+    if not close or _UNIT.findall(close[0]) != _UNIT.findall(key):
+        return ""
+    return f", did you mean {close[0]}?"

@@ -22,6 +22,8 @@ class Parameter:
     meaning: str
     shown: str = ""
     """What stands for the default in docs, where the default is worked out."""
+    sample: str = ""
+    """What `--ini` sets, where its files should not go without."""
     older: str = ""
     """A key of older files that means the same and wins where both stand."""
 
@@ -144,7 +146,7 @@ _BATCHES = Group(
 )
 
 
-def _process(loop_delay: str) -> Group:
+def _process(loop_delay: str, named_after: str = "the config file's base name") -> Group:
     return Group(
         "The process",
         (
@@ -153,9 +155,16 @@ def _process(loop_delay: str) -> Group:
                 kinds.TEXT,
                 "",
                 "name in the log, and of the consumer",
-                shown="the config file's base name",
+                shown=named_after,
             ),
-            Parameter("pidfile", kinds.FILE, "", "locked while running", shown="none"),
+            Parameter(
+                "pidfile",
+                kinds.FILE,
+                "",
+                "locked while running",
+                shown="none",
+                sample="~/pid/%(job_name)s.pid",
+            ),
             Parameter(
                 "loop_delay",
                 kinds.NUMBER,
@@ -199,7 +208,14 @@ def _process(loop_delay: str) -> Group:
 _LOG = Group(
     "The log",
     (
-        Parameter("logfile", kinds.FILE, "", "in addition to stderr", shown="none"),
+        Parameter(
+            "logfile",
+            kinds.FILE,
+            "",
+            "in addition to stderr",
+            shown="none",
+            sample="~/log/%(job_name)s.log",
+        ),
         Parameter("log_size", kinds.COUNT, "10485760", "bytes before the file is rotated"),
         Parameter("log_count", kinds.COUNT, "3", "rotated files kept"),
         *(
@@ -233,6 +249,10 @@ _LOG = Group(
     ),
 )
 
+_MOVING = _process(
+    "1.0", "the config file's base name; in a section [queue_mover] the section's name"
+)
+
 _SYNTAX = Group(
     "The file itself",
     (
@@ -249,8 +269,27 @@ _ADMIN = Group(
     "The database",
     (
         Parameter("db", kinds.CONNECT, None, "database, as a libpq connect string"),
-        Parameter("maint_delay", kinds.SECONDS, "600", "between rounds of maintenance"),
+        Parameter("maint_delay", kinds.SECONDS, "600", "between rounds of maintenance; 0: none"),
+        Parameter(
+            "maint_delay_min",
+            kinds.MINUTES,
+            "",
+            "the same in minutes, for files of Skytools 2; maint_delay wins",
+            shown="unset",
+        ),
         Parameter("retry_delay", kinds.SECONDS, "30", "between looks at the retry queue"),
+        Parameter(
+            "ticker_log_delay",
+            kinds.SECONDS,
+            "300",
+            "between lines of the ticker that count its ticks: {ticks: N}",
+        ),
+        Parameter(
+            "queue_refresh_period",
+            kinds.NUMBER,
+            "30",
+            "no effect: a new queue is seen at the next tick",
+        ),
         Parameter(
             "pgq_sql",
             kinds.FILE,
@@ -273,13 +312,13 @@ _STATUS = Group(
     ),
 )
 
-MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _process("1.0"), _LOG, _MANY, _STATUS, _SYNTAX)
+MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, _LOG, _MANY, _STATUS, _SYNTAX)
 """Section [queue_mover3], or [queue_mover]."""
 
-SERVICE: tuple[Group, ...] = (_process("1.0"), _LOG, _MANY, _SYNTAX)
+SERVICE: tuple[Group, ...] = (_MOVING, _LOG, _MANY, _SYNTAX)
 """What does not differ from source to source."""
 
-SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _process("1.0"), _STATUS)
+SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, _STATUS)
 """What a section [source:NAME] may set."""
 
 CATALOGUE: tuple[Group, ...] = (_CATALOGUE,)
@@ -287,6 +326,10 @@ CATALOGUE: tuple[Group, ...] = (_CATALOGUE,)
 
 ADMIN: tuple[Group, ...] = (_ADMIN, _process("0.1"), _LOG, _STATUS, _SYNTAX)
 """Section [pgqadm]."""
+
+RETIRED = ("idle_interval", "max_events", "max_lag")
+"""Keys that old files of pgqadm set and that have had no effect for long: neither told about nor
+suggested."""
 
 TWINS = {
     key: twin

@@ -22,8 +22,8 @@ def _sample(parameter: Parameter, override: str | None) -> list[str]:
     comment = f"# {parameter.meaning} ({parameter.kind.name})"
     if override is not None:
         return [comment, f"{parameter.name} = {override}"]
-    if default is None:
-        return [comment, f"{parameter.name} ="]
+    if default is None or parameter.sample:
+        return [comment, f"{parameter.name} = {parameter.sample}".rstrip()]
     return [comment, f"#{parameter.name} = {default}".rstrip()]
 
 

@@ -109,6 +109,7 @@ class AdminSettings:
     db: str
     maint_delay: float
     retry_delay: float
+    ticker_log_delay: float
     pgq_sql: Path | None
     trouble_after: float
     """Seconds that events may wait before `pgqadm status` calls it trouble."""
@@ -247,14 +248,15 @@ def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
         _pick(ProcessSettings, values),
         _pick(LogSettings, values),
         values["db"],
-        values["maint_delay"],
+        _maint_delay(ini, values),
         values["retry_delay"],
+        values["ticker_log_delay"],
         values["pgq_sql"],
         values["trouble_after"],
         (
             *ini.warnings,
             *notes.exposed([path], [values["db"]]),
-            *notes.unknown(ini, ini.main, parameters.ADMIN).values(),
+            *notes.unknown(ini, ini.main, parameters.ADMIN, parameters.RETIRED).values(),
         ),
     )
 
@@ -272,10 +274,17 @@ def override(groups: tuple[Group, ...], name: str, overrides: Mapping[str, str])
         raise ConfigError(f"--set {name}: {text!r} is {error}") from None
 
 
+def _maint_delay(ini: IniFile, values: Mapping[str, Any]) -> float:
+    older: float | None = values["maint_delay_min"]
+    if older is None or ini.get(ini.main, "maint_delay"):
+        older = values["maint_delay"]
+    return older
+
+
 def _values(
     ini: IniFile, section: str, groups: tuple[Group, ...], source: str = ""
 ) -> dict[str, Any]:
-    job_name = ini.get(ini.main, "job_name") or ini.path.stem
+    job_name = ini.get(ini.main, "job_name") or ini.job_name
     consumer = f"{job_name}.{source}" if source else job_name
     values = {
         parameter.name: _value(ini, section, parameter, consumer)

@@ -54,6 +54,8 @@ class Task:
     settings: object
     process: ProcessSettings
     make: Callable[[], Job] = field(compare=False)
+    idle_lines: bool = True
+    """Whether a time without batches is worth a statistics line; not where none are expected."""
 
 
 @dataclass(frozen=True, slots=True)

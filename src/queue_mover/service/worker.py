@@ -1,5 +1,6 @@
 """One job in one thread: step, sleep, step; errors retried with patience."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -118,7 +119,8 @@ class Worker:
         if lacking:
             self._streak.failed(time.monotonic(), lacking)
             self.progress.failing = True
-        self._statistics = Statistics(process.keepalive_stats, time.monotonic())
+        keepalive = process.keepalive_stats if task.idle_lines else math.inf
+        self._statistics = Statistics(keepalive, time.monotonic())
         # A stuck thread must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=task.source or None, daemon=True)
 

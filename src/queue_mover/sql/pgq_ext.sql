@@ -32,7 +32,7 @@ $$;
 
 create table if not exists pgq_ext.completed_tick (
     consumer_id     text    not null,
-    subconsumer_id  text    not null,
+    subconsumer_id  text    not null default '',
     last_tick_id    bigint  not null,
     primary key (consumer_id, subconsumer_id)
 );
@@ -40,7 +40,7 @@ comment on table pgq_ext.completed_tick is 'The last tick applied: the position 
 
 create table if not exists pgq_ext.completed_batch (
     consumer_id     text    not null,
-    subconsumer_id  text    not null,
+    subconsumer_id  text    not null default '',
     last_batch_id   bigint  not null,
     primary key (consumer_id, subconsumer_id)
 );
@@ -48,7 +48,7 @@ comment on table pgq_ext.completed_batch is 'The last batch applied.';
 
 create table if not exists pgq_ext.completed_event (
     consumer_id     text    not null,
-    subconsumer_id  text    not null,
+    subconsumer_id  text    not null default '',
     batch_id        bigint  not null,
     event_id        bigint  not null,
     primary key (consumer_id, subconsumer_id, batch_id, event_id)
@@ -57,11 +57,39 @@ comment on table pgq_ext.completed_event is 'Events applied out of the batch in 
 
 create table if not exists pgq_ext.partial_batch (
     consumer_id     text    not null,
-    subconsumer_id  text    not null,
+    subconsumer_id  text    not null default '',
     cur_batch_id    bigint  not null,
     primary key (consumer_id, subconsumer_id)
 );
 comment on table pgq_ext.partial_batch is 'The batch that is being applied event by event.';
+
+create or replace function pgq_ext.upgrade_schema()
+returns integer
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_table regclass;
+    v_count integer := 0;
+begin
+    for v_table in
+        select a.attrelid::regclass
+          from pg_attribute a
+         where a.attrelid in (
+                   'pgq_ext.completed_tick'::regclass, 'pgq_ext.completed_batch'::regclass,
+                   'pgq_ext.completed_event'::regclass, 'pgq_ext.partial_batch'::regclass)
+           and a.attname = 'subconsumer_id'
+           and not a.atthasdef
+    loop
+        execute format('alter table %s alter column subconsumer_id set default %L', v_table, '');
+        v_count := v_count + 1;
+    end loop;
+    return v_count;
+end;
+$$;
+comment on function pgq_ext.upgrade_schema() is
+    'Bring tables of an earlier version up to date; how many it changed. Only their owner can.';
+
+select pgq_ext.upgrade_schema();
 
 
 -- Ticks
@@ -145,6 +173,10 @@ returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- As upstream: there is no such batch, so it is always new, and not worth remembering.
+    if coalesce(a_batch_id, 0) <= 0 then
+        return true;
+    end if;
     -- Of two that set the same batch at once, the second waits here and then changes nothing.
     insert into pgq_ext.completed_batch as b (consumer_id, subconsumer_id, last_batch_id)
     values (a_consumer, a_subconsumer, a_batch_id)
@@ -229,12 +261,13 @@ as $$
 $$;
 
 
--- By these words in its body `pgqadm install` knows the schema for ours.
+-- The number is that of the interface, which is upstream's. By the comment in its body `pgqadm
+-- install` knows the schema for ours.
 create or replace function pgq_ext.version()
 returns text
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
-    select 'queue_mover 4.0'::text;
+    select '3.1'::text;  -- queue_mover
 $$;
 
 
@@ -244,6 +277,7 @@ revoke all on all tables in schema pgq_ext from public;
 revoke all on all functions in schema pgq_ext from public;
 grant usage on schema pgq_ext to public;
 grant execute on function
+    pgq_ext.upgrade_schema(),
     pgq_ext.get_last_tick(text, text),
     pgq_ext.get_last_tick(text),
     pgq_ext.set_last_tick(text, text, bigint),
