@@ -1,9 +1,11 @@
 """pgqadm: install and look after PgQ in a database."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from queue_mover import interrupts
 from queue_mover.admin import movers, queue_config, queues, report, status, ticking
 from queue_mover.admin.install import install
 from queue_mover.cli import common
@@ -65,7 +67,15 @@ def _connect(text: str) -> str:
 
 
 def _run() -> int:
-    given = switches().parse_intermixed_args()
+    parser = switches()
+    given = parser.parse_intermixed_args()
+    words = [str(word) for word in (given.config, given.command) if word]
+    serves = given.command == "ticker" and not given.signal
+    # Old scripts stop a ticker with the words that start it.
+    named = next((word for word in words if word in COMMANDS), None)
+    common.require_one_purpose(parser, given, [named])
+    if not serves:
+        interrupts.release()
     overrides = dict(given.set)
     if given.ini:
         print(sample.ini(COMMAND, parameters.ADMIN, overrides))
@@ -76,7 +86,7 @@ def _run() -> int:
 
     def load() -> AdminSettings:
         settings = load_admin(path, overrides)
-        common.start_log(given, settings.log, settings.warnings)
+        common.start_log(given, settings.log, () if serves else settings.warnings)
         return settings
 
     settings = load()
@@ -86,12 +96,17 @@ def _run() -> int:
         return common.serve(
             given,
             settings.process,
-            Plan((ticking.task(settings),)),
-            lambda _: Plan((ticking.task(load()),)),
+            _plan(given, settings),
+            lambda _: _plan(given, load()),
         )
     action = _action(str(path), given.command, given.arguments)
     print("\n".join(_at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))))
     return 0
+
+
+def _plan(given: argparse.Namespace, settings: AdminSettings) -> Plan:
+    warnings = (*settings.warnings, *common.elsewhere(given, settings.process, settings.log))
+    return Plan((ticking.task(settings),), title=describe(settings.db), warnings=warnings)
 
 
 def _run_many(given: argparse.Namespace) -> int:
@@ -99,9 +114,12 @@ def _run_many(given: argparse.Namespace) -> int:
     words = [str(word) for word in (given.config, given.command, *given.arguments) if word]
     if words[:1] not in (["status"], ["install"]):
         raise OperatorError("--db and --movers go with the commands status and install")
-    settings = [
-        mover for path in given.movers for mover in load_mover(path, dict(given.set)).movers
-    ]
+    files = [load_mover(path, dict(given.set)) for path in given.movers]
+    settings = [mover for file in files for mover in file.movers]
+    failed = False
+    for name, why in (item for file in files for item in file.refused.items()):
+        print(f"{name}: {why}", file=sys.stderr)
+        failed = True
     if words[0] == "status" and len(words) > 1 and settings:
         raise OperatorError("status --movers shows all sources; it takes no queue")
     if words == ["status"] and settings:
@@ -110,7 +128,6 @@ def _run_many(given: argparse.Namespace) -> int:
     if words[0] == "install":
         databases += [text for mover in settings for text in (mover.src_db, mover.dst_db)]
     action = _action("--db", words[0], words[1:])
-    failed = False
     for text in dict.fromkeys(databases):
         try:
             lines = _at(text, lambda conn: action(conn, None, words[1:]))
