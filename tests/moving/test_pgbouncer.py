@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -37,7 +38,7 @@ def bouncer(pair: Pair) -> Iterator[dict[str, str]]:
     remove_directory(directory)
 
 
-def write_config(directory: Path, port: int, pair: Pair) -> Path:
+def write_config(directory: Path, port: int, pair: Pair, pool_mode: str = "transaction") -> Path:
     """Its config file: several server connections for each database, used in turn."""
     lines = [
         "[databases]",
@@ -48,7 +49,7 @@ def write_config(directory: Path, port: int, pair: Pair) -> Path:
         f"listen_port = {port}",
         "unix_socket_dir =",
         "auth_type = any",
-        "pool_mode = transaction",
+        f"pool_mode = {pool_mode}",
         "server_round_robin = 1",
         "default_pool_size = 5",
     ]
@@ -113,3 +114,39 @@ def test_commands(pair: Pair, bouncer: dict[str, str]) -> None:
     pair.command("--reset", **bouncer).check()
     pair.command("--unregister", **bouncer).check()
     assert (pair.subscription(), pair.position) == (None, None)
+
+
+def test_an_outage_that_becomes_another_one_is_told_again(pair: Pair) -> None:
+    """Given a PgBouncer that goes, and comes back in a mode that allows no transactions."""
+    directory = private_directory()
+    hand_over(directory)
+    port = free_port()
+    way = f"host=127.0.0.1 port={port} user=postgres"
+    source, target = Database("there", way), Database("here", way)
+    program = find_program("pgbouncer")
+
+    def bouncer(pool_mode: str) -> Process:
+        config = write_config(directory, port, pair, pool_mode)
+        return Process([program, config], directory, run_as=run_as())
+
+    pair.register()
+    options: dict[str, Any] = {
+        "src_db": source.conninfo(),
+        "dst_db": target.conninfo(),
+        "exception_sleep": 0.2,
+    }
+    with bouncer("transaction") as server:
+        wait_until(lambda: reachable(source), 30, "PgBouncer")
+        mover = pair.start(**options)
+        pair.produce(10)
+        pair.wait_for(10)
+        server.kill()
+    pair.produce(10)
+    with mover:
+        mover.wait_for_output("ERROR source database not available: ")
+        with bouncer("statement"):
+            mover.wait_for_output("transaction blocks not allowed in statement pooling mode")
+        with bouncer("transaction"):
+            mover.wait_for_output("INFO recovered: working again")
+            assert mover.stop() == 0
+    remove_directory(directory)
