@@ -83,10 +83,28 @@ def write_ini(path: Path, section: str, settings: Mapping[str, object]) -> Path:
     return path
 
 
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def _clean_signals(argv: tuple[str, ...], ignoring: Sequence[signal.Signals]) -> tuple[str, ...]:
+    """The command, begun with the signals ignored that a test wants, and no others.
+
+    A shell's `&` and nohup ignore some for all that is started from there. Set by env, not between
+    fork and exec, where our threads could leave a lock behind.
+    """
+    inherited = [n for n in HANDLED if signal.getsignal(n) is signal.SIG_IGN and n not in ignoring]
+    words = [f"--default-signal={number.name[3:]}" for number in inherited]
+    words += [f"--ignore-signal={number.name[3:]}" for number in ignoring]
+    return ("env", *words, *argv) if words else argv
+
+
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    """Ours, with additions; libpq's variables would redirect connections, so they stay out."""
+    """Ours, with additions; libpq's variables would redirect connections, so they stay out.
+
+    A Python program that gets ABRT then tells what its threads do, see `Process.dump`.
+    """
     ours = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
-    return {**ours, **(extra or {})}
+    return {**ours, "PYTHONFAULTHANDLER": "1", **(extra or {})}
 
 
 @dataclass(frozen=True)
@@ -115,7 +133,7 @@ def run(
     """Run a command to its end; env adds to the environment. The timeout is in seconds."""
     words = tuple(str(word) for word in argv)
     done = subprocess.run(
-        words,
+        _clean_signals(words, ()),
         input=stdin,
         capture_output=True,
         text=True,
@@ -143,14 +161,16 @@ class Process:
         name: str | None = None,
         env: Mapping[str, str] | None = None,
         run_as: RunAs | None = None,
+        ignoring: Sequence[signal.Signals] = (),
     ) -> None:
+        """`ignoring`: signals that the process finds ignored when it starts."""
         self.argv = tuple(str(word) for word in argv)
         self.name = name or Path(self.argv[0]).name
         self._out = directory / f"{self.name}.out"
         self._err = directory / f"{self.name}.err"
         with self._out.open("ab") as out, self._err.open("ab") as err:
             self._popen = subprocess.Popen(
-                self.argv,
+                _clean_signals(self.argv, ignoring),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -202,9 +222,22 @@ class Process:
         return code
 
     def stop(self, signum: signal.Signals = signal.SIGINT, timeout: float = 30.0) -> int:
-        """Send a signal and wait for the end; the returncode."""
+        """Send a signal and wait for the end; the returncode. TimeoutError with the output, and
+        what its threads did."""
         self.send(signum)
-        return self.wait(timeout)
+        try:
+            return self.wait(timeout)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.dump()}") from None
+
+    def dump(self) -> str:
+        """End it, and tell what the threads of a Python program were doing."""
+        before = len(self.stderr)
+        self.send(signal.SIGABRT)
+        self.send(signal.SIGCONT)
+        with contextlib.suppress(TimeoutError):
+            self.wait(10)
+        return self.stderr[before:]
 
     def kill(self) -> int:
         """SIGKILL, and wait."""

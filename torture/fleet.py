@@ -109,7 +109,9 @@ class Fleet:
         try:
             code = member.process.wait(WAIT)
         except TimeoutError as error:
-            self.complaints.append(f"{number.name} not obeyed: {str(error)[-2000:]}")
+            self.complaints.append(
+                f"{number.name} not obeyed: {str(error)[-2000:]}\n{member.process.dump()}"
+            )
             member.process.kill()
             return
         crashed = "crashed:" in member.process.stderr

@@ -1,5 +1,6 @@
 """Connections, and the one boundary that turns the driver's errors into ours."""
 
+import errno
 import hashlib
 import logging
 import os
@@ -14,9 +15,11 @@ from typing import Any, LiteralString, Protocol
 import psycopg
 from psycopg import conninfo, errors, pq
 
+from queue_mover import outage, timed
 from queue_mover.errors import NotReadyError, StatementError, StoppingError, UnavailableError
+from queue_mover.timed import TimedConnection
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+Connection = timed.Connection
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 DEFAULTS: dict[str, str] = {
@@ -92,9 +95,10 @@ _OTHER_KEYS = {
 """What other drivers call libpq's keys."""
 
 
-def has_password(text: str) -> bool:
-    """Whether a connect string holds a password."""
-    return bool(conninfo.conninfo_to_dict(text).get("password"))
+def password(text: str) -> str | None:
+    """The password that a connect string holds, if any; an empty one is none."""
+    value = conninfo.conninfo_to_dict(text).get("password")
+    return str(value) if value else None
 
 
 def describe(text: str) -> str:
@@ -161,6 +165,17 @@ def boundary(side: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise translate(error, side) from error
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        # The driver waits for a connection with a file descriptor more.
+        place = f"{side} database".lstrip()
+        raise UnavailableError(
+            f"{place} not available: too many open files; remedy: raise the limit"
+            " (ulimit -n, LimitNOFILE=)",
+            place,
+            "too many open files",
+        ) from error
 
 
 def translate(error: psycopg.Error, side: str) -> Exception:
@@ -172,10 +187,12 @@ def translate(error: psycopg.Error, side: str) -> Exception:
         not state and isinstance(error, errors.OperationalError)
     )
     if isinstance(error, errors.ReadOnlySqlTransaction):
-        return UnavailableError(f"{place} is read-only; remedy: connect to the primary", place)
+        words = f"{place} is read-only; remedy: connect to the primary"
+        return UnavailableError(words, place, "read-only")
     refused = errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification
     if passing or isinstance(error, refused):
-        return UnavailableError(f"{place} not available: {message}", place)
+        kind = outage.kind(state, message)
+        return UnavailableError(f"{place} not available: {message}", place, kind)
     if isinstance(error, errors.InsufficientPrivilege):
         remedy = "pgq_reader" if side == "source" else "pgq_admin"
         return NotReadyError(f"{place}: {message}; remedy: GRANT {remedy} TO the role")
@@ -190,6 +207,9 @@ class Sessions(Protocol):
 
     def session(self) -> AbstractContextManager[Connection]:
         """A connection, outside a transaction."""
+
+    def waiting_since(self) -> float | None:
+        """From another thread: since when, on the monotonic clock, a server owes an answer."""
 
     def close(self) -> None:
         """Need no more; what nobody else needs is closed."""
@@ -213,6 +233,7 @@ class Database:
         self._connection: Connection | None = None
         self._abandoned = False
         self._opened = 0.0
+        self._connecting_since: float | None = None
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
@@ -228,7 +249,11 @@ class Database:
         if self._connection and self._lifetime and self._age() > self._lifetime:
             self.close()
         if self._connection is None or self._connection.closed:
-            self._connection = self._connect()
+            self._connecting_since = time.monotonic()
+            try:
+                self._connection = self._connect()
+            finally:
+                self._connecting_since = None
             self._opened = time.monotonic()
         if self._abandoned:
             raise StoppingError(f"{self.side} database: given up")
@@ -238,7 +263,7 @@ class Database:
         given = conninfo.conninfo_to_dict(self._text)
         defaults = {"application_name": self._application_name, **DEFAULTS}
         missing = {key: value for key, value in defaults.items() if key not in given}
-        connection = psycopg.connect(
+        connection: Connection = TimedConnection.connect(
             self._text,
             autocommit=True,
             # PgBouncer in transaction mode would run a prepared statement elsewhere.
@@ -252,6 +277,13 @@ class Database:
 
     def _age(self) -> float:
         return time.monotonic() - self._opened
+
+    def waiting_since(self) -> float | None:
+        """From another thread: since when, on the monotonic clock, the server owes an answer."""
+        connection = self._connection
+        if isinstance(connection, TimedConnection):
+            return connection.waiting_since
+        return self._connecting_since
 
     def close(self) -> None:
         """Give the connection up; an open transaction is rolled back by the server."""
@@ -274,3 +306,7 @@ class Database:
             socket.socket(fileno=os.dup(connection.fileno())) as wire,
         ):
             wire.shutdown(socket.SHUT_RDWR)
+
+    def restore(self) -> None:
+        """Who abandoned it uses it no more: it may serve others."""
+        self._abandoned = False

@@ -65,10 +65,12 @@ class BadEventError(OperatorError):
 class UnavailableError(QueueMoverError):
     """A server cannot be reached, or went away; worth another try in a while."""
 
-    def __init__(self, message: str, place: str = "") -> None:
-        """`place`: which database, in words."""
+    def __init__(self, message: str, place: str = "", kind: str = "") -> None:
+        """`place`: which database, in words. `kind`: what tells this outage from another one of
+        that database; empty for the many words that a server has for being away."""
         super().__init__(message)
         self.place = place or message
+        self.kind = kind
 
 
 class StoppingError(QueueMoverError):

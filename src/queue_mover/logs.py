@@ -120,7 +120,7 @@ def _open(path: Path, settings: LogSettings) -> logging.Handler:
                 " remedy: a folder of its own"
             )
         # Imported when needed: what asks for a version or a signal has no use for it.
-        make = import_module("logging.handlers").RotatingFileHandler
+        make = import_module("queue_mover.logfile").LogFile
         handler: logging.Handler = make(
             path, maxBytes=settings.log_size, backupCount=settings.log_count
         )

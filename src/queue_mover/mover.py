@@ -219,6 +219,11 @@ class Mover:
         self._source.close()
         self._target.close()
 
+    def waiting_since(self) -> float | None:
+        """From another thread: since when, on the monotonic clock, a server owes an answer."""
+        since = (self._source.waiting_since(), self._target.waiting_since())
+        return min((each for each in since if each is not None), default=None)
+
     def abandon(self) -> None:
         """From another thread: cut both connections, so that a batch on its way is rolled back."""
         self._source.abandon()

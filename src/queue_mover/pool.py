@@ -83,6 +83,7 @@ class Seat:
         self._turn: Turn = SimpleQueue()
         self._taken: Database | None = None
         self._stopping = False
+        self._handing = Lock()
         self.urgent = True
         """Whether it goes before those who are not, until told otherwise."""
 
@@ -98,8 +99,16 @@ class Seat:
             with database.session() as connection:
                 yield connection
         finally:
-            self._taken = None
+            with self._handing:
+                self._taken = None
+                # What cut it off was meant for us, not for those who share it.
+                database.restore()
             self._pool.give(database)
+
+    def waiting_since(self) -> float | None:
+        """From another thread: since when the server owes an answer."""
+        database = self._taken
+        return database.waiting_since() if database else None
 
     def stop(self) -> None:
         """From another thread: wait no more, and take no other connection."""
@@ -114,5 +123,6 @@ class Seat:
     def abandon(self) -> None:
         """From another thread: the same, and cut the connection that is in use."""
         self.stop()
-        if database := self._taken:
-            database.abandon()
+        with self._handing:
+            if database := self._taken:
+                database.abandon()

@@ -1,14 +1,17 @@
-"""A process among others: the locked pidfile, going to the background, signals."""
+"""A process among others: the locked pidfile, going to the background, signals, its limits."""
 
 import errno
 import fcntl
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from queue_mover import interrupts
 from queue_mover.errors import OperatorError
+from queue_mover.interrupts import CAUGHT
 
 
 class PidFile:
@@ -58,9 +61,14 @@ class PidFile:
             ) from None
 
     def write(self) -> None:
-        """Write the pid of this process."""
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        """Write the pid of this process. Raises OperatorError."""
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise OperatorError(
+                f"pidfile: cannot write {self._path}: {error.strerror}; remedy: make room"
+            ) from None
 
     def remove(self) -> None:
         """Remove the file, unless it is another's by now, then let go of the lock."""
@@ -122,15 +130,14 @@ def go_background() -> Background:
     waiting, ready = os.pipe()
     if os.fork():
         os.close(ready)
+        # Signals are for the daemon by now; ^C ends this wait alone.
+        interrupts.release()
         os._exit(0 if os.read(waiting, 16) else 1)
     os.close(waiting)
     os.setsid()
     if os.fork():
         os._exit(0)
     return Background(ready)
-
-
-CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -148,17 +155,39 @@ def signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def signals(handler: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Hand INT, TERM and HUP to a handler while inside; what was set before comes back.
+    """Hand INT, TERM and HUP to a handler while inside, those first that came since the start;
+    what was set before comes back.
 
     The handler runs between two instructions of the main thread: it may only set a flag,
     or put into a `queue.SimpleQueue`.
     """
-    before = {
-        number: signal.signal(number, lambda number, _: handler(signal.Signals(number)))
-        for number in CAUGHT
-    }
+    with signals_blocked():
+        early = interrupts.remembered()
+        before = {
+            number: signal.signal(number, lambda number, _: handler(signal.Signals(number)))
+            for number in CAUGHT
+        }
+        for number in early:
+            handler(signal.Signals(number))
     try:
         yield
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+def require_files(count: int, what: str) -> None:
+    """Allow as many open files as the system lets us without asking.
+
+    Raises OperatorError where that is less than `count`, which is for `what`, in words.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    if soft != resource.RLIM_INFINITY and count > soft:
+        raise OperatorError(
+            f"{what}: up to {count} open files are needed, {soft} are allowed;"
+            f" remedy: ulimit -n {count}, or LimitNOFILE={count} in the service's unit"
+        )

@@ -10,8 +10,9 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from queue_mover.db import Connection, boundary
+from queue_mover.db import boundary
 from queue_mover.errors import UnavailableError
+from queue_mover.timed import Connection, waiting
 
 BLOCK = 64 * 1024
 """Bytes gathered before they are handed on: to write each row costs twice the processor time."""
@@ -79,9 +80,11 @@ class Reading:
 
     def _wait(self, events: int, patience: float | None = None) -> None:
         """Wait for the socket, for so many seconds at most; None: for ever."""
-        waiting = select.poll()
-        waiting.register(self._wire.socket, events)
-        if not waiting.poll(None if patience is None else patience * 1000):
+        socket = select.poll()
+        socket.register(self._wire.socket, events)
+        with waiting(self._connection):
+            ready = socket.poll(None if patience is None else patience * 1000)
+        if not ready:
             self._silent = True
             place = "source database"
             raise UnavailableError(

@@ -1,8 +1,9 @@
 """The installed commands, and what is done before their libraries are there."""
 
 import gc
-import signal
 from importlib import import_module
+
+from queue_mover import interrupts
 
 
 def queue_mover3() -> int:
@@ -16,16 +17,12 @@ def pgqadm() -> int:
 
 
 def _run(module: str) -> int:
-    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if interruptible:
-        # Nothing has begun that ^C could spoil: it ends us, without a traceback.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Whether a service starts, which obeys them in its own way, is known after the imports.
+    interrupts.remember()
     # What is imported stays to the end; to look through it for garbage takes a fifth of a start.
     gc.disable()
     command = import_module(module)
     gc.freeze()
     gc.enable()
-    if interruptible:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     code: int = command.main()
     return code

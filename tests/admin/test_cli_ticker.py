@@ -116,7 +116,7 @@ def test_a_daemon_ticks_until_it_is_stopped(
     # then nobody ticks any more
     before = last_tick(source, queue)
     insert_event(source, queue, "type", "data")
-    assert "not running" in ticker.run("-s").check().stderr
+    assert "not running" in ticker.run("-s").stderr
     assert last_tick(source, queue) == before
 
 

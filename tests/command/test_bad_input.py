@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from testbed.database import Database
+from testbed.log_lines import news
 from testbed.processes import run, script
 from testbed.queues import create_queue
 from tests.command.world import PATIENCE, World
@@ -14,8 +15,8 @@ Change = object | Callable[[World], object]
 
 def told(result_stderr: str) -> str:
     """The one line, without what stands in front of each line of the log."""
-    assert result_stderr.count("\n") == 1, result_stderr
-    return result_stderr.partition(" ERROR ")[2] or result_stderr.partition("queue_mover3: ")[2]
+    (line,) = news(result_stderr)
+    return (line.partition(" ERROR ")[2] or line.partition("queue_mover3: ")[2]) + "\n"
 
 
 CONNECT = "not a connect string; write key=value pairs"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from queue_mover.process import PidFile
+from testbed.log_lines import news
 from testbed.processes import Result, process_alive, run, script, wait_until
 from tests.command.world import PATIENCE, World
 
@@ -63,7 +64,7 @@ def test_a_daemon_needs_a_pidfile(world: World) -> None:
 def test_a_start_that_fails_is_told_on_the_terminal(world: World) -> None:
     result = world.run("-d", queue_name="nothing")
     assert result.returncode == 1
-    assert result.stderr.count("\n") == 1
+    assert len(news(result.stderr)) == 1
     assert 'ERROR source database: no queue "nothing"' in result.stderr
     assert 'ERROR source database: no queue "nothing"' in world.log
     assert not world.pidfile.exists()
@@ -208,8 +209,48 @@ def test_a_pidfile_that_cannot_be_written(
 
 @pytest.mark.parametrize("switch", ["-r", "-s", "-k", "--reload", "--stop", "--kill"])
 def test_a_signal_for_nobody(world: World, switch: str) -> None:
-    result = world.run(switch).check()
-    assert result.stderr.endswith(" WARNING No pidfile, process not running\n")
+    """Whether something runs is not known: an init script must not take it for stopped."""
+    result = world.run(switch)
+    assert result.returncode == 1
+    assert result.stderr == f"queue_mover3: No pidfile {world.pidfile}, process not running\n"
+
+
+@pytest.mark.parametrize("switch", ["-r", "-s", "-k"])
+def test_a_signal_from_another_directory_finds_nobody_and_says_where(
+    world: World, switch: str
+) -> None:
+    # given a daemon whose pidfile is relative to where it was started
+    config = world.write(pidfile="run.pid", logfile=None)
+    run([script("queue_mover3"), "-d", config], cwd=world.directory).check()
+    pid = world.adopt(world.directory / "run.pid")
+    elsewhere = world.directory / "elsewhere"
+    elsewhere.mkdir()
+    # when it is signalled from elsewhere
+    result = run([script("queue_mover3"), switch, config], cwd=elsewhere)
+    # then that is an error, which names the file that was looked for
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"queue_mover3: No pidfile {elsewhere / 'run.pid'}, process not running;"
+        " remedy: go where it was started\n"
+    )
+    assert process_alive(pid)
+    run([script("queue_mover3"), "-s", config], cwd=world.directory).check()
+    world.stopped(pid)
+
+
+def test_a_start_from_elsewhere_says_where_its_files_are(world: World) -> None:
+    config = world.write(pidfile="run.pid", logfile="run.log", loop_delay=0)
+    elsewhere = world.directory / "elsewhere"
+    elsewhere.mkdir()
+    beside = run([script("queue_mover3"), config], cwd=world.directory).check()
+    assert " WARNING " not in beside.stderr
+    result = run([script("queue_mover3"), config], cwd=elsewhere).check()
+    told = [line.partition(" WARNING ")[2] for line in result.stderr.splitlines()]
+    assert [line for line in told if line] == [
+        f"{config}: {key}: is relative to the current directory: {elsewhere / name}; remedy:"
+        f" {key} = {world.directory / name}, or always start and stop it from {elsewhere}"
+        for key, name in (("pidfile", "run.pid"), ("logfile", "run.log"))
+    ]
 
 
 @pytest.mark.parametrize("switch", ["-r", "-s", "-k"])

@@ -40,7 +40,7 @@ def test_a_statistics_line_per_batch(world: World) -> None:
 def test_a_batch_without_events_has_its_line_too(world: World) -> None:
     world.register()
     world.produce(0)
-    assert re.search(r" INFO \{count: 0, duration: [\d.]+\}$", world.drain().check().stderr)
+    assert re.search(r" INFO \{count: 0, duration: [\d.]+\}$", world.drain().check().stderr, re.M)
 
 
 def test_the_log_file_is_in_addition_to_stderr(world: World) -> None:

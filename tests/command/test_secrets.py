@@ -7,7 +7,6 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from queue_mover.db import has_password
 from testbed.database import Database
 from tests.command.world import World
 
@@ -71,5 +70,5 @@ def test_a_file_that_anyone_can_read_is_warned_of(world: World) -> None:
 
 @pytest.mark.parametrize("empty", ["password=", "password=''"])
 def test_an_empty_password_is_none(empty: str) -> None:
-    assert not has_password(f"host=db1 dbname=app {empty}")
-    assert has_password("host=db1 password=x")
+    assert not password(f"host=db1 dbname=app {empty}")
+    assert password("host=db1 password=x")

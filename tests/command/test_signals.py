@@ -3,11 +3,10 @@
 import contextlib
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
-from testbed.processes import Process, run, script, wait_until
+from testbed.processes import Process, wait_until
 from tests.command.world import PATIENCE, World
 
 SLEEPER = 60
@@ -45,17 +44,6 @@ def test_one_that_waits_to_retry_wakes_at_once(
     time.sleep(0.2)
     assert process.stop(number) == code
     assert not world.pidfile.exists()
-
-
-def test_int_before_the_libraries_are_there(world: World, tmp_path: Path) -> None:
-    # given a driver in the midst of whose import ^C is pressed
-    (tmp_path / "psycopg.py").write_text(
-        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n"
-    )
-    # when
-    result = run([script("queue_mover3"), world.write()], env={"PYTHONPATH": str(tmp_path)})
-    # then it is gone as any program without a word of its own
-    assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGINT, "", "")
 
 
 def test_int_that_came_while_it_was_frozen(world: World) -> None:

@@ -55,6 +55,14 @@ def test_a_queue_mover_py_of_skytools_beside_it_does_no_harm(tmp_path: Path) -> 
         ["--set", "=5"],
         ["-r", "-s"],
         ["--register", "--reset"],
+        ["one.ini", "-s", "--register"],
+        ["one.ini", "-r", "--rewind"],
+        ["one.ini", "-d", "--register"],
+        ["one.ini", "-d", "--accept-source"],
+        ["one.ini", "-d", "-k"],
+        ["--ini", "-s"],
+        ["--ini", "--reset"],
+        ["--ini", "-d"],
         ["one.ini", "two.ini"],
     ],
     ids=" ".join,
@@ -69,7 +77,23 @@ def test_a_bad_option_returns_2(arguments: list[str]) -> None:
 def test_no_config_file_returns_1() -> None:
     result = queue_mover3()
     assert result.returncode == 1
-    assert result.stderr == "queue_mover3: need config file, use --help for help\n"
+    assert result.stderr == (
+        "queue_mover3: need config file: queue_mover3 CONFIG.INI runs it,"
+        " queue_mover3 --ini prints a sample, queue_mover3 --help tells all switches\n"
+    )
+
+
+@pytest.mark.parametrize("away", ["full", "closed"])
+def test_output_that_cannot_be_written_is_told_in_one_line(away: str) -> None:
+    program = [script("queue_mover3"), "--ini"]
+    words = {"full": '"$@" >/dev/full', "closed": '{ sleep 0.5; "$@"; echo $? >&2; } | true'}
+    result = run(["bash", "-c", words[away], "sh", *program])
+    line = "queue_mover3: cannot write the output: "
+    if away == "full":
+        assert result.stderr == f"{line}No space left on device\n"
+        assert result.returncode == 1
+    else:
+        assert result.stderr == f"{line}Broken pipe\n1\n"
 
 
 def test_ini_needs_no_file() -> None:

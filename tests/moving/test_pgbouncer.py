@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -56,8 +57,7 @@ def write_config(directory: Path, port: int, pair: Pair, settings: Mapping[str, 
         f"listen_port = {port}",
         "unix_socket_dir =",
         "auth_type = any",
-        "pool_mode = transaction",
-        *(f"{key} = {value}" for key, value in settings.items()),
+        *(f"{key} = {value}" for key, value in {"pool_mode": "transaction", **settings}.items()),
     ]
     path = directory / "pgbouncer.ini"
     path.write_text("\n".join([*lines, ""]))
@@ -152,3 +152,39 @@ def test_options_are_let_in_when_they_are_ignored(pair: Pair) -> None:
         pair.produce(10)
         pair.command(loop_delay=0, **with_options).check()
     pair.assert_identical()
+
+
+def test_an_outage_that_becomes_another_one_is_told_again(pair: Pair) -> None:
+    """Given a PgBouncer that goes, and comes back in a mode that allows no transactions."""
+    directory = private_directory()
+    hand_over(directory)
+    port = free_port()
+    way = f"host=127.0.0.1 port={port} user=postgres"
+    source, target = Database("there", way), Database("here", way)
+    program = find_program("pgbouncer")
+
+    def bouncer(pool_mode: str) -> Process:
+        config = write_config(directory, port, pair, {"pool_mode": pool_mode})
+        return Process([program, config], directory, run_as=run_as())
+
+    pair.register()
+    options: dict[str, Any] = {
+        "src_db": source.conninfo(),
+        "dst_db": target.conninfo(),
+        "exception_sleep": 0.2,
+    }
+    with bouncer("transaction") as server:
+        wait_until(lambda: reachable(source.conninfo()), 30, "PgBouncer")
+        mover = pair.start(**options)
+        pair.produce(10)
+        pair.wait_for(10)
+        server.kill()
+    pair.produce(10)
+    with mover:
+        mover.wait_for_output("ERROR source database not available: ")
+        with bouncer("statement"):
+            mover.wait_for_output("transaction blocks not allowed in statement pooling mode")
+        with bouncer("transaction"):
+            mover.wait_for_output("INFO recovered: working again")
+            assert mover.stop() == 0
+    remove_directory(directory)

@@ -9,6 +9,7 @@ from psycopg import sql
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.encodings import create_encoded
+from testbed.log_lines import news
 from testbed.processes import Process
 from testbed.queues import create_queue, insert_bytes
 from tests.conftest import TEMPLATE
@@ -172,7 +173,7 @@ def test_it_ends_with_1_when_all_have_failed(many: Many) -> None:
     process = many.launch()
     assert process.wait() == 1
     assert sorted(line.split()[4] for line in many.errors()) == ["shard0:", "shard1:", "shard2:"]
-    assert len(process.stderr.splitlines()) == 3
+    assert len(news(process.stderr)) == 3
 
 
 def test_it_goes_on_while_one_can_run_and_ends_after_that_one(many: Many) -> None:
@@ -218,5 +219,5 @@ def test_a_daemon_does_not_start_when_all_sources_fail(many: Many) -> None:
     many.main["auto_register"] = 0
     result = many.run("-d")
     assert result.returncode == 1
-    assert len(result.stderr.splitlines()) == 3
+    assert len(news(result.stderr)) == 3
     assert not (many.directory / "many.pid").exists()

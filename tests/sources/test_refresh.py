@@ -5,6 +5,7 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from testbed.cluster import Cluster
 from testbed.database import Database
@@ -93,15 +94,80 @@ def test_bad_rows_at_a_refresh_keep_the_running_ones(
     listed: Many, partitions: psycopg.Connection
 ) -> None:
     process = started(listed)
-    enlist(partitions, ("shard1", None))
-    listed.logged("ERROR Sources not refreshed, the running ones stay: ")
-    assert "without NULLs" in listed.log
+    enlist(partitions, ("shard1", None), ("shard0", None))
+    # then each is told once, and a running one goes on
+    listed.logged("ERROR shard1: ")
+    listed.logged("; it goes on as before")
+    enlist_shard(listed, partitions, "shard2")
+    listed.registered("shard2")
     still_moves(listed, process, 2)
-    # when they are put right, then it goes on
+    assert len(listed.errors("shard1: ")) == len(listed.errors("shard0: ")) == 1
+    # when they are put right, then they run
     partitions.execute("delete from partitions where connect is null")
     enlist_shard(listed, partitions, "shard1")
     listed.registered("shard1")
+    still_moves(listed, process, 3)
     assert process.stop() == 0
+
+
+def test_a_bad_row_at_the_start_keeps_nobody_else_from_it(
+    listed: Many, partitions: psycopg.Connection
+) -> None:
+    enlist(partitions, ("shard1", "nonsense"))
+    process = listed.launch(fast_clocks=True)
+    listed.registered("shard0")
+    listed.logged("ERROR shard1: ")
+    listed.logged("{sources: 1, failing: 0, stopped: 1, ")
+    assert process.stop() == 0
+
+
+@pytest.mark.parametrize("switches", [[], ["-d"]], ids=["foreground", "daemon"])
+def test_a_catalogue_that_is_away_at_the_start_is_waited_for(
+    listed: Many,
+    catalogue: Database,
+    partitions: psycopg.Connection,
+    source_cluster: Cluster,
+    switches: list[str],
+) -> None:
+    # given a catalogue that cannot be reached yet
+    name = sql.Identifier(catalogue.name)
+    away = sql.Identifier(f"{catalogue.name}_away")
+    partitions.close()
+    rename = sql.SQL("alter database {} rename to {}")
+    with source_cluster.connect() as conn:
+        conn.execute(rename.format(name, away))
+    process = listed.launch(*switches)
+    listed.logged("ERROR catalogue database not available: ")
+    # when it comes, then the work begins
+    with source_cluster.connect() as conn:
+        conn.execute(rename.format(away, name))
+    listed.registered("shard0")
+    listed.sources["shard0"].produce(2)
+    listed.wait_for(shard0=2)
+    assert len(listed.errors("catalogue")) == 1
+    listed.run("-s").check()
+    wait_until(lambda: not (listed.directory / "many.pid").exists(), PATIENCE, "the end")
+    assert process.wait() == 0
+    assert listed.log.splitlines()[0].endswith(", config not read yet")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_a_stop_is_obeyed_while_the_catalogue_is_away(
+    listed: Many, number: signal.Signals, code: int
+) -> None:
+    listed.sections["sources"]["list_db"] = "host=127.0.0.1 port=1"
+    listed.main["exception_sleep"] = "60"
+    process = listed.launch()
+    listed.logged("ERROR catalogue database not available: ")
+    assert process.stop(number) == code
+
+
+def test_without_looping_a_catalogue_that_is_away_ends_it(listed: Many) -> None:
+    listed.sections["sources"]["list_db"] = "host=127.0.0.1 port=1"
+    result = listed.drain()
+    assert result.returncode == 1
+    assert result.stderr.startswith("queue_mover3: catalogue database not available: ")
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_catalogue_that_goes_away_and_comes_back(

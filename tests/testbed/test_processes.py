@@ -78,3 +78,22 @@ def test_wait_until_says_what_it_waited_for() -> None:
 def test_write_ini(tmp_path: Path) -> None:
     ini = write_ini(tmp_path / "a.ini", "queue_mover3", {"loop_delay": 0, "src_db": "dbname=x"})
     assert ini.read_text() == "[queue_mover3]\nloop_delay = 0\nsrc_db = dbname=x\n"
+
+
+def test_signals_that_we_ignore_are_not_ignored_by_what_we_start(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Process([sys.executable, "-c", TALKER], tmp_path) as process:
+            process.wait_for_output("here")
+            process.send(signal.SIGINT)
+            assert process.wait() != 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_one_that_does_not_end_tells_what_its_threads_do(tmp_path: Path) -> None:
+    deaf = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {TALKER}"
+    with Process([sys.executable, "-c", deaf], tmp_path) as process:
+        process.wait_for_output("oh")
+        with pytest.raises(TimeoutError, match="most recent call first"):
+            process.stop(timeout=0.5)

@@ -4,9 +4,11 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from queue_mover import interrupts
 from queue_mover.admin import (
     document,
     mover_report,
@@ -97,13 +99,19 @@ def _connect(text: str) -> str:
 
 
 def _run() -> int:
-    given = switches().parse_intermixed_args()
+    parser = switches()
+    given = parser.parse_intermixed_args()
+    words = [str(word) for word in (given.config, given.command, *given.arguments) if word]
+    # Old scripts stop a ticker with the words that start it.
+    named = next((word for word in words[:2] if word in USAGE and word != "ticker"), None)
+    common.require_one_purpose(parser, given, [named])
+    if given.command != "ticker" or given.signal:
+        interrupts.release()
     if given.ini:
         print(sample.ini(COMMAND, parameters.ADMIN, dict(given.set)))
         return 0
     if not (given.movers or given.db):
         return _run_one(given)
-    words = [str(word) for word in (given.config, given.command, *given.arguments) if word]
     if words[:1] == ["status"]:
         return _status(given, lambda: _look_at_many(given, words[1:]))
     _no_json(given)
@@ -119,13 +127,12 @@ def _run_one(given: argparse.Namespace) -> int:
     _no_json(given)
     settings = _load(given)
     if given.signal:
-        common.start_log(given, settings.log, ())
+        common.start_log(given, settings.log)
         return common.send_signal(settings.process, given.signal)
     _check_usage(str(given.config), given.command, given.arguments)
     if given.command == "ticker":
-        return common.serve(
-            given, settings.process, _plan(given, settings), lambda _: _plan(given, _load(given))
-        )
+        plan = _plan(given, settings)
+        return common.serve(given, settings.process, plan, lambda _: _plan(given, _load(given)))
     _start_command_log(given, settings)
     _, action = COMMANDS[given.command]
     lines = _at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))
@@ -141,8 +148,9 @@ def _load(given: argparse.Namespace) -> AdminSettings:
 
 def _plan(given: argparse.Namespace, settings: AdminSettings) -> Plan:
     """What the ticker is to do, once its log has been started."""
-    common.start_log(given, settings.log, settings.warnings)
-    return Plan((ticking.task(settings),))
+    common.start_log(given, settings.log)
+    warnings = (*settings.warnings, *common.elsewhere(given, settings.process, settings.log))
+    return Plan((ticking.task(settings),), title=describe(settings.db), warnings=warnings)
 
 
 def _start_command_log(given: argparse.Namespace, settings: AdminSettings) -> None:
@@ -191,8 +199,6 @@ def _status(given: argparse.Namespace, look: Callable[[], Overview]) -> int:
     except (OperatorError, UnavailableError) as error:
         remedy = "correct the command line, or the config file"
         seen = Overview(others=(unreadable(str(error), Place(), remedy),))
-        if not given.json:
-            print(f"{COMMAND}: {error}", file=sys.stderr)
     if given.json:
         print(document.text(seen))
     else:
@@ -213,10 +219,19 @@ def _look_at_many(given: argparse.Namespace, words: Sequence[str]) -> Overview:
     if words and given.movers:
         raise OperatorError("status --movers shows all sources; it takes no queue")
     queue = words[0] if words else None
-    return overview.look(given.db, _sources(given), queue, _override(given, "trouble_after"))
+    movers, refused = _sources(given)
+    seen = overview.look(given.db, movers, queue, _override(given, "trouble_after"))
+    unusable = (
+        unreadable(why, Place(source=name), "correct its row in the catalogue")
+        for name, why in refused.items()
+    )
+    return replace(seen, others=(*seen.others, *unusable))
 
 
 def _print_status(seen: Overview, *, is_one: bool) -> None:
+    for finding in seen.others:
+        what = finding.place.source or COMMAND
+        print(f"{what}: {finding.text}; remedy: {finding.remedy}", file=sys.stderr)
     if seen.sources:
         print("\n".join(mover_report.lines(seen.sources)))
     for view in seen.databases:
@@ -232,10 +247,11 @@ def _print_block(title: str, lines: Sequence[str]) -> None:
     print("\n".join([f"{title}:", *(f"  {line}".rstrip() for line in lines), ""]))
 
 
-def _sources(given: argparse.Namespace) -> list[MoverSettings]:
-    """All sources of the movers' files that were named."""
-    overrides = dict(given.set)
-    return [mover for path in given.movers for mover in load_mover(path, overrides).movers]
+def _sources(given: argparse.Namespace) -> tuple[list[MoverSettings], dict[str, str]]:
+    """All sources of the movers' files that were named, and those that cannot be used, with why."""
+    files = [load_mover(path, dict(given.set)) for path in given.movers]
+    refused = {name: why for file in files for name, why in file.refused.items()}
+    return [mover for file in files for mover in file.movers], refused
 
 
 def _override(given: argparse.Namespace, name: str) -> Any:
@@ -246,9 +262,11 @@ def _install_many(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Install in several databases, which the switches name instead of a config."""
     _check_usage("--db CONNECT", "install", words)
     pgq_sql = _override(given, "pgq_sql")
-    databases = [*given.db]
-    databases += [text for mover in _sources(given) for text in (mover.src_db, mover.dst_db)]
-    failed = False
+    movers, refused = _sources(given)
+    for name, why in refused.items():
+        print(f"{name}: {why}", file=sys.stderr)
+    databases = [*given.db, *(text for each in movers for text in (each.src_db, each.dst_db))]
+    failed = bool(refused)
     for text in dict.fromkeys(databases):
         try:
             lines = _at(text, lambda conn: install(conn, pgq_sql))

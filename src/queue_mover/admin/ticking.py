@@ -129,6 +129,10 @@ class TickingJob:
     def stop(self) -> None:
         """A round is short: it may end."""
 
+    def waiting_since(self) -> float | None:
+        """Since when the server owes an answer."""
+        return self._database.waiting_since()
+
     def abandon(self) -> None:
         """Cut the connection."""
         self._database.abandon()

@@ -1,6 +1,7 @@
 """What both commands share: the common switches, signals by pidfile, running as a service."""
 
 import argparse
+import errno
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from queue_mover import __version__, logs, process
+from queue_mover.config import notes
 from queue_mover.config.settings import LogSettings, ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service.job import Plan
@@ -22,6 +24,7 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
     result.add_argument(
         "config", type=Path, nargs="?", metavar="config.ini", help="the config file"
     )
+    result.set_defaults(program=f"{command} {__version__}")
     add = result.add_argument
     add("-V", "--version", action="version", version=f"{command} {__version__}")
     add("-q", "--quiet", action="store_true", help="log only warnings and errors")
@@ -62,30 +65,84 @@ def _setting(text: str) -> tuple[str, str]:
     return key.strip().lower(), value.strip()
 
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO)
+"""What keeps output from being written: a full disk, a reader that has gone."""
+
+
 def guarded(command: str, run: Callable[[], int]) -> int:
-    """Run a command. An operator's error becomes one line on stderr and exit code 1."""
+    """Run a command. An operator's error becomes one line on stderr and exit code 1, and so does
+    output that cannot be written."""
     try:
-        return run()
+        try:
+            return run()
+        finally:
+            sys.stdout.flush()
     except (OperatorError, UnavailableError) as error:
-        print(f"{command}: {error}", file=sys.stderr)
-        return 1
+        _complain(f"{command}: {error}")
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        _drop_output()
+        _complain(f"{command}: cannot write the output: {error.strerror}")
     except KeyboardInterrupt:
-        return 1
+        # Nothing has begun that ^C could spoil: no traceback.
+        pass
+    return 1
 
 
-def config_path(switches: argparse.Namespace) -> Path:
-    """The config file that was named. Raises OperatorError when none was."""
+def _complain(line: str) -> None:
+    # Nobody may be left to read it.
+    with suppress(OSError):
+        print(line, file=sys.stderr)
+
+
+def _drop_output() -> None:
+    """Let go of what is still to be written, so that the end of the process does not fail on it."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def require_one_purpose(
+    parser: argparse.ArgumentParser, given: argparse.Namespace, purposes: Sequence[str | None]
+) -> None:
+    """End with usage and exit code 2 where one of two switches would have to be ignored.
+
+    `purposes`: what else is asked for, as switches or commands; None: nothing.
+    """
+    known = {signal.SIGHUP: "-r", signal.SIGINT: "-s", signal.SIGTERM: "-k"}
+    asked = [
+        "--ini" if given.ini else None,
+        known.get(given.signal),
+        "-d" if given.daemon else None,
+        *purposes,
+    ]
+    words = [word for word in asked if word]
+    if len(words) > 1:
+        parser.error(f"{words[0]} does not go with {words[1]}; remedy: one of them at a time")
+
+
+def config_path(
+    switches: argparse.Namespace, words: str = "need config file, use --help for help"
+) -> Path:
+    """The config file that was named. Raises OperatorError, with these words, when none was."""
     if switches.config is None:
-        raise OperatorError("need config file, use --help for help")
+        raise OperatorError(words)
     path: Path = switches.config
     return path
 
 
-def start_log(switches: argparse.Namespace, settings: LogSettings, notes: Sequence[str]) -> None:
-    """Start the log of a service, and write the config's warnings into it."""
+def elsewhere(
+    switches: argparse.Namespace, settings: ProcessSettings, log: LogSettings
+) -> tuple[str, ...]:
+    """Warnings about files that are not beside the config, for a service that starts."""
+    files = {"pidfile": settings.pidfile, "logfile": log.logfile}
+    return tuple(notes.relative(config_path(switches), files))
+
+
+def start_log(switches: argparse.Namespace, settings: LogSettings) -> None:
+    """Start the log of a service, at the level that the switches ask for."""
     logs.start(settings, _level(switches), daemon=switches.daemon)
-    for note in notes:
-        logging.getLogger(settings.job_name).warning("%s", note)
 
 
 def start_command_log(switches: argparse.Namespace, settings: LogSettings) -> None:
@@ -110,17 +167,23 @@ def _level(switches: argparse.Namespace) -> int:
 
 
 def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:
-    """Signal the process that holds the pidfile. Exit code 0 also when there is none."""
+    """Signal the process that holds the pidfile. Exit code 0 also when its process is gone.
+
+    Raises OperatorError when there is no such file: whether its process runs is not known then,
+    since a relative one may be in the directory of another start.
+    """
     log = logging.getLogger(settings.job_name)
     if settings.pidfile is None:
         log.warning("No pidfile in config, nothing to do")
         return 0
     pid = process.running_pid(settings.pidfile)
     if pid is None:
-        state = (
-            "pidfile exists, but process" if settings.pidfile.exists() else "No pidfile, process"
-        )
-        log.warning("%s not running", state)
+        if not settings.pidfile.exists():
+            remedy = "" if settings.pidfile.is_absolute() else "; remedy: go where it was started"
+            raise OperatorError(
+                f"No pidfile {settings.pidfile.absolute()}, process not running{remedy}"
+            )
+        log.warning("pidfile exists, but process not running")
         return 0
     with suppress(ProcessLookupError):
         try:
@@ -135,29 +198,32 @@ def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:
 def serve(
     switches: argparse.Namespace,
     settings: ProcessSettings,
-    plan: Plan,
+    plan: Plan | None,
     load: Callable[[bool], Plan],
 ) -> int:
-    """Run a plan under the pidfile's lock, in the background if so asked. Returns the exit code.
+    """Run a plan, or without one what `load` reads, under the pidfile's lock; in the background if
+    so asked. Returns the exit code.
 
-    Raises OperatorError when another process holds the pidfile.
+    Raises OperatorError when another process holds the pidfile, or the config cannot be used.
     """
     log = logging.getLogger(settings.job_name)
     if settings.pidfile is None:
         if switches.daemon:
             raise OperatorError("Daemon needs pidfile; remedy: set pidfile in the config file")
-        supervisor = Supervisor(load, log)
+        supervisor = Supervisor(switches.program, load, settings, log)
         with process.signals(supervisor.notify):
             return supervisor.run(plan)
     pidfile = process.PidFile(settings.pidfile)
-    if stale := pidfile.lock():
-        log.warning("Ignoring stale pidfile: process %s is gone", stale)
+    stale = pidfile.lock()
+    stale_note = [f"Ignoring stale pidfile: process {stale} is gone"] if stale else []
     background = process.go_background() if switches.daemon else None
     running = background.detach if background else lambda: None
-    supervisor = Supervisor(load, log, running=running)
+    supervisor = Supervisor(
+        switches.program, load, settings, log, notes=stale_note, running=running
+    )
     with process.signals(supervisor.notify):
-        pidfile.write()
         try:
+            pidfile.write()
             return supervisor.run(plan)
         finally:
             pidfile.remove()

@@ -1,17 +1,27 @@
 """queue_mover3: move the events of one queue into another."""
 
 import argparse
+import logging
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+from queue_mover import interrupts
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
 from queue_mover.config.settings import Settings, load_mover, load_process
 from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceError
 from queue_mover.registration import Registrar
 from queue_mover.service import moving
+from queue_mover.service.job import Plan
 from queue_mover.service.moving import Targets
 
 COMMAND = "queue_mover3"
+
+NO_CONFIG = (
+    "need config file: queue_mover3 CONFIG.INI runs it, queue_mover3 --ini prints a sample,"
+    " queue_mover3 --help tells all switches"
+)
 
 
 def main() -> int:
@@ -67,21 +77,26 @@ def switches() -> argparse.ArgumentParser:
 
 
 def _run() -> int:
-    given = switches().parse_intermixed_args()
+    parser = switches()
+    given = parser.parse_intermixed_args()
+    purpose = given.action or (given.take_over is not None and "take-over")
+    common.require_one_purpose(parser, given, [f"--{purpose}" if purpose else None])
     overrides = dict(given.set)
+    if given.ini or given.signal or purpose:
+        interrupts.release()
     if given.ini:
         print(sample.ini(COMMAND, parameters.MOVER, overrides))
         return 0
-    path = common.config_path(given)
+    path = common.config_path(given, NO_CONFIG)
 
     if given.signal and given.source:
         raise OperatorError(
             "--source does not go with -r, -s or -k, which are for the whole process;"
             " remedy: to stop one source, take its section out of the file and reload"
         )
+    process, log = load_process(path, overrides)
+    common.start_log(given, log)
     if given.signal:
-        process, log = load_process(path, overrides)
-        common.start_log(given, log, ())
         return common.send_signal(process, given.signal)
     action = _action(given)
     if given.consumer and not action:
@@ -90,28 +105,18 @@ def _run() -> int:
             " remedy: to run a mover under another name, set consumer_name"
         )
     targets = moving.Targets()
-
-    if given.action:
-        settings = load_mover(path, overrides, given.source)
-        common.start_log(given, settings.log, ())
-        common.warn(COMMAND, settings.warnings)
-        return _act(given.action, settings, targets)
-
-    def load(fresh: bool) -> Settings:
-        settings = load_mover(path, overrides, given.source, given.consumer)
-        if fresh:
-            common.start_log(given, settings.log, settings.warnings)
-        return settings
-
     if action:
-        return _act(given, action, load, targets)
-    settings = load(True)
-    return common.serve(
-        given,
-        settings.process,
-        moving.plan(settings, targets),
-        lambda fresh: moving.plan(load(fresh), targets),
-    )
+        return _act(given, action, _settings(given, path), targets)
+
+    def load(fresh: bool) -> Plan:
+        settings = load_mover(path, overrides, given.source)
+        if fresh:
+            common.start_log(given, settings.log)
+        plan = moving.plan(settings, targets)
+        elsewhere = common.elsewhere(given, settings.process, settings.log)
+        return replace(plan, warnings=(*plan.warnings, *elsewhere))
+
+    return common.serve(given, process, None, load)
 
 
 def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:
@@ -128,15 +133,10 @@ def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:
     return actions.get(given.action)
 
 
-def _act(
-    given: argparse.Namespace,
-    action: Callable[[Registrar], None],
-    load: Callable[[bool], Settings],
-    targets: Targets,
-) -> int:
-    """Do an action for every source; one that fails does not keep the others from it."""
+def _settings(given: argparse.Namespace, path: Path) -> Settings:
+    """Of a file whose movers an action is for, with its warnings told."""
     try:
-        settings = load(True)
+        settings = load_mover(path, dict(given.set), given.source, given.consumer)
     except UnknownSourceError as error:
         if given.action not in ("unregister", "reset"):
             raise
@@ -144,10 +144,25 @@ def _act(
             f"{error}; remedy, if it has left the file: its consumer instead,"
             f" --consumer JOB_NAME.SOURCE --set src_db=... --{given.action}"
         ) from None
+    common.start_log(given, settings.log)
+    common.warn(COMMAND, settings.warnings)
+    return settings
+
+
+def _act(
+    given: argparse.Namespace,
+    action: Callable[[Registrar], None],
+    settings: Settings,
+    targets: Targets,
+) -> int:
+    """Do an action for every source; one that fails does not keep the others from it."""
     if given.take_over is not None and len(settings.movers) > 1:
         raise OperatorError("--take-over is for one source; remedy: one --source NAME with it")
     targets.serve(settings.movers)
     code = 0
+    for name, why in settings.refused.items():
+        logging.getLogger(settings.process.job_name).error("%s: %s", name, why)
+        code = 1
     for mover in settings.movers:
         registrar = moving.registrar(mover, targets)
         try:

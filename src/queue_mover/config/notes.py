@@ -3,26 +3,52 @@
 import difflib
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from queue_mover.config import parameters, sources
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.parameters import Group
-from queue_mover.db import has_password
+from queue_mover.db import password
 
 _WORD = re.compile(r"[:\s]")
 _UNIT = re.compile(r"_(ms|msecs?|secs?|seconds|mins?|minutes|hours|days|kb|mb|bytes)$")
 
 
-def exposed(files: Iterable[Path], connect_strings: Iterable[str]) -> list[str]:
-    """A warning about each file that anyone on the machine can read, when there are passwords."""
-    if not any(has_password(text) for text in connect_strings):
+def exposed(
+    files: Iterable[Path],
+    connect_strings: Iterable[tuple[str, str]],
+    overrides: Mapping[str, str],
+) -> list[str]:
+    """A warning about each file that anyone on the machine can read, when there are passwords.
+
+    `connect_strings` come with their keys; those of the command line are no file's.
+    """
+    given = overrides.values()
+    if not any(
+        key not in overrides and not any(secret in value for value in given)
+        for key, text in connect_strings
+        if (secret := password(text)) is not None
+    ):
         return []
     return [
         f"{path}: holds a password and anyone can read it; remedy: chmod o-r {path}"
         for path in files
         if path.stat().st_mode & stat.S_IROTH
+    ]
+
+
+def relative(path: Path, files: Mapping[str, Path | None]) -> list[str]:
+    """A warning about each file of a process, by its key, that is looked for elsewhere than beside
+    the config: a start from another directory would not find it."""
+    here, there = Path.cwd(), path.absolute().parent.resolve()
+    if here.resolve() == there:
+        return []
+    return [
+        f"{path}: {key}: is relative to the current directory: {here / file};"
+        f" remedy: {key} = {there / file}, or always start and stop it from {here}"
+        for key, file in files.items()
+        if file and not file.is_absolute()
     ]
 
 

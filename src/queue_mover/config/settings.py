@@ -1,14 +1,14 @@
 """An ini file with its meaning: frozen, validated settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from queue_mover.config import inifile, kinds, notes, parameters, sources
+from queue_mover.config.conflicts import Conflicts
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.parameters import Group, Parameter
-from queue_mover.db import location
 from queue_mover.errors import ConfigError
 from queue_mover.model import BatchLimits, Policy, Route
 
@@ -98,6 +98,8 @@ class Settings:
     refresh: float
     """Seconds between looks for new sources; 0: none."""
     warnings: tuple[str, ...]
+    refused: Mapping[str, str]
+    """Rows of the catalogue that cannot be used, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +145,26 @@ def load_mover(
         catalogue = _values(ini, sources.CATALOGUE, parameters.CATALOGUE)
     included = [] if alone else sources.included(ini, values["include"])
     files = [file for _, names in included for file in names]
-    found = {} if alone else sources.collect(ini, files, catalogue)
-    movers = [_mover(ini, ini.main, "")] if not found else []
-    movers += [_mover(ini, section, name) for name, section in sources.choose(found, wanted)]
+    found = sources.Found() if alone else sources.collect(ini, files, catalogue)
+    chosen = sources.choose([*found.sections, *found.refused], wanted)
+    refused = {name: why for name, why in found.refused.items() if name in chosen}
+    movers = [] if found.sections or found.refused else [_mover(ini, ini.main, "")]
+    conflicts = Conflicts(ini.path)
+    for name in chosen:
+        if name in refused:
+            continue
+        try:
+            mover = _mover(ini, found.sections[name], name)
+            conflicts.add(name, mover.src_db, mover.dst_db, mover.route)
+        except ConfigError as error:
+            if name not in found.listed:
+                raise
+            # A file is put right before it is used; a row of a catalogue is not waited for.
+            refused[name] = str(error)
+        else:
+            movers.append(mover)
     if consumer:
         movers = [_renamed(ini, movers, consumer)]
-    _require_own_consumers(ini, movers)
-    _require_own_events(ini, movers)
     return Settings(
         _pick(ProcessSettings, values),
         _pick(LogSettings, values),
@@ -158,15 +173,25 @@ def load_mover(
         catalogue["refresh"] if catalogue else 0,
         (
             *ini.warnings,
-            *notes.exposed(
-                [path, *files],
-                (text for mover in movers for text in (mover.src_db, mover.dst_db)),
-            ),
-            *notes.unknown_keys(ini, found.values()),
+            *notes.exposed([path, *files], _written(movers, found.listed, catalogue), overrides),
+            *notes.unknown_keys(ini, found.sections.values()),
             *notes.unknown_sections(ini),
             *notes.unmatched(ini, included),
         ),
+        refused,
     )
+
+
+def _written(
+    movers: Sequence[MoverSettings], listed: Mapping[str, str], catalogue: Mapping[str, Any] | None
+) -> Iterable[tuple[str, str]]:
+    """The connect strings that a file holds, each with its key; not those of a catalogue."""
+    if catalogue:
+        yield "list_db", catalogue["list_db"]
+    for mover in movers:
+        yield "dst_db", mover.dst_db
+        if listed.get(mover.source) != mover.src_db:
+            yield "src_db", mover.src_db
 
 
 def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
@@ -207,39 +232,6 @@ def _renamed(ini: IniFile, movers: Sequence[MoverSettings], consumer: str) -> Mo
     return replace(mover, route=replace(mover.route, consumer=consumer))
 
 
-def _require_own_consumers(ini: IniFile, movers: Sequence[MoverSettings]) -> None:
-    """Two sources with one position would each skip what the other has moved."""
-    owners: dict[tuple[str, ...], str] = {}
-    for mover in movers:
-        key = (*location(mover.dst_db), mover.route.consumer)
-        if key in owners:
-            raise ConfigError(
-                f"{ini.path}: consumer_name: sources {owners[key]} and {mover.source} would share"
-                f' the consumer "{mover.route.consumer}" on one target; remedy: leave it unset,'
-                " or put %(source)s in it"
-            )
-        owners[key] = mover.source
-
-
-def _require_own_events(ini: IniFile, movers: Sequence[MoverSettings]) -> None:
-    """Two sources that read the same events would write them twice."""
-    owners: dict[tuple[str, ...], list[MoverSettings]] = {}
-    for mover in movers:
-        route = mover.route
-        way = (*location(mover.src_db), route.queue, *location(mover.dst_db), route.target_queue)
-        same = owners.setdefault(way, [])
-        for other in same:
-            mine, theirs = set(route.tables), set(other.route.tables)
-            if not mine or not theirs or mine & theirs:
-                raise ConfigError(
-                    f"{ini.path}: sources {other.source} and {mover.source} would both move the"
-                    f' events of queue "{route.queue}" in the same database to queue'
-                    f' "{route.target_queue}"; remedy: give them different src_db, queue_name'
-                    " or table_filter"
-                )
-        same.append(mover)
-
-
 def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
     """Read a pgqadm file. Raises ConfigError, one line for the first thing wrong."""
     ini = inifile.read(path, ("pgqadm",), overrides, elsewhere=_MOVERS_FILE)
@@ -255,7 +247,7 @@ def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
         values["trouble_after"],
         (
             *ini.warnings,
-            *notes.exposed([path], [values["db"]]),
+            *notes.exposed([path], [("db", values["db"])], overrides),
             *notes.unknown(ini, ini.main, parameters.ADMIN, parameters.RETIRED).values(),
         ),
     )

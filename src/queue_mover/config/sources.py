@@ -1,6 +1,8 @@
 """Which sources a file names: its sections, those of other files, those a database lists."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from glob import glob
 from pathlib import Path
@@ -12,6 +14,9 @@ from queue_mover.errors import ConfigError, StatementError, UnknownSourceError
 
 PREFIX = "source:"
 CATALOGUE = "sources"
+
+_NAME = re.compile(r"[^\s\[\]]([^\[\]\x00-\x1f\x7f]*[^\s\[\]])?")
+"""What can be written as a section, and on one line."""
 
 
 def included(ini: IniFile, include: Sequence[str]) -> list[tuple[str, list[Path]]]:
@@ -29,49 +34,61 @@ def included(ini: IniFile, include: Sequence[str]) -> list[tuple[str, list[Path]
     return files
 
 
-def collect(
-    ini: IniFile, files: Iterable[Path], catalogue: Mapping[str, Any] | None
-) -> dict[str, str]:
-    """The section of each source, by its name; every section complete with what it inherits.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The sources of a file."""
 
-    `files` may bring more sections.
+    sections: Mapping[str, str] = field(default_factory=dict)
+    """The section of each, by its name; every one complete with what it inherits."""
+    listed: Mapping[str, str] = field(default_factory=dict)
+    """Those that the catalogue lists, with their connect strings."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Rows of the catalogue that cannot be used, and why."""
+
+
+def collect(ini: IniFile, files: Iterable[Path], catalogue: Mapping[str, Any] | None) -> Found:
+    """Find the sources. `files` may bring more sections.
 
     A section may be there for a source that the catalogue lists, to override its values.
     Raises ConfigError; UnavailableError when the catalogue cannot be reached.
     """
     for path in files:
         ini.merge(path)
-    listed = _listed(ini, catalogue) if catalogue else {}
+    listed, refused = _listed(ini, catalogue) if catalogue else ({}, {})
     written = {section.removeprefix(PREFIX).strip(): section for section in ini.sections(PREFIX)}
     sections = {}
     for name in dict.fromkeys([*written, *listed]):
         if not name:
             raise ConfigError(f"{ini.path}: [{PREFIX}]: a source needs a name")
+        if name in refused:
+            continue
         section = sections[name] = written.get(name, f"{PREFIX}{name}")
         connect = {"src_db": listed[name]} if name in listed else {}
         ini.inherit(section, {"source": name, **connect})
-    if catalogue and not sections:
+    if catalogue and not sections and not refused:
         raise ConfigError(f"{ini.path}: list_sql: finds no sources, and the file has none")
-    return sections
+    return Found(sections, listed, refused)
 
 
-def choose(sections: Mapping[str, str], wanted: Sequence[str]) -> list[tuple[str, str]]:
-    """The sources whose names match one of the patterns; all where there are no patterns.
+def choose(names: Iterable[str], wanted: Sequence[str]) -> list[str]:
+    """The names that match one of the patterns; all where there are no patterns.
 
     Raises UnknownSourceError when a pattern matches none.
     """
+    names = list(names)
     for pattern in wanted:
-        if not any(fnmatchcase(name, pattern) for name in sections):
-            known = ", ".join(sections) or "none"
+        if not any(fnmatchcase(name, pattern) for name in names):
+            known = ", ".join(names) or "none"
             raise UnknownSourceError(f"--source {pattern}: no such source; the file has: {known}")
     return [
-        (name, section)
-        for name, section in sections.items()
+        name
+        for name in names
         if not wanted or any(fnmatchcase(name, pattern) for pattern in wanted)
     ]
 
 
-def _listed(ini: IniFile, catalogue: Mapping[str, Any]) -> dict[str, str]:
+def _listed(ini: IniFile, catalogue: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """The connect strings by name, and of the rows that cannot be used, why."""
     database = Database("catalogue", catalogue["list_db"], "queue_mover3")
     try:
         with database.session() as connection:
@@ -80,11 +97,28 @@ def _listed(ini: IniFile, catalogue: Mapping[str, Any]) -> dict[str, str]:
         raise ConfigError(f"{ini.path}: list_sql: {error}") from error
     finally:
         database.close()
-    if any(len(row) != 2 or None in row for row in rows):
-        raise ConfigError(
-            f"{ini.path}: list_sql: its rows are not (name, connect string) without NULLs"
-        )
-    listed = {str(name): str(connect) for name, connect in rows}
-    if len(listed) < len(rows):
-        raise ConfigError(f"{ini.path}: list_sql: returns a name twice")
-    return listed
+    if any(len(row) != 2 for row in rows):
+        raise ConfigError(f"{ini.path}: list_sql: its rows are not (name, connect string)")
+    listed, refused = dict[str, str](), dict[str, str]()
+    for number, (given, connect) in enumerate(rows, 1):
+        name = "" if given is None else str(given)
+        reason = _refusal(name, connect, known=name in listed or name in refused)
+        if reason:
+            # A name that would break lines is not shown.
+            shown = name if _NAME.fullmatch(name) else f"row {number}"
+            listed.pop(name, None)
+            refused[shown] = f"{ini.path}: list_sql: {reason}"
+        else:
+            listed[name] = str(connect)
+    return listed, refused
+
+
+def _refusal(name: str, connect: object, *, known: bool) -> str:
+    """Why a row of the catalogue cannot be used; "" where it can."""
+    if not name:
+        return "a source needs a name"
+    if not _NAME.fullmatch(name):
+        return "the name of a source has no brackets, no line breaks and no spaces around it"
+    if connect is None:
+        return "no connect string, but NULL"
+    return "the name is there twice" if known else ""

@@ -1,6 +1,6 @@
 """What the service runs: a job makes one step at a time and leaves time to the service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,6 +41,9 @@ class Job(Protocol):
     def close(self) -> None:
         """Close connections."""
 
+    def waiting_since(self) -> float | None:
+        """From another thread: since when, on the monotonic clock, a server owes an answer."""
+
     def abandon(self) -> None:
         """From another thread: make the running step fail now, rolled back."""
 
@@ -54,6 +57,8 @@ class Task:
     settings: object
     process: ProcessSettings
     make: Callable[[], Job] = field(compare=False)
+    target: str = ""
+    """The target that it may share with other sources, in words for the log; "" if it is alone."""
     idle_lines: bool = True
     """Whether a time without batches is worth a statistics line; not where none are expected."""
 
@@ -65,3 +70,11 @@ class Plan:
     tasks: tuple[Task, ...]
     refresh: float = 0
     """Seconds between looks for other sources; 0: none."""
+    title: str = ""
+    """What it is, in words for the first line of the log."""
+    warnings: tuple[str, ...] = ()
+    """What the config's reader should know."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Sources that cannot be run as they are written, and why."""
+    files: int = 0
+    """Open files, connections included, that it takes at most."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from queue_mover import logs
 from queue_mover.config.settings import MoverSettings, Settings
-from queue_mover.db import Database, location
+from queue_mover.db import Database, describe, location
 from queue_mover.errors import StoppingError, UnregisteredError
 from queue_mover.model import BatchLimits, Log, Outcome, Result
 from queue_mover.mover import Mover
@@ -24,6 +24,13 @@ LOOK = 1.0
 FIRST_SHARE = 20
 """How much smaller a first batch is where more sources than target connections start at once.
 It is urgent, too: no source waits for the backlogs of others before its first events arrive."""
+
+
+BASE_FILES = 24
+"""Open files of a process without any connection: its log, pidfile, libraries, a name look-up."""
+
+FILES_PER_CONNECTION = 2
+"""The socket, and what the driver waits with while it connects."""
 
 
 class MovingJob:
@@ -90,6 +97,10 @@ class MovingJob:
         """Close the connections."""
         self._mover.close()
 
+    def waiting_since(self) -> float | None:
+        """Since when one of the servers owes an answer."""
+        return self._mover.waiting_since()
+
     def abandon(self) -> None:
         """Cut the connections."""
         self._mover.abandon()
@@ -141,7 +152,15 @@ def plan(settings: Settings, targets: Targets) -> Plan:
     connections = settings.dst_connections
     crowded = len(settings.movers) > connections
     tasks = (_task(mover, connections, targets, crowded=crowded) for mover in settings.movers)
-    return Plan(tuple(tasks), settings.refresh)
+    count = len(settings.movers)
+    return Plan(
+        tuple(tasks),
+        settings.refresh,
+        "1 source" if count == 1 else f"{count} sources",
+        settings.warnings,
+        settings.refused,
+        BASE_FILES + FILES_PER_CONNECTION * (count + min(count, connections)),
+    )
 
 
 def _task(settings: MoverSettings, connections: int, targets: Targets, *, crowded: bool) -> Task:
@@ -163,7 +182,8 @@ def _task(settings: MoverSettings, connections: int, targets: Targets, *, crowde
         )
         return MovingJob(mover, seat, log, first)
 
-    return Task(settings.source, (settings, connections), settings.process, make)
+    target = describe(settings.dst_db) if settings.source else ""
+    return Task(settings.source, (settings, connections), settings.process, make, target)
 
 
 def registrar(settings: MoverSettings, targets: Targets) -> Registrar:

@@ -1,18 +1,22 @@
 """The main thread: starts the workers, listens to signals, reloads, and says how it ended."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
-from queue_mover import logs, process
+from queue_mover import process
+from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service.job import Plan, Task
+from queue_mover.service.outages import Outages
+from queue_mover.service.processlog import ProcessLog
+from queue_mover.service.reader import Loaded, Reader
+from queue_mover.service.stalls import LAST_WAIT, Stalls
+from queue_mover.service.streak import Streak
 from queue_mover.service.timer import Timer
-from queue_mover.service.worker import News, Progress, Report, Worker
+from queue_mover.service.worker import News, Report, Worker
 
 EXIT_TERMINATED = 128 + SIGTERM
 
@@ -22,20 +26,11 @@ DOUBLE = 1.0
 PATIENCE = 10.0
 """Seconds between reminders of what a stop waits for."""
 
+STOPS = 1.0
+"""Seconds between looks at those that were told to stop."""
+
 SUMMARY = 60.0
 """Seconds between summary lines of a process with many sources."""
-
-LAST_WAIT = 3.0
-"""Seconds that abandoned workers get to say so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A config that has been read, or why it has not."""
-
-    plan: Plan | Exception
-    fresh: bool
-    """Whether a HUP asked for it, and not the clock."""
 
 
 class Supervisor:
@@ -43,56 +38,92 @@ class Supervisor:
 
     def __init__(
         self,
+        program: str,
         load: Callable[[bool], Plan],
+        settings: ProcessSettings,
         log: logging.Logger,
         *,
+        notes: Sequence[str] = (),
         running: Callable[[], None] = lambda: None,
     ) -> None:
-        """`load` reads the config anew: on HUP (True), and when the plan says so (False);
-        `running` is called when all tasks have begun."""
-        self._load = load
+        """`program`: name and version. `load` reads the config: for the first time or when the
+        plan says so (False), and anew on HUP (True). `notes`: warnings about the start.
+        `running` is called when all tasks have begun, or wait for something to begin."""
+        self._settings = settings
         self._log = log
+        self._process_log = ProcessLog(log, program, settings.job_name)
+        self._notes = notes
         self._running = running
         self._inbox: SimpleQueue[Signals | Report | Loaded] = SimpleQueue()
+        self._reader = Reader(load, self._inbox.put)
+        self._planned = False
+        self._first = Streak(settings.exception_sleep, 0, 0)
         self._workers: dict[str, Worker] = {}
         self._next: dict[str, Task] = {}
         self._failed: dict[str, Task] = {}
+        self._refused: Mapping[str, str] = {}
+        self._stalls = Stalls(
+            settings.job_name, lambda worker: self._take(Report(worker, News.FAILED))
+        )
         self._done: dict[str, Task] = {}
         self._lacking: dict[str, str] = {}
         self._starting: set[str] = set()
         self._stopping = False
         self._interrupted = float("-inf")
+        self._refresh = Timer(0, lambda: self._reader.read(fresh=False))
+        self._stops = Timer(0, self._look_at_stops)
         self._timers = [
             Timer(SUMMARY, self._summarize),
             Timer(PATIENCE, self._tell_waiting),
+            self._refresh,
+            self._stops,
         ]
-        self._refresh = Timer(0, lambda: self._read(fresh=False))
-        self._timers.append(self._refresh)
-        self._reading = False
-        self._again = False
-        self._ended = Progress()
-        self._counted = (0, 0)
+        self._outages = Outages()
+        self._reason = ""
 
     def notify(self, number: Signals) -> None:
         """A signal came: `run` will act on it. May be called from a signal handler."""
         self._inbox.put(number)
 
-    def run(self, plan: Plan) -> int:
-        """Run the tasks of a plan. Returns the exit code."""
-        self._refresh.period = plan.refresh
-        self._starting = {task.source for task in plan.tasks}
-        for task in plan.tasks:
-            self._start(task)
-        while self._workers:
+    def run(self, plan: Plan | None = None) -> int:
+        """Run the tasks of a plan; without one, of the config. Returns the exit code.
+
+        Raises what keeps the config from being read, unless that is worth another try.
+        """
+        if plan:
+            # Behind the signals that came before us.
+            self._inbox.put(Loaded(plan, fresh=False))
+        else:
+            self._reader.read(fresh=False)
+        try:
+            code = self._serve()
+        except (OperatorError, UnavailableError) as error:
+            if not self._process_log.begun:
+                raise
+            self._log.error("%s", error)
+            code, self._reason = 1, str(error)
+        self._process_log.end(code, self._reason or "nothing left to do")
+        return code
+
+    def _serve(self) -> int:
+        """Act on what comes, until there is nothing to wait for. Returns the exit code."""
+        while self._workers or not (self._planned or self._stopping):
             news = self._await_news()
-            code = self._signal(news) if isinstance(news, Signals) else None
-            if isinstance(news, Report):
+            if isinstance(news, Signals):
+                code = self._signal(news)
+                if code is not None:
+                    return code
+            elif isinstance(news, Report):
                 self._take(news)
-            if isinstance(news, Loaded):
+            elif isinstance(news, Loaded):
                 self._loaded(news)
-            if code is not None:
-                return code
-        return 1 if self._failed and not self._stopping else 0
+        failed = [] if self._stopping else sorted([*self._failed, *self._refused])
+        if any(failed):
+            self._reason = f"failed: {', '.join(failed)}: {self._reason}"
+        if self._stopping and self._stalls.any:
+            self._reason += ", and a server did not answer"
+            return 1
+        return 1 if failed else 0
 
     def _await_news(self) -> Signals | Report | Loaded | None:
         now = time.monotonic()
@@ -104,65 +135,37 @@ class Supervisor:
                 timer.ring(time.monotonic())
             return None
 
-    def _start(self, task: Task, *, reloaded: bool = False, lacking: str = "") -> None:
-        self._failed.pop(task.source, None)
-        self._done.pop(task.source, None)
-        worker = Worker(task, self._inbox.put, patient=reloaded, lacking=lacking)
-        self._workers[task.source] = worker
-        worker.start()
+    # Signals, and the end
 
     def _signal(self, number: Signals) -> int | None:
         """Act on a signal. Returns an exit code when there is nothing to wait for."""
+        if number != SIGHUP:
+            self._process_log.begin()
         if number == SIGTERM:
             self._log.info("got SIGTERM: rolling back and leaving")
+            self._reason = "stopped by SIGTERM"
             self._abandon()
             return EXIT_TERMINATED
         if number == SIGHUP and not self._stopping:
-            self._read(fresh=True)
+            self._reader.read(fresh=True)
         if number == SIGINT:
             now = time.monotonic()
             if now - self._interrupted < DOUBLE:
                 self._log.warning("Double ^C, fast exit")
+                self._reason = "stopped by SIGINT twice"
                 self._abandon()
                 return 1
             self._interrupted = now
-            self._stop()
+            # Of sources that have left the file before, the exit code says nothing.
+            self._stalls.any = False
+            self._stopping, self._reason = True, "stopped by SIGINT"
+            for worker in self._workers.values():
+                self._stop(worker)
         return None
 
-    def _take(self, report: Report) -> None:
-        worker, source = report.worker, report.worker.task.source
-        if report.news is not News.RUNNING:
-            del self._workers[source]
-            self._ended.batches += worker.progress.batches
-            self._ended.events += worker.progress.events
-            following = self._next.pop(source, None)
-            if following and not self._stopping:
-                self._start(following, reloaded=True)
-            elif report.news is News.FAILED:
-                self._failed[source] = worker.task
-                if report.lacking:
-                    self._lacking[source] = report.lacking
-            elif not worker.stopping:
-                self._done[source] = worker.task
-        if source in self._starting and (self._workers or not self._failed):
-            self._starting.discard(source)
-            if not self._starting:
-                self._running()
-        if not self._starting and self._workers and not self._stopping:
-            self._retry_lacking()
-
-    def _retry_lacking(self) -> None:
-        """Where others work, what one source lacks may come later: no reason for a reload."""
-        lacking, self._lacking = self._lacking, {}
-        self._tell_changes(retry=lacking)
-        for name, message in lacking.items():
-            if name in self._failed:
-                self._start(self._failed[name], reloaded=True, lacking=message)
-
-    def _stop(self) -> None:
-        self._stopping = True
-        for worker in self._workers.values():
-            worker.stop()
+    def _stop(self, worker: Worker) -> None:
+        worker.stop()
+        self._stops.period = STOPS
 
     def _abandon(self) -> None:
         for worker in self._workers.values():
@@ -171,51 +174,93 @@ class Supervisor:
         for worker in self._workers.values():
             worker.join(max(0.0, deadline - time.monotonic()))
 
-    def _read(self, *, fresh: bool) -> None:
-        """Read the config in a thread: a catalogue that does not answer must not keep us from
-        obeying signals. A HUP meanwhile is for another reading, after this one."""
-        if self._reading:
-            self._again = self._again or fresh
-            return
-        self._reading = True
+    def _look_at_stops(self) -> None:
+        workers = list(self._workers.values())
+        if not any(worker.stopping for worker in workers):
+            self._stops.period = 0
+        self._stalls.look(workers, time.monotonic())
 
-        def read() -> None:
-            try:
-                plan: Plan | Exception = self._load(fresh)
-            except Exception as error:
-                plan = error
-            self._inbox.put(Loaded(plan, fresh))
-
-        with process.signals_blocked():
-            threading.Thread(target=read, name="config", daemon=True).start()
+    # What the config says
 
     def _loaded(self, loaded: Loaded) -> None:
         """Take over a changed config between batches; keep the running one if it is bad.
 
         What has failed gets another chance on HUP; else only where it has changed.
         """
-        self._reading = False
+        plan = loaded.plan
+        if isinstance(plan, Plan):
+            try:
+                process.require_files(plan.files, plan.title)
+            except OperatorError as error:
+                plan = error
         if self._stopping:
             return
-        what = "Config not reloaded" if loaded.fresh else "Sources not refreshed"
-        running = "the running one stays" if loaded.fresh else "the running ones stay"
-        match loaded.plan:
-            case OperatorError() | UnavailableError() as error:
-                self._log.error("%s, %s: %s", what, running, error)
-            case Exception() as error:
-                self._log.error("%s, %s: %s", what, running, error, exc_info=error)
-            case plan:
-                if loaded.fresh:
-                    self._log.info("Config reloaded")
-                self._refresh.period = plan.refresh
-                tasks = {task.source: task for task in plan.tasks}
-                self._failed = {n: task for n, task in self._failed.items() if n in tasks}
-                self._done = {n: task for n, task in self._done.items() if n in tasks}
-                known = {} if loaded.fresh else self._failed | self._done
-                self._apply({n: task for n, task in tasks.items() if known.get(n) != task})
-        if self._again:
-            self._again = False
-            self._read(fresh=True)
+        if isinstance(plan, Plan):
+            self._process_log.begin(plan.title)
+            if loaded.fresh and self._planned:
+                self._log.info("Config reloaded")
+            if loaded.fresh or not self._planned:
+                for warning in (*self._notes, *plan.warnings):
+                    self._log.warning("%s", warning)
+                self._notes = ()
+            self._follow(plan, fresh=loaded.fresh)
+        elif self._planned:
+            self._keep(plan, fresh=loaded.fresh)
+        else:
+            self._try_again(plan)
+        self._reader.done()
+
+    def _keep(self, error: Exception, *, fresh: bool) -> None:
+        what = "Config not reloaded" if fresh else "Sources not refreshed"
+        running = "the running one stays" if fresh else "the running ones stay"
+        ours = isinstance(error, OperatorError | UnavailableError)
+        self._log.error("%s, %s: %s", what, running, error, exc_info=None if ours else error)
+
+    def _try_again(self, error: Exception) -> None:
+        """Where the first plan comes from may be away, as any server; a daemon waits for it."""
+        if not isinstance(error, UnavailableError) or not self._settings.looping:
+            raise error
+        self._process_log.begin()
+        if self._first.failed(time.monotonic(), f"{error.place}: {error.kind}"):
+            self._log.error("%s; retrying, up to every %g s", error, self._settings.exception_sleep)
+        self._refresh.restart(max(self._first.wait(), 0.1))
+        self._running()
+        self._running = lambda: None
+
+    def _follow(self, plan: Plan, *, fresh: bool) -> None:
+        self._refresh.restart(plan.refresh)
+        tasks = {task.source: task for task in plan.tasks}
+        self._tell_refused(plan.refused, fresh=fresh)
+        if not self._planned:
+            self._planned = True
+            if self._first.succeeded(time.monotonic()):
+                self._log.info("recovered: %s", plan.title)
+            self._starting = set(tasks)
+            for task in plan.tasks:
+                self._start(task)
+            return
+        for name in plan.refused:
+            if name in self._workers:
+                tasks[name] = self._workers[name].task
+        self._failed = {n: task for n, task in self._failed.items() if n in tasks}
+        self._done = {n: task for n, task in self._done.items() if n in tasks}
+        known = {} if fresh else self._failed | self._done
+        self._apply({n: task for n, task in tasks.items() if known.get(n) != task})
+
+    def _tell_refused(self, refused: Mapping[str, str], *, fresh: bool) -> None:
+        for name, why in refused.items():
+            if fresh or self._refused.get(name) != why:
+                kept = "; it goes on as before" if name in self._workers else ""
+                self._log.error("%s: %s%s", name, why, kept)
+                self._reason = why
+        self._refused = refused
+
+    def _start(self, task: Task, *, reloaded: bool = False, lacking: str = "") -> None:
+        self._failed.pop(task.source, None)
+        self._done.pop(task.source, None)
+        worker = Worker(task, self._inbox.put, self._outages, patient=reloaded, lacking=lacking)
+        self._workers[task.source] = worker
+        worker.start()
 
     def _apply(self, tasks: dict[str, Task]) -> None:
         self._next.clear()
@@ -228,42 +273,60 @@ class Supervisor:
                 self._next[name] = wanted
             else:
                 leaving.append(name)
-            worker.stop()
-        self._tell_changes(start=tasks, restart=self._next, stop=leaving)
+            self._stop(worker)
+        self._process_log.changes(start=tasks, restart=self._next, stop=leaving)
         for task in tasks.values():
             self._start(task, reloaded=True)
 
-    def _tell_changes(self, **changes: Iterable[str]) -> None:
-        words = [
-            f"{what} {', '.join(sorted(filter(None, names)))}"
-            for what, names in changes.items()
-            if any(names)
-        ]
-        if words:
-            self._log.info("sources: %s", "; ".join(words))
+    # What the workers say
+
+    def _take(self, report: Report) -> None:
+        worker, source = report.worker, report.worker.task.source
+        if self._workers.get(source) is not worker:
+            return
+        if report.news is not News.RUNNING:
+            self._ended(report)
+        if source in self._starting and (self._workers or not self._failed):
+            self._starting.discard(source)
+            if not self._starting:
+                self._running()
+        if not self._starting and self._workers and not self._stopping:
+            self._retry_lacking()
+
+    def _ended(self, report: Report) -> None:
+        worker, source = report.worker, report.worker.task.source
+        del self._workers[source]
+        self._process_log.add(worker.progress)
+        following = self._next.pop(source, None)
+        if following and not self._stopping:
+            self._start(following, reloaded=True)
+        elif report.news is News.FAILED:
+            self._failed[source] = worker.task
+            if report.lacking:
+                self._lacking[source] = report.lacking
+            if not self._stopping:
+                self._reason = worker.error
+        elif not worker.stopping:
+            self._done[source] = worker.task
+
+    def _retry_lacking(self) -> None:
+        """Where others work, what one source lacks may come later: no reason for a reload."""
+        lacking, self._lacking = self._lacking, {}
+        self._process_log.changes(retry=lacking)
+        for name, message in lacking.items():
+            if name in self._failed:
+                self._start(self._failed[name], reloaded=True, lacking=message)
+
+    # What the log is told from time to time
 
     def _tell_waiting(self) -> None:
         if self._stopping:
-            names = sorted(name or "the running batch" for name in self._workers)
-            self._log.info("waiting for: %s", ", ".join(names))
+            self._process_log.waiting(self._workers)
 
     def _summarize(self) -> None:
         """One line about many sources; a single one speaks for itself."""
-        if set(self._workers) | set(self._failed) <= {""}:
+        stopped = {*self._failed, *self._refused} - set(self._workers)
+        if set(self._workers) | stopped <= {""}:
             return
-        progress = [worker.progress for worker in self._workers.values()]
-        counted = [self._ended, *progress]
-        totals = (sum(p.batches for p in counted), sum(p.events for p in counted))
-        batches, events = (
-            total - before for total, before in zip(totals, self._counted, strict=True)
-        )
-        self._counted = totals
-        values = {
-            "sources": len(self._workers),
-            "failing": sum(p.failing for p in progress),
-            "stopped": len(self._failed),
-            "batches": batches,
-            "count": events,
-            "seconds": f"{SUMMARY:g}",
-        }
-        self._log.info("%s", logs.statistics(values))
+        running = [worker.progress for worker in self._workers.values()]
+        self._process_log.summary(running, len(stopped), SUMMARY)

@@ -22,3 +22,7 @@ class Timer:
         if self.due_in(now) <= 0:
             self._last = now
             self.action()
+
+    def restart(self, period: float) -> None:
+        """Count from now on, with another period."""
+        self.period, self._last = period, time.monotonic()

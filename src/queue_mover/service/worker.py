@@ -20,6 +20,7 @@ from queue_mover.errors import (
 )
 from queue_mover.process import signals_blocked
 from queue_mover.service.job import Job, Step, Task
+from queue_mover.service.outages import Outages
 from queue_mover.service.statistics import Statistics
 from queue_mover.service.streak import Streak
 
@@ -97,18 +98,25 @@ class Worker:
         self,
         task: Task,
         report: Callable[[Report], None],
+        outages: Outages,
         *,
         patient: bool = False,
         lacking: str = "",
     ) -> None:
         """A patient worker retries from the start what a server lacks.
-        `lacking`: what that is, where the log has it already."""
+        `outages`: of the databases that it shares with other workers.
+        `lacking`: what a server lacks, where the log has it already."""
         self.task = task
+        self._outages = outages
+        self._error: Exception | None = None
         self._report = report
         self._log = logs.logger(task.process.job_name, task.source)
         self._job: Job = task.make()
         self._stopping = threading.Event()
+        self._stopped_at = 0.0
         self._abandoned = False
+        self._began = 0.0
+        self._told_failure = False
         self._worked_before = patient
         self._told_running = False
         self.progress = Progress()
@@ -129,6 +137,18 @@ class Worker:
         """Whether it has been told to stop."""
         return self._stopping.is_set()
 
+    @property
+    def error(self) -> str:
+        """Why it has failed; "" where it has not."""
+        return str(self._error or "")
+
+    def unanswered(self, now: float) -> float:
+        """Seconds that a server has owed it an answer since it was told to stop."""
+        since = self._job.waiting_since()
+        if not self.stopping or since is None:
+            return 0.0
+        return now - max(since, self._stopped_at)
+
     def start(self) -> None:
         """Begin to work."""
         with signals_blocked():
@@ -136,6 +156,8 @@ class Worker:
 
     def stop(self) -> None:
         """Let the running step end, wake up from any sleep, and finish."""
+        if not self.stopping:
+            self._stopped_at = time.monotonic()
         self._stopping.set()
         self._job.stop()
 
@@ -156,12 +178,15 @@ class Worker:
             self._job.finish()
             news = News.DONE
         except OperatorError as error:
+            self._error = error
             self._log.error("%s", error)
             if isinstance(error, NotReadyError) and self.task.process.looping:
                 lacking = str(error)
         except Exception as error:
+            self._error = error
             self._tell_end(error)
         finally:
+            self._outages.leave(self.task.target, self)
             try:
                 self._job.close()
             finally:
@@ -186,7 +211,8 @@ class Worker:
     def _round(self) -> float | None:
         """One step. Returns how long to sleep now, in seconds; None: no more rounds."""
         process = self.task.process
-        self._write(self._statistics.begin(time.monotonic()))
+        self._began = time.monotonic()
+        self._write(self._statistics.begin(self._began))
         try:
             self._job.prepare()
             self._tell_running()
@@ -207,7 +233,7 @@ class Worker:
         self._worked_before = True
         self.progress.failing = False
         if self._streak.succeeded(time.monotonic()):
-            self._log.info("recovered: working again")
+            self._tell_recovery()
         if step.count is not None:
             self.progress.batches += 1
             self.progress.events += step.count
@@ -215,19 +241,39 @@ class Worker:
             self._write(self._statistics.batch(now, step.count, step.quarantined))
         return pause(step, process.loop_delay)
 
+    def _tell_recovery(self) -> None:
+        """Each trouble that was told ends with a line; that of a shared target with one for all."""
+        if self._outages.recovered(self.task.target, self):
+            log = logs.logger(self.task.process.job_name, "")
+            log.info("target database available again (%s)", self.task.target)
+        if self._told_failure:
+            self._told_failure = False
+            self._log.info("recovered: working again")
+
     def _failed(self, error: Exception) -> float:
+        process = self.task.process
         now = time.monotonic()
         self.progress.failing = True
+        away = isinstance(error, UnavailableError)
         # An outage has many words: terminating, refused, starting up.
-        what = error.place if isinstance(error, UnavailableError) else str(error)
-        if not self._streak.failed(now, what):
+        what = f"{error.place}: {error.kind}" if isinstance(error, UnavailableError) else str(error)
+        news = self._streak.failed(now, what)
+        shared = away and self.task.target and what.startswith("target database")
+        if shared:
+            log = logs.logger(process.job_name, "")
+            news = self._outages.failed(self.task.target, self, what, began=self._began)
+            words = f"{error} ({self.task.target})"
+        else:
+            log, words = self._log, str(error)
+            self._told_failure = self._told_failure or news
+        if not news:
             self._log.debug("still failing: %s", error)
         elif isinstance(error, UnavailableError | OperatorError):
-            self._log.error("%s; retrying, up to every %g s", error, self._streak.longest_wait)
-        elif is_quiet(error, self.task.process.exception_quiet) and self._streak.in_grace(now):
-            self._log.warning("Job %s crashed: %s", self.task.process.job_name, error)
+            log.error("%s; retrying, up to every %g s", words, self._streak.longest_wait)
+        elif is_quiet(error, process.exception_quiet) and self._streak.in_grace(now):
+            log.warning("Job %s crashed: %s", process.job_name, error)
         else:
-            self._log.exception("Job %s crashed: %s", self.task.process.job_name, error)
+            log.exception("Job %s crashed: %s", process.job_name, error)
         return self._streak.wait()
 
     def _tell_running(self) -> None:

@@ -1,0 +1,47 @@
+"""Sources that must not run beside each other."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from queue_mover.db import location
+from queue_mover.errors import ConfigError
+from queue_mover.model import Route
+
+
+@dataclass(slots=True)
+class Conflicts:
+    """What the sources of a file have taken for themselves."""
+
+    path: Path
+    _consumers: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _ways: dict[tuple[str, ...], list[tuple[str, Route]]] = field(default_factory=dict)
+
+    def add(self, source: str, src_db: str, dst_db: str, route: Route) -> None:
+        """One more. Raises ConfigError where another one is in its way."""
+        self._require_own_consumer(source, dst_db, route)
+        self._require_own_events(source, src_db, dst_db, route)
+
+    def _require_own_consumer(self, source: str, dst_db: str, route: Route) -> None:
+        """Two sources with one position would each skip what the other has moved."""
+        owner = self._consumers.setdefault((*location(dst_db), route.consumer), source)
+        if owner != source:
+            raise ConfigError(
+                f"{self.path}: consumer_name: sources {owner} and {source} would share"
+                f' the consumer "{route.consumer}" on one target; remedy: leave it unset,'
+                " or put %(source)s in it"
+            )
+
+    def _require_own_events(self, source: str, src_db: str, dst_db: str, route: Route) -> None:
+        """Two sources that read the same events would write them twice."""
+        way = (*location(src_db), route.queue, *location(dst_db), route.target_queue)
+        same = self._ways.setdefault(way, [])
+        for other, its_route in same:
+            mine, theirs = set(route.tables), set(its_route.tables)
+            if not mine or not theirs or mine & theirs:
+                raise ConfigError(
+                    f"{self.path}: sources {other} and {source} would both move the"
+                    f' events of queue "{route.queue}" in the same database to queue'
+                    f' "{route.target_queue}"; remedy: give them different src_db, queue_name'
+                    " or table_filter"
+                )
+        same.append((source, route))
