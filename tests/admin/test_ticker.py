@@ -1,7 +1,6 @@
 """pgqadm ticker: one tick step and one maintenance round, on real databases."""
 
 import threading
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -169,15 +168,6 @@ def test_connection_lost_in_the_middle_of_maintenance_is_for_the_caller(
         list(ticker.maintain(conn))
 
 
-@pytest.fixture
-def plain(source_db: Database, source: psycopg.Connection) -> Iterator[psycopg.Connection]:
-    """A connection of a role without privileges."""
-    source.execute("create role plain login")
-    with source_db.connect(user="plain") as conn:
-        yield conn
-    source.execute("drop role plain")
-
-
 @pytest.mark.usefixtures("two")
 def test_pgq_admin_is_enough_and_necessary(
     source: psycopg.Connection, plain: psycopg.Connection
@@ -187,7 +177,7 @@ def test_pgq_admin_is_enough_and_necessary(
     with pytest.raises(OperatorError, match="remedy: GRANT pgq_admin TO"):
         list(ticker.maintain(plain))
 
-    source.execute("grant pgq_admin to plain")
+    source.execute('grant pgq_admin to "plain one"')
     source.execute("update pgq.queue set queue_rotation_period = '0'")
 
     assert ticker.tick(plain).failures == ()
@@ -308,7 +298,7 @@ def test_vacuums_where_autovacuum_does_not(
         assert [call for call in calls if call.failure] == []
         wait_until(lambda: _vacuums(source) == 1, 10, "statistics of the vacuum")
         # and: a role that may not is told so, where the server only warns
-        source.execute("grant pgq_admin to plain")
+        source.execute('grant pgq_admin to "plain one"')
         _wait_for_autovacuum_off(plain)
         refused = {call.name: call.failure or "" for call in ticker.maintain(plain)}
         assert "only table or database owner" in refused["vacuum(pgq.tick)"]

@@ -1,6 +1,7 @@
 """Who is registered when, and what happens to the position."""
 
-from tests.moving.pair import Pair, value
+from testbed.database import value
+from tests.moving.pair import Pair
 
 
 def test_the_first_start_registers_from_now(queues: Pair) -> None:

@@ -43,9 +43,7 @@ def test_never_more_than_dst_connections(many: Many, size: int) -> None:
     many.main.update(dst_connections=size, max_batch_events=0)
     many.crowd(9)
     many.register()
-    for source in many.sources.values():
-        for number in range(5):
-            source.produce(20, first=1 + 20 * number)
+    many.produce(20, ticks=5)
     # when all work at once
     with watching(many) as seen:
         many.drain().check()
@@ -57,8 +55,7 @@ def test_never_more_than_dst_connections(many: Many, size: int) -> None:
 def test_the_default_is_four(many: Many) -> None:
     many.crowd(5)
     many.register()
-    for source in many.sources.values():
-        source.produce(5)
+    many.produce(5)
     # given a target that takes nothing, so that all want a connection at once
     with many.held(), watching(many) as seen:
         process = many.launch()
@@ -128,8 +125,7 @@ def test_two_targets_have_a_pool_each(many: Many) -> None:
     many.main["dst_connections"] = 1
     many.section("shard0")["dst_db"] = many.target_db.conninfo(application_name="another")
     many.register()
-    for source in many.sources.values():
-        source.produce(3)
+    many.produce(3)
     many.drain().check()
     many.assert_identical()
 
