@@ -9,7 +9,7 @@ from queue_mover.admin.report import status_lines
 from queue_mover.admin.status import gather
 from queue_mover.errors import OperatorError
 from testbed.cluster import Cluster
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.queues import produce, tick
 
 
@@ -25,9 +25,8 @@ def finish(conn: psycopg.Connection, queue: str, consumer: str) -> None:
 
 def test_versions(target: psycopg.Connection) -> None:
     status = gather(target)
-    row = target.execute("select current_setting('server_version_num')::int").fetchone()
-    assert row is not None
-    assert status.postgresql == f"{row[0] // 10000}.{row[0] % 10000}"
+    version = value(target, "select current_setting('server_version_num')::int")
+    assert status.postgresql == f"{version // 10000}.{version % 10000}"
     assert status.pgq == "3.5"
     assert status.pgq_ext == "queue_mover 4.0"
     assert status.database == target.info.dbname
@@ -221,6 +220,4 @@ def test_rotation_held_by_an_old_transaction_blames_no_consumer(
 
 
 def _rotations(conn: psycopg.Connection) -> int:
-    row = conn.execute("select queue_cur_table from pgq.queue").fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(value(conn, "select queue_cur_table from pgq.queue"))

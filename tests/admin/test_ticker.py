@@ -9,7 +9,7 @@ from queue_mover.admin import queues, ticker
 from queue_mover.admin.ticker import Call, Ticked
 from queue_mover.errors import OperatorError
 from testbed.cluster import Cluster
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.processes import wait_until
 from testbed.queues import insert_event, last_tick
 from tests.admin.locks import wait_until_blocked
@@ -239,10 +239,9 @@ def test_retry_events_return_all_of_them(source: psycopg.Connection, source_queu
         insert_event(source, source_queue, "t", str(number))
     source.execute("select pgq.force_tick(%s)", [source_queue])
     ticker.tick(source)
-    row = source.execute("select pgq.next_batch(%s, 'c')", [source_queue]).fetchone()
-    assert row is not None
-    source.execute("select pgq.batch_retry(%s, 0)", [row[0]])
-    source.execute("select pgq.finish_batch(%s)", [row[0]])
+    batch = value(source, "select pgq.next_batch(%s, 'c')", source_queue)
+    source.execute("select pgq.batch_retry(%s, 0)", [batch])
+    source.execute("select pgq.finish_batch(%s)", [batch])
     # when
     calls = list(ticker.maintain(source))
     # then
@@ -314,11 +313,8 @@ def _wait_for_autovacuum_off(conn: psycopg.Connection) -> None:
 
 
 def _vacuums(conn: psycopg.Connection) -> int:
-    row = conn.execute(
-        "select vacuum_count from pg_stat_all_tables where relid = 'pgq.tick'::regclass"
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+    statement = "select vacuum_count from pg_stat_all_tables where relid = 'pgq.tick'::regclass"
+    return int(value(conn, statement))
 
 
 @pytest.mark.usefixtures("two")

@@ -1,4 +1,4 @@
-"""The world that the specifications of this folder begin with."""
+"""What the tests of this folder start from."""
 
 import itertools
 from collections.abc import Iterator

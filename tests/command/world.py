@@ -31,7 +31,7 @@ PATIENCE = 30.0
 class World:
     """A queue in each of two databases, and a directory with the config file.
 
-    The names of queues and job, and so of file and consumer, are its own: worlds may share
+    The names of queues and job, and so of file and consumer, are its own: tests may share
     databases. Whatever runs at the end is killed.
     """
 

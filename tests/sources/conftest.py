@@ -1,4 +1,4 @@
-"""The world that the specifications of this folder begin with."""
+"""What the tests of this folder start from."""
 
 import itertools
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ SHARDS = 3
 def databases(
     source_cluster: Cluster, target_cluster: Cluster
 ) -> Iterator[tuple[list[Database], Database]]:
-    """Shards and a target for all worlds of a module: a world's own would double its time."""
+    """Shards and a target for all tests of a module: own ones would double a test's time."""
     number = next(_numbers)
     names = [f"shard{number}_{index}" for index in range(SHARDS)]
     with ExitStack() as stack, new_database(target_cluster, f"central{number}") as central:

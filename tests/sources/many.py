@@ -41,8 +41,8 @@ class Source:
 class Many:
     """Queues in several databases, a target queue, and a directory with the config file.
 
-    `main` and `sections` are what `write` writes; tests change them. Names are the world's own,
-    so that worlds share databases. Whatever runs at the end is killed.
+    `main` and `sections` are what `write` writes; tests change them. Queues and job have names
+    of their own, so that tests can share databases. Whatever runs at the end is killed.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class Many:
         self.wait_for_lock(held)
 
     def positions(self) -> dict[str, int]:
-        """The positions on the target of the world's consumers."""
+        """The positions of our consumers on the target."""
         rows = self.target.execute(
             "select consumer_id, last_tick_id from pgq_ext.completed_tick"
             " where consumer_id like %s",

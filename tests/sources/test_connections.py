@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from testbed.database import value
 from testbed.processes import wait_until
+from testbed.sessions import backends
 from tests.sources.many import PATIENCE, Many
 
 
@@ -19,13 +21,7 @@ def watching(many: Many) -> Iterator[list[int]]:
     def look() -> None:
         with many.target_db.connect() as conn:
             while not ending.is_set():
-                row = conn.execute(
-                    "select count(*) from pg_stat_activity"
-                    " where datname = current_database() and application_name = %s",
-                    [many.job],
-                ).fetchone()
-                assert row is not None
-                seen.append(row[0])
+                seen.append(len(backends(conn, many.job)))
                 ending.wait(0.002)
 
     thread = threading.Thread(target=look)
@@ -94,17 +90,11 @@ def test_idle_sources_hold_none(many: Many) -> None:
 
 def query_starts(many: Many, name: str) -> str:
     """When the mover last asked its source something."""
-    row = (
-        many.sources[name]
-        .conn.execute(
-            "select max(query_start)::text from pg_stat_activity"
-            " where datname = current_database() and application_name = %s",
-            [many.job],
-        )
-        .fetchone()
+    statement = (
+        "select max(query_start)::text from pg_stat_activity"
+        " where datname = current_database() and application_name = %s"
     )
-    assert row is not None
-    return str(row[0])
+    return str(value(many.sources[name].conn, statement, many.job))
 
 
 def test_a_source_whose_batch_is_held_leaves_the_other_connections_to_others(many: Many) -> None:

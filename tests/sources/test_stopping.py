@@ -8,7 +8,8 @@ from typing import LiteralString
 import pytest
 from psycopg import sql
 
-from testbed.queues import queue_table
+from testbed.database import value
+from testbed.queues import qualified, queue_table
 from tests.sources.many import Many
 
 WAITS_FOR_ONE = re.compile(r" INFO waiting for: shard\d$", re.MULTILINE)
@@ -153,13 +154,10 @@ def test_a_large_backlog_keeps_nobody_waiting(many: Many) -> None:
     # when
     many.drain().check()
     # then the others were done while most of the backlog was still waiting
-    table = sql.Identifier(*queue_table(many.target, many.target_queue).split("."))
-    row = many.target.execute(
-        sql.SQL(
-            "select count(*) from {} where ev_data like 'shard0:%' and ev_id <"
-            " (select max(ev_id) from {} where ev_data not like 'shard0:%')"
-        ).format(table, table)
-    ).fetchone()
-    assert row is not None
-    assert row[0] < TICKS / 2
+    table = qualified(queue_table(many.target, many.target_queue))
+    statement = sql.SQL(
+        "select count(*) from {} where ev_data like 'shard0:%' and ev_id <"
+        " (select max(ev_id) from {} where ev_data not like 'shard0:%')"
+    )
+    assert value(many.target, statement.format(table, table)) < TICKS / 2
     many.assert_identical()
