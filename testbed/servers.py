@@ -26,7 +26,7 @@ def with_pgq(cluster: Cluster, *extensions: str, is_target: bool = False) -> Clu
     return cluster
 
 
-def revive(cluster: Cluster) -> Cluster:
+def _revive(cluster: Cluster) -> Cluster:
     """Undo what may have been done to a cluster: it runs, and is not frozen."""
     if cluster.running:
         cluster.thaw()
@@ -36,11 +36,11 @@ def revive(cluster: Cluster) -> Cluster:
 @contextmanager
 def new_database(cluster: Cluster, name: str, template: str = TEMPLATE) -> Iterator[Database]:
     """A database that is dropped at the end, whoever is still connected to it."""
-    database = revive(cluster).create_database(name, template)
+    database = _revive(cluster).create_database(name, template)
     try:
         yield database
     finally:
-        revive(cluster).drop_database(name)
+        _revive(cluster).drop_database(name)
 
 
 class Server:
