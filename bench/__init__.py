@@ -4,16 +4,15 @@
 
 | module | what lives there |
 |---|---|
-| ground | two clusters with durable settings, and databases with PgQ in them |
-| work | events that wait in a source queue, and a target to bring them to, again and again |
+| servers | a source and a target cluster with durable settings, and databases with PgQ in them |
+| workload | events that wait in a source queue, and a target to bring them to, again and again |
 | contenders | queue_mover3, psql piped into psql, the ancestor's design, postgres_fdw |
-| race | contenders in turn, several rounds, on the same work |
+| race | contenders in turn, several rounds, on the same workload |
 | ancestor | the ancestor's design on its own libraries, and the virtual environment it needs |
-| meter, usage | runs commands, and measures time, processor time and peak memory |
-| living | the same for processes that keep running |
-| proxy, wire | a TCP proxy that adds a delay and counts round trips |
 | shards, stream | many source databases for one process, and events for them |
 | figures | medians, ratios, percentiles |
 | outcome, report, chart | results as values, as JSON, as Markdown, as SVG |
 | rows | one module per row of the table of goals |
+
+The proxy that delays, and the meter of time and memory, are the testbed's.
 """

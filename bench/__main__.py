@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from bench import report
-from bench.ground import Ground
 from bench.row import Bench, Row
 from bench.rows import ROWS
+from bench.servers import Servers
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
@@ -21,15 +21,15 @@ def main() -> int:
     results = HERE / "results"
     folder = results / "quick" if switches.quick else results
     where = report.circumstances()
-    grounds: dict[int, Ground] = {}
+    running: dict[int, Servers] = {}
     for row in [] if switches.render else chosen:
-        if row.connections not in grounds:
-            for ground in grounds.values():
-                ground.close()
-            grounds = {row.connections: Ground(row.connections)}
-        _run(row, Bench(grounds[row.connections], switches.quick, switches.rounds), folder, where)
-    for ground in grounds.values():
-        ground.close()
+        if row.connections not in running:
+            for servers in running.values():
+                servers.close()
+            running = {row.connections: Servers(row.connections)}
+        _run(row, Bench(running[row.connections], switches.quick, switches.rounds), folder, where)
+    for servers in running.values():
+        servers.close()
     text = report.render(folder, [row.name for row in ROWS])
     if switches.publish:
         report.publish(text, PAGE, "../bench/results")

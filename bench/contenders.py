@@ -10,10 +10,12 @@ from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from bench import ancestor
-from bench.usage import Usage, measure
-from bench.work import QUEUE, TARGET_QUEUE, Work
+from bench.workload import QUEUE, TARGET_QUEUE, Workload
+from testbed.database import value
+from testbed.process_usage import Usage, measure
 from testbed.processes import script, write_ini
 from testbed.programs import postgres_bindir
+from testbed.queues import current_table
 
 COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time"
 
@@ -34,10 +36,10 @@ class Contender(Protocol):
     def name(self) -> str:
         """What it is called in the tables."""
 
-    def prepare(self, work: Work) -> None:
+    def prepare(self, workload: Workload) -> None:
         """What is not measured: registration, the batch's SQL."""
 
-    def run(self, work: Work) -> Usage:
+    def run(self, workload: Workload) -> Usage:
         """Bring everything that waits."""
 
 
@@ -50,22 +52,24 @@ class Service:
     settings: Mapping[str, str] = field(default_factory=dict)
     ports: Ports = Ports()
 
-    def prepare(self, work: Work) -> None:
+    def prepare(self, workload: Workload) -> None:
         """Empty the target, start before the first event."""
-        work.reset(self._consumer)
+        workload.reset(self._consumer)
 
-    def run(self, work: Work) -> Usage:
+    def run(self, workload: Workload) -> Usage:
         """Move all that waits, then exit."""
         with tempfile.TemporaryDirectory() as folder:
-            return measure([*self.command, str(self.ini(work, Path(folder), {"loop_delay": "0"}))])
+            return measure(
+                [*self.command, str(self.ini(workload, Path(folder), {"loop_delay": "0"}))]
+            )
 
-    def ini(self, work: Work, folder: Path, settings: Mapping[str, str]) -> Path:
+    def ini(self, workload: Workload, folder: Path, settings: Mapping[str, str]) -> Path:
         """Write its config file."""
         ports, counted = self.ports, self.ports.counted
         values = {
             "job_name": self._consumer,
-            "src_db": work.source_conninfo(port=ports.source, counted=counted),
-            "dst_db": work.target_conninfo(port=ports.target, counted=counted),
+            "src_db": workload.source_conninfo(port=ports.source, counted=counted),
+            "dst_db": workload.target_conninfo(port=ports.target, counted=counted),
             "queue_name": QUEUE,
             "dst_queue_name": TARGET_QUEUE,
             **self.settings,
@@ -95,27 +99,25 @@ def _psql(conninfo: str, *statements: str) -> list[str]:
     return words
 
 
-def batch_select(work: Work, consumer: str) -> str:
+def batch_select(workload: Workload, consumer: str) -> str:
     """Make one batch of all that waits active, and return the SQL of its events.
 
     Asked for more than half of them, `pgq.next_batch_custom` takes all.
     """
-    with work.source.connect() as conn:
-        row = conn.execute(
+    with workload.source.connect() as conn:
+        events = value(
+            conn,
             "select pgq.batch_event_sql(batch_id)"
             " from pgq.next_batch_custom(%s, %s, null, %s, null)",
-            [QUEUE, consumer, work.events // 2 + 1],
-        ).fetchone()
-    assert row is not None
-    return f"select {COLUMNS} from ({row[0]}) ev order by ev_id"
+            QUEUE,
+            consumer,
+            workload.events // 2 + 1,
+        )
+    return f"select {COLUMNS} from ({events}) ev order by ev_id"
 
 
 def _event_table(conn: Connection) -> str:
-    row = conn.execute(
-        "select pgq.quote_fqname(pgq.current_event_table(%s))", [TARGET_QUEUE]
-    ).fetchone()
-    assert row is not None
-    return str(row[0])
+    return current_table(conn, TARGET_QUEUE).as_string(conn)
 
 
 @dataclass
@@ -125,18 +127,20 @@ class Piped:
     name: str = "psql | psql"
     _commands: tuple[list[str], list[str]] = ([], [])
 
-    def prepare(self, work: Work) -> None:
+    def prepare(self, workload: Workload) -> None:
         """Empty the target, fetch the batch's SQL."""
-        work.reset("psql")
-        select = batch_select(work, "psql")
-        with work.target.connect() as conn:
+        workload.reset("psql")
+        select = batch_select(workload, "psql")
+        with workload.target.connect() as conn:
             table = _event_table(conn)
         self._commands = (
-            _psql(work.source_conninfo(), f"copy ({select}) to stdout (format binary)"),
-            _psql(work.target_conninfo(), f"copy {table} ({COLUMNS}) from stdin (format binary)"),
+            _psql(workload.source_conninfo(), f"copy ({select}) to stdout (format binary)"),
+            _psql(
+                workload.target_conninfo(), f"copy {table} ({COLUMNS}) from stdin (format binary)"
+            ),
         )
 
-    def run(self, work: Work) -> Usage:
+    def run(self, workload: Workload) -> Usage:
         """Copy it."""
         return measure(*self._commands)
 
@@ -148,15 +152,15 @@ class Foreign:
     name: str = "postgres_fdw"
     _command: Sequence[str] = ()
 
-    def prepare(self, work: Work) -> None:
+    def prepare(self, workload: Workload) -> None:
         """Empty the target, define the foreign table."""
-        work.reset("fdw")
-        select = batch_select(work, "fdw").replace(COLUMNS, f"ev_id, {COLUMNS}", 1)
-        with work.source.connect() as conn:
+        workload.reset("fdw")
+        select = batch_select(workload, "fdw").replace(COLUMNS, f"ev_id, {COLUMNS}", 1)
+        with workload.source.connect() as conn:
             conn.execute("drop view if exists public.batch")
             conn.execute(sql.SQL("create view public.batch as {}").format(sql.SQL(select)))
-        where = conninfo_to_dict(work.source_conninfo())
-        with work.target.connect() as conn:
+        where = conninfo_to_dict(workload.source_conninfo())
+        with workload.target.connect() as conn:
             conn.execute("drop server if exists source cascade")
             conn.execute(
                 sql.SQL(
@@ -172,8 +176,8 @@ class Foreign:
         insert = (
             f"insert into {table} ({COLUMNS}) select {COLUMNS} from public.batch order by ev_id"
         )
-        self._command = _psql(work.target_conninfo(), insert)
+        self._command = _psql(workload.target_conninfo(), insert)
 
-    def run(self, work: Work) -> Usage:
+    def run(self, workload: Workload) -> Usage:
         """Copy it."""
         return measure(self._command)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from bench.contenders import Contender
 from bench.figures import Spread, ratio, spread
 from bench.outcome import Bar, Chart
-from bench.usage import Usage
-from bench.work import Work
+from bench.workload import Workload
+from testbed.process_usage import Usage
 
 HEADER = ("contender", "seconds", "beside queue_mover3", "CPU of the mover, s", "peak memory, MiB")
 
@@ -14,15 +14,15 @@ HEADER = ("contender", "seconds", "beside queue_mover3", "CPU of the mover, s", 
 class Race:
     """Runs the contenders when made; the first one is ours."""
 
-    def __init__(self, work: Work, contenders: Sequence[Contender], rounds: int) -> None:
+    def __init__(self, workload: Workload, contenders: Sequence[Contender], rounds: int) -> None:
         self.names = [contender.name for contender in contenders]
         self._usages: dict[str, list[Usage]] = {name: [] for name in self.names}
         for number in range(rounds):
             # Every other round backwards: nobody always follows the same one.
             for contender in contenders if number % 2 == 0 else list(reversed(contenders)):
-                contender.prepare(work)
-                self._usages[contender.name].append(contender.run(work))
-                work.check()
+                contender.prepare(workload)
+                self._usages[contender.name].append(contender.run(workload))
+                workload.check()
 
     def usages(self, name: str) -> list[Usage]:
         """What one contender needed, a round each."""

@@ -16,8 +16,8 @@ import psycopg
 
 from bench import ancestor
 from bench.chart import svg
-from bench.ground import SETTINGS
 from bench.outcome import Bar, Chart, Finding, Outcome
+from bench.servers import SETTINGS
 from testbed.programs import postgres_bindir
 
 BEGIN, END = "<!-- results: written by make bench -->", "<!-- end of results -->"

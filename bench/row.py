@@ -1,17 +1,17 @@
-"""What a row gets: the ground to stand on, and how much of everything."""
+"""What a row gets: the servers, and how much of everything."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.ground import Ground
 from bench.outcome import Outcome
+from bench.servers import Servers
 
 
 @dataclass(frozen=True)
 class Bench:
     """The circumstances of a row."""
 
-    ground: Ground
+    servers: Servers
     quick: bool
     rounds: int | None = None
 

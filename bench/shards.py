@@ -7,11 +7,12 @@ from pathlib import Path
 
 from psycopg import sql
 
-from bench.ground import ROLE, Ground
+from bench.servers import ROLE, Servers
 from testbed import queues
 from testbed.cluster import Cluster
-from testbed.database import Database
-from testbed.processes import script
+from testbed.database import Database, value
+from testbed.ini import write_sections
+from testbed.processes import script, write_ini
 
 JOB = "many"
 TARGET_QUEUE = "arrived"
@@ -36,7 +37,7 @@ class Shard:
 class Shards:
     """Sources and their target."""
 
-    ground: Ground
+    servers: Servers
     target: Database
     sources: tuple[Shard, ...]
 
@@ -44,37 +45,29 @@ class Shards:
         self, folder: Path, settings: Mapping[str, str], sources: Sequence[Shard] | None = None
     ) -> Path:
         """One config file for all sources, or for some."""
-        lines = [
-            "[queue_mover3]",
-            f"job_name = {JOB}",
-            f"dst_db = {self.target.conninfo(user=ROLE)}",
-            f"dst_queue_name = {TARGET_QUEUE}",
-            *(f"{key} = {value}" for key, value in settings.items()),
-        ]
-        for shard in self.sources if sources is None else sources:
-            lines += [
-                f"[source:{shard.name}]",
-                f"src_db = {shard.database.conninfo(user=ROLE)}",
-                f"queue_name = {shard.queue}",
-            ]
-        path = folder / "many.ini"
-        path.write_text("\n".join([*lines, ""]))
-        return path
+        main = {"job_name": JOB, **self._target(), **settings}
+        sections = {
+            f"source:{shard.name}": {
+                "src_db": shard.database.conninfo(user=ROLE),
+                "queue_name": shard.queue,
+            }
+            for shard in (self.sources if sources is None else sources)
+        }
+        return write_sections(folder / "many.ini", {"queue_mover3": main, **sections})
 
     def single_ini(self, folder: Path, shard: Shard, settings: Mapping[str, str]) -> Path:
         """A config file with one source and no section for it; the same consumer."""
-        lines = [
-            "[queue_mover3]",
-            f"job_name = {shard.consumer}",
-            f"src_db = {shard.database.conninfo(user=ROLE)}",
-            f"dst_db = {self.target.conninfo(user=ROLE)}",
-            f"queue_name = {shard.queue}",
-            f"dst_queue_name = {TARGET_QUEUE}",
-            *(f"{key} = {value}" for key, value in settings.items()),
-        ]
-        path = folder / f"{shard.name}.ini"
-        path.write_text("\n".join([*lines, ""]))
-        return path
+        values = {
+            "job_name": shard.consumer,
+            "src_db": shard.database.conninfo(user=ROLE),
+            "queue_name": shard.queue,
+            **self._target(),
+            **settings,
+        }
+        return write_ini(folder / f"{shard.name}.ini", "queue_mover3", values)
+
+    def _target(self) -> dict[str, str]:
+        return {"dst_db": self.target.conninfo(user=ROLE), "dst_queue_name": TARGET_QUEUE}
 
     def register(self, tick: int | None) -> None:
         """Put all consumers at a tick (None: the newest), and forget what the target has."""
@@ -86,11 +79,8 @@ class Shards:
                 )
         with self.target.connect() as conn:
             conn.execute("truncate pgq_ext.completed_tick, queue_mover.origin")
-            table = queues.queue_table(conn, TARGET_QUEUE)
-            for number in range(3):
-                name = queues.qualified(f"{table}_{number}")
-                conn.execute(sql.SQL("truncate {}").format(name))
-        self.ground.settle()
+            queues.truncate_events(conn, TARGET_QUEUE)
+        self.servers.settle()
 
     def arrivals(self) -> list[tuple[str, float, float]]:
         """Label, time of insert and time of arrival (seconds since 1970) of all events there."""
@@ -105,28 +95,24 @@ class Shards:
 
     def source_connections(self) -> int:
         """How many connections movers hold to the source cluster."""
-        return connections(self.ground.source)
+        return connections(self.servers.source)
 
     def target_connections(self) -> int:
         """How many connections movers hold to the target cluster."""
-        return connections(self.ground.target)
+        return connections(self.servers.target)
 
 
 def connections(cluster: Cluster) -> int:
     """How many connections movers hold to a cluster."""
     with cluster.connect() as conn:
-        row = conn.execute(
-            "select count(*) from pg_stat_activity where usename = %s", [ROLE]
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
+        return int(value(conn, "select count(*) from pg_stat_activity where usename = %s", ROLE))
 
 
 @contextlib.contextmanager
-def shards(ground: Ground, databases: int, queues_each: int = 1) -> Iterator[Shards]:
+def shards(servers: Servers, databases: int, queues_each: int = 1) -> Iterator[Shards]:
     """So many databases, each with so many queues without events."""
     names = [f"shard{number:03}" for number in range(databases)]
-    with ground.databases() as (template, target):
+    with servers.databases() as (template, target):
         with target.connect() as conn:
             queues.create_queue(conn, TARGET_QUEUE)
         with template.connect() as conn:
@@ -135,12 +121,12 @@ def shards(ground: Ground, databases: int, queues_each: int = 1) -> Iterator[Sha
         found = []
         try:
             for name in names:
-                database = ground.source.create_database(name, template=template.name)
+                database = servers.source.create_database(name, template=template.name)
                 found += [
                     Shard(f"{name}q{number:02}", database, f"q{number:02}")
                     for number in range(queues_each)
                 ]
-            yield Shards(ground, target, tuple(found))
+            yield Shards(servers, target, tuple(found))
         finally:
             for name in names:
-                ground.source.drop_database(name)
+                servers.source.drop_database(name)

@@ -57,12 +57,14 @@ class Stream:
                     due += 1.0 / len(feeds)
 
     def _statement(self, conn: Connection, shard: Shard) -> sql.Composed:
-        row = conn.execute("select pgq.current_event_table(%s)", [shard.queue]).fetchone()
-        assert row is not None
         return sql.SQL(
             "insert into {} (ev_time, ev_type, ev_data) select clock_timestamp(), 'I',"
             " rpad({} || ':' || i, 100, '.') from generate_series(1, {}) i"
-        ).format(queues.qualified(row[0]), sql.Literal(shard.name), sql.Literal(self._events))
+        ).format(
+            queues.current_table(conn, shard.queue),
+            sql.Literal(shard.name),
+            sql.Literal(self._events),
+        )
 
     def _note(self, late: float) -> None:
         with self._lock:

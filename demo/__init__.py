@@ -2,11 +2,11 @@
 
 | module | what it does |
 |---|---|
-| stage | two private clusters, four databases, their tickers; gone at the end |
+| servers | two private clusters, four databases, their tickers; removed at the end |
 | admin | the pgqadm commands |
 | movers | which daemon moves which shards, by which ini file: the layout |
 | shop, shop.sql | an application that writes orders, as several writers at once |
-| meter | produced, moved, lag: measured while it runs |
+| progress | produced, moved, lag: measured while it runs |
 | story | what happens, act by act |
 | verdict | the comparison of every field of every event, as a table |
 | kept | what stays after KEEP=1: how to connect, and how to remove it |

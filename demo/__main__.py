@@ -10,7 +10,7 @@ import psycopg
 
 from demo import kept
 from demo.screen import Screen
-from demo.stage import DemoError
+from demo.servers import DemoError
 from demo.story import Story
 from testbed.cluster import ClusterError
 from testbed.programs import MissingProgramError

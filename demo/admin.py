@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.stage import DemoError
+from demo.servers import DemoError
 from testbed.database import Database
 from testbed.processes import run, script, write_ini
 

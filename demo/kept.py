@@ -8,7 +8,7 @@ from pathlib import Path
 
 from demo.movers import INI, JOB
 from demo.screen import Screen
-from demo.stage import SOURCE_QUEUE, Databases
+from demo.servers import SOURCE_QUEUE, Databases
 from testbed.processes import process_alive, wait_until
 from testbed.reaper import remove_directory
 

@@ -7,9 +7,10 @@ from psycopg import sql
 
 from demo.movers import JOB, Movers
 from demo.screen import Screen
+from demo.servers import TARGET_QUEUE, Databases
 from demo.shop import Shop
-from demo.stage import TARGET_QUEUE, Databases
 from queue_mover.db import lock_key
+from testbed.database import value
 from testbed.processes import wait_until
 from testbed.queues import qualified, queue_table
 
@@ -79,11 +80,6 @@ def _wait_until_gone(central: psycopg.Connection) -> None:
 
 def _imported(central: psycopg.Connection, shard: str) -> int:
     """How many events of the big transaction central has."""
-    row = central.execute(
-        sql.SQL("select count(*) from {} where ev_type = 'stock.import' and ev_extra4 = %s").format(
-            qualified(queue_table(central, TARGET_QUEUE))
-        ),
-        [shard],
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+    statement = "select count(*) from {} where ev_type = 'stock.import' and ev_extra4 = %s"
+    table = qualified(queue_table(central, TARGET_QUEUE))
+    return int(value(central, sql.SQL(statement).format(table), shard))

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from demo.stage import SOURCE_QUEUE, TARGET_QUEUE, Databases, DemoError
+from demo.servers import SOURCE_QUEUE, TARGET_QUEUE, Databases, DemoError
 from testbed.processes import process_alive, run, script, wait_until
 from testbed.reaper import REAPER
 

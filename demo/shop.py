@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from testbed.database import Database
+from testbed.database import Database, value
 
 WRITERS_PER_SHARD = 2
 EVENTS_PER_WRITER = 50_000
@@ -85,9 +85,7 @@ class Writer(threading.Thread):
         (count,) = self._dice.choices(sizes, weights)
         dice = self._dice.random()
         if len(self._orders) < count or dice < 0.5:
-            row = conn.execute("select place(%s)", [count]).fetchone()
-            assert row is not None
-            return 2 * count, self._orders + row[0]
+            return 2 * count, self._orders + value(conn, "select place(%s)", count)
         if dice < 0.9:
             conn.execute("select ship(%s)", [self._dice.sample(self._orders, count)])
             return 3 * count, self._orders

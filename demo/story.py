@@ -7,19 +7,20 @@ from collections.abc import Callable
 from demo import kept, verdict
 from demo.admin import Admin, typed
 from demo.kill import kill_in_the_middle
-from demo.meter import Meter, Sample
 from demo.movers import INI, Movers
+from demo.progress import Progress, Sample
 from demo.screen import Screen
-from demo.shop import ROLLED_BACK, WRITERS_PER_SHARD, Shop, Tally
-from demo.stage import (
+from demo.servers import (
     CENTRAL,
     SHARDS,
     SOURCE_QUEUE,
     TARGET_QUEUE,
     Databases,
-    Stage,
+    Servers,
     open_shops,
 )
+from demo.shop import ROLLED_BACK, WRITERS_PER_SHARD, Shop, Tally
+from testbed.database import value
 
 VICTIM = "shard1"
 KILL_AT = 0.35
@@ -49,17 +50,17 @@ class Story:
     def play(self) -> verdict.Verdict:
         """Everything; what came of it."""
         self._prologue()
-        with Stage() as stage:
-            databases = self._build(stage)
-            with Movers(stage.directory, databases) as movers:
-                admin = self._prepare(stage, databases)
+        with Servers() as servers:
+            databases = self._build(servers)
+            with Movers(servers.directory, databases) as movers:
+                admin = self._prepare(servers, databases)
                 self._start(movers)
                 found = self._run(databases, movers)
                 self._ask(admin)
                 if self._keep:
-                    stage.keep()
+                    servers.keep()
                     movers.keep()
-                    kept.describe(self._screen, stage.directory, databases)
+                    kept.describe(self._screen, servers.directory, databases)
                 else:
                     self._stop(movers)
         if not self._keep:
@@ -83,31 +84,30 @@ class Story:
             "minute; Ctrl-C ends and removes it.",
         )
 
-    def _build(self, stage: Stage) -> Databases:
+    def _build(self, servers: Servers) -> Databases:
         screen = self._screen
         screen.act("1. Two private PostgreSQL servers")
-        databases = stage.start_clusters()
+        databases = servers.start_clusters()
         with databases.central.connect() as conn:
-            row = conn.execute("select split_part(version(), ' ', 2)").fetchone()
-        assert row is not None
+            version = value(conn, "select split_part(version(), ' ', 2)")
         screen.say(
-            f"PostgreSQL {row[0]} on port {stage.sources.port}: shard0, shard1, shard2",
-            f"PostgreSQL {row[0]} on port {stage.target.port}: central",
-            f"In {stage.directory}, where all commands below are run.",
+            f"PostgreSQL {version} on port {servers.sources.cluster.port}: shard0, shard1, shard2",
+            f"PostgreSQL {version} on port {servers.target.cluster.port}: central",
+            f"In {servers.directory}, where all commands below are run.",
         )
         return databases
 
-    def _prepare(self, stage: Stage, databases: Databases) -> Admin:
+    def _prepare(self, servers: Servers, databases: Databases) -> Admin:
         screen = self._screen
         screen.act("2. PgQ and a queue in each database, a ticker for each server")
-        admin = Admin(stage.directory, databases.every)
+        admin = Admin(servers.directory, databases.every)
         for name in SHARDS:
             admin.prepare(name, SOURCE_QUEUE)
         admin.prepare(CENTRAL, TARGET_QUEUE)
         open_shops(databases)
         screen.command(*(typed(words) for words in admin.commands(SHARDS[0], SOURCE_QUEUE)))
         screen.say("  and the same for shard1, shard2 and central.")
-        stage.start_tickers()
+        servers.start_tickers()
         screen.command("pgqd -q sources-cluster/pgqd.ini &", "pgqd -q target-cluster/pgqd.ini &")
         return admin
 
@@ -123,14 +123,18 @@ class Story:
     def _run(self, databases: Databases, movers: Movers) -> verdict.Verdict:
         shop = Shop(databases.shards)
         try:
-            with Meter(databases, movers, shop) as meter:
+            with Progress(databases, movers, shop) as progress:
                 self._open(shop)
-                self._watch(meter, movers, lambda now: now.total_produced >= KILL_AT * shop.quota)
-                self._kill(databases, movers, shop, meter)
-                self._watch(meter, movers, lambda _: not shop.busy)
-                end = self._watch(meter, movers, lambda now: now.total_moved >= now.total_produced)
+                self._watch(
+                    progress, movers, lambda now: now.total_produced >= KILL_AT * shop.quota
+                )
+                self._kill(databases, movers, shop, progress)
+                self._watch(progress, movers, lambda _: not shop.busy)
+                end = self._watch(
+                    progress, movers, lambda now: now.total_moved >= now.total_produced
+                )
                 self._screen.say(str(end))
-                tallies = meter.tallies()
+                tallies = progress.tallies()
         finally:
             shop.close()
         return self._judge(databases, tallies, end)
@@ -145,11 +149,11 @@ class Story:
         self._screen.gap()
         shop.open()
 
-    def _watch(self, meter: Meter, movers: Movers, until: Callable[[Sample], bool]) -> Sample:
+    def _watch(self, progress: Progress, movers: Movers, until: Callable[[Sample], bool]) -> Sample:
         """Show progress until something is true, or nothing has moved for too long."""
         moved, since = -1, time.monotonic()
         while True:
-            now = meter.look()
+            now = progress.look()
             if until(now):
                 return now
             if now.total_moved != moved:
@@ -165,16 +169,16 @@ class Story:
             self._last_line = now.seconds
             self._screen.live(str(now))
 
-    def _kill(self, databases: Databases, movers: Movers, shop: Shop, meter: Meter) -> None:
+    def _kill(self, databases: Databases, movers: Movers, shop: Shop, progress: Progress) -> None:
         screen = self._screen
-        screen.say(str(meter.look()))
+        screen.say(str(progress.look()))
         screen.gap()
         kill_in_the_middle(screen, databases, movers, shop, VICTIM)
         dead = time.monotonic()
         screen.gap()
         screen.say("Nothing moves now, from any shard. The shop goes on selling, and lag grows:")
         screen.gap()
-        now = self._watch(meter, movers, lambda _: time.monotonic() - dead > DEAD_SECONDS)
+        now = self._watch(progress, movers, lambda _: time.monotonic() - dead > DEAD_SECONDS)
         screen.say(str(now))
         screen.gap()
         screen.say("Start it again. This is waiting by now:")
@@ -183,7 +187,7 @@ class Story:
         movers.start()
         screen.command(movers.start_command)
         screen.gap()
-        screen.say(str(self._watch(meter, movers, lambda now: now.lag < CAUGHT_UP)))
+        screen.say(str(self._watch(progress, movers, lambda now: now.lag < CAUGHT_UP)))
         screen.gap()
         screen.say(
             "Each shard goes on from its position, which stands in central. From the log,",

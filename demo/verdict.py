@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from demo.screen import WIDTH, Screen, shortened
-from demo.stage import SHARDS, SOURCE_QUEUE, TARGET_QUEUE, Databases
+from demo.servers import SHARDS, SOURCE_QUEUE, TARGET_QUEUE, Databases
 from testbed.compare import Comparison, compare
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.events import EventSet, queue_events
 from testbed.queues import qualified, queue_table
 
@@ -122,14 +122,9 @@ def _arrived_from(central: Database, shard: str) -> EventSet:
 
 def _strangers(central: Database) -> int:
     with central.connect() as conn:
-        row = conn.execute(
-            sql.SQL("select count(*) from {} where (ev_extra4 = any(%s)) is not true").format(
-                qualified(queue_table(conn, TARGET_QUEUE))
-            ),
-            [list(SHARDS)],
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
+        statement = sql.SQL("select count(*) from {} where (ev_extra4 = any(%s)) is not true")
+        table = qualified(queue_table(conn, TARGET_QUEUE))
+        return int(value(conn, statement.format(table), list(SHARDS)))
 
 
 def show(screen: Screen, verdict: Verdict) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 import psycopg
 from psycopg import sql
 
+from testbed.database import value
 from testbed.events import FIELDS, Event, EventSet
 from testbed.order import out_of_order
 from testbed.queues import qualified
@@ -75,7 +76,7 @@ def compare(sources: Sequence[EventSet], target: EventSet) -> Comparison:
             work.execute("select src, count(*) from matched group by 1").fetchall()
         )
         doubled, foreign = _surplus(work)
-        total = _number(work, "select count(*) from target_event")
+        total = value(work, "select count(*) from target_event")
         disordered = out_of_order(work, sources)
         lost = _events_lost(work, sources)
         strange = _events_foreign(work, target)
@@ -114,7 +115,7 @@ def _load(
             "copy (select {}::int, ev_id, ev_txid, {} from {}) to stdout (format binary)"
         ).format(sql.Literal(number), row_hash, qualified(source.table))
         _copy(source, statement, work)
-        counts.append(_number(work, "select count(*) from source_event") - sum(counts))
+        counts.append(value(work, "select count(*) from source_event") - sum(counts))
     work.execute(
         sql.SQL("insert into target_event select {}, {} from {}").format(
             sql.Identifier(target.order), row_hash, qualified(target.table)
@@ -157,12 +158,6 @@ def _match(work: psycopg.Connection) -> None:
     """)
 
 
-def _number(work: psycopg.Connection, statement: str) -> int:
-    row = work.execute(statement.encode()).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def _surplus(work: psycopg.Connection) -> tuple[int, int]:
     """How many target events without a match are copies of source events, and how many are not."""
     work.execute("""
@@ -171,8 +166,8 @@ def _surplus(work: psycopg.Connection) -> tuple[int, int]:
           from target_event t
          where not exists (select from matched m where m.target_pos = t.pos)
     """)
-    doubled = _number(work, "select count(*) from surplus where doubled")
-    return doubled, _number(work, "select count(*) from surplus where not doubled")
+    doubled = value(work, "select count(*) from surplus where doubled")
+    return doubled, value(work, "select count(*) from surplus where not doubled")
 
 
 def _fetch(events: EventSet, column: str, values: list[int]) -> list[Event]:

@@ -1,10 +1,20 @@
 """How to reach one database."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
+
+
+def value(
+    conn: psycopg.Connection, statement: LiteralString | sql.SQL | sql.Composed, *params: object
+) -> Any:
+    """The first value that a statement returns."""
+    row = conn.execute(statement, params or None).fetchone()
+    assert row is not None
+    return row[0]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from psycopg import Connection, sql
 
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.queues import qualified, queue_table
 
 FIELDS = ("ev_type", "ev_data", "ev_extra1", "ev_extra2", "ev_extra3", "ev_extra4", "ev_time")
@@ -62,9 +62,7 @@ class EventSet:
         """How many events there are."""
         statement = sql.SQL("select count(*) from {}").format(qualified(self.table))
         with self.database.connect() as conn:
-            row = conn.execute(statement).fetchone()
-        assert row is not None
-        return int(row[0])
+            return int(value(conn, statement))
 
 
 def queue_events(database: Database, queue: str) -> EventSet:

@@ -3,10 +3,14 @@
 Every function takes a connection in autocommit mode: a tick sees committed events only.
 """
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection, OperationalError, sql
+
+from testbed.database import value
 
 SQL = Path(__file__).parents[1] / "src" / "queue_mover" / "sql"
 
@@ -29,8 +33,8 @@ def install_pgq_ext(conn: Connection) -> None:
 def create_queue(conn: Connection, queue: str, **config: Any) -> None:
     """Create a queue; config is what pgq.set_queue_config takes (ticker_max_lag="1 second")."""
     conn.execute("select pgq.create_queue(%s)", [queue])
-    for key, value in config.items():
-        conn.execute("select pgq.set_queue_config(%s, %s, %s)", [queue, key, str(value)])
+    for key, setting in config.items():
+        conn.execute("select pgq.set_queue_config(%s, %s, %s)", [queue, key, str(setting)])
 
 
 def queue_table(conn: Connection, queue: str) -> str:
@@ -43,6 +47,40 @@ def queue_table(conn: Connection, queue: str) -> str:
     return str(row[0])
 
 
+def current_table(conn: Connection, queue: str) -> sql.Identifier:
+    """The table that a queue writes to now."""
+    return qualified(value(conn, "select pgq.current_event_table(%s)", queue))
+
+
+def event_tables(conn: Connection, queue: str) -> list[sql.Identifier]:
+    """The tables that a queue writes to in turn, as identifiers."""
+    parent = queue_table(conn, queue)
+    return [qualified(f"{parent}_{number}") for number in range(3)]
+
+
+def count_from_first_event(conn: Connection, queue: str) -> None:
+    """Have PgQ count the very first event of a new queue, which it otherwise does not."""
+    conn.execute("select nextval(queue_event_seq) from pgq.queue where queue_name = %s", [queue])
+
+
+def truncate_events(conn: Connection, queue: str) -> None:
+    """Remove all events of a queue."""
+    tables = sql.SQL(", ").join(event_tables(conn, queue))
+    conn.execute(sql.SQL("truncate {}").format(tables))
+
+
+@contextlib.contextmanager
+def locked_queue(conn: Connection, queue: str) -> Iterator[None]:
+    """Let nobody write to a queue while the block lasts, by a transaction on this connection."""
+    tables = sql.SQL(", ").join(event_tables(conn, queue))
+    conn.execute("begin")
+    conn.execute(sql.SQL("lock {} in exclusive mode").format(tables))
+    yield
+    # The server may have been restarted meanwhile.
+    with contextlib.suppress(OperationalError):
+        conn.execute("rollback")
+
+
 def qualified(table: str) -> sql.Identifier:
     """An identifier from schema.table."""
     return sql.Identifier(*table.split("."))
@@ -50,9 +88,7 @@ def qualified(table: str) -> sql.Identifier:
 
 def insert_event(conn: Connection, queue: str, ev_type: str | None, data: str | None) -> int:
     """Insert one event now; its id."""
-    row = conn.execute("select pgq.insert_event(%s, %s, %s)", [queue, ev_type, data]).fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(value(conn, "select pgq.insert_event(%s, %s, %s)", queue, ev_type, data))
 
 
 def insert_bytes(
@@ -87,8 +123,7 @@ def produce(
         # The transaction id first: if the queue rotates before we have written, batches then still
         # look for our events in the table that we were told.
         conn.execute("select txid_current()")
-        row = conn.execute("select pgq.current_event_table(%s)", [queue]).fetchone()
-        assert row is not None
+        table = current_table(conn, queue)
         statement = sql.SQL("""
             insert into {table}
                 (ev_time, ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4)
@@ -101,7 +136,7 @@ def produce(
                    case when i %% 7 = 0 then 'ünï ✓ ' || i end
               from generate_series(%(first)s::bigint, %(last)s::bigint) as i,
                    concat_ws(':', %(label)s::text, i, '') as head
-        """).format(table=qualified(row[0]))
+        """).format(table=table)
         conn.execute(
             statement,
             {"label": label, "bytes": data_bytes, "first": first, "last": first + count - 1},
@@ -115,19 +150,14 @@ def tick(conn: Connection, queue: str) -> int:
     It leaves a gap of some thousand in the event ids, which is how PgQ makes itself tick.
     """
     conn.execute("select pgq.force_tick(%s)", [queue])
-    row = conn.execute("select pgq.ticker(%s)", [queue]).fetchone()
-    assert row is not None
-    if row[0] is None:
-        # A pgqd was quicker between the two statements; what it saw, it ticked.
-        return last_tick(conn, queue)
-    return int(row[0])
+    made = value(conn, "select pgq.ticker(%s)", queue)
+    # None when a pgqd was quicker between the two statements; what it saw, it ticked.
+    return last_tick(conn, queue) if made is None else int(made)
 
 
 def last_tick(conn: Connection, queue: str) -> int:
     """The id of the queue's latest tick."""
-    row = conn.execute("select last_tick_id from pgq.get_queue_info(%s)", [queue]).fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(value(conn, "select last_tick_id from pgq.get_queue_info(%s)", queue))
 
 
 def rotate(conn: Connection, queue: str) -> bool:

@@ -2,6 +2,8 @@
 
 from psycopg import Connection
 
+from testbed.database import value
+
 
 def backends(conn: Connection, application: str) -> set[int]:
     """The server processes that serve it in this database."""
@@ -15,10 +17,8 @@ def backends(conn: Connection, application: str) -> set[int]:
 
 def blocked(conn: Connection, application: str) -> int:
     """How many of them wait for a lock."""
-    row = conn.execute(
+    statement = (
         "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
-        " and datname = current_database() and application_name = %s",
-        [application],
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+        " and datname = current_database() and application_name = %s"
+    )
+    return int(value(conn, statement, application))

@@ -14,27 +14,16 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database
-from testbed.queues import create_queue, install_pgq, install_pgq_ext
-
-TEMPLATE = "template_pgq"
+from testbed.queues import create_queue
+from testbed.servers import new_database, with_pgq
 
 _numbers = itertools.count(1)
-
-
-def _start(name: str, *, is_target: bool) -> Cluster:
-    """A cluster with a template database that has what its side needs."""
-    cluster = Cluster(name).start()
-    with cluster.create_database(TEMPLATE).connect() as conn:
-        install_pgq(conn)
-        if is_target:
-            install_pgq_ext(conn)
-    return cluster
 
 
 @pytest.fixture(scope="session")
 def source_cluster() -> Iterator[Cluster]:
     """The cluster of the sources."""
-    cluster = _start("source", is_target=False)
+    cluster = with_pgq(Cluster("source"))
     yield cluster
     cluster.destroy()
 
@@ -42,7 +31,7 @@ def source_cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def target_cluster() -> Iterator[Cluster]:
     """The cluster of the targets."""
-    cluster = _start("target", is_target=True)
+    cluster = with_pgq(Cluster("target"), is_target=True)
     yield cluster
     cluster.destroy()
 
@@ -61,32 +50,28 @@ def private_cluster() -> Iterator[Callable[..., Cluster]]:
         cluster.destroy()
 
 
-def _revive(cluster: Cluster) -> None:
-    """Undo what a test did to a cluster."""
-    if cluster.running:
-        cluster.thaw()
-    cluster.start()
-
-
-def _clone(cluster: Cluster, prefix: str) -> Iterator[Database]:
-    """A database from the template, dropped afterwards with whoever is still connected."""
-    _revive(cluster)
-    name = f"{prefix}{next(_numbers)}"
-    yield cluster.create_database(name, TEMPLATE)
-    _revive(cluster)
-    cluster.drop_database(name)
-
-
 @pytest.fixture
 def source_db(source_cluster: Cluster) -> Iterator[Database]:
     """A fresh database with PgQ."""
-    yield from _clone(source_cluster, "source")
+    with new_database(source_cluster, f"source{next(_numbers)}") as database:
+        yield database
 
 
 @pytest.fixture
 def target_db(target_cluster: Cluster) -> Iterator[Database]:
     """A fresh database with PgQ and pgq_ext."""
-    yield from _clone(target_cluster, "target")
+    with new_database(target_cluster, f"target{next(_numbers)}") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def shared_databases(
+    source_cluster: Cluster, target_cluster: Cluster
+) -> Iterator[tuple[Database, Database]]:
+    """A source and a target database for all tests of a module: own ones double a test's time."""
+    name = f"shared{next(_numbers)}"
+    with new_database(source_cluster, name) as source, new_database(target_cluster, name) as target:
+        yield source, target
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ one everything is put right again, the queues are drained, and every event is ac
 
 | module | what it gives |
 |---|---|
-| ground | the clusters, the databases, the tickers, what can be done to them |
+| servers | the clusters, the databases, the tickers, what can be done to them |
 | disk | a small file system that can be filled |
-| proxy | TCP between movers and servers, to be cut, stalled and reset |
 | producer | transactions of mixed length, with a ledger of what was committed |
-| reading | consumers that collect, and a watcher that looks for half of something |
+| observers | consumers that collect, and a watcher that looks for half of something |
 | fleet | the movers: a process per source, or one process for all; and their partners |
 | faults | each kind of fault, how it is done and how it is undone |
 | checks | what must be true after a round |

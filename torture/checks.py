@@ -11,10 +11,10 @@ from testbed.database import Database
 from testbed.events import EventSet
 from testbed.queues import qualified
 from torture.fleet import consumer
-from torture.ground import NAMES, QUEUE, Ground
+from torture.servers import NAMES, QUEUE, Servers
 
 
-def check_events(ground: Ground, sources: Sequence[EventSet], target: EventSet) -> list[str]:
+def check_events(servers: Servers, sources: Sequence[EventSet], target: EventSet) -> list[str]:
     """Compare the ledger, what the sources had, and what has arrived. Returns what is wrong."""
     found = []
     for source in sources:
@@ -68,14 +68,14 @@ def _check_batches(source: EventSet, target: EventSet) -> list[str]:
     return found[:3]
 
 
-def check_positions(ground: Ground) -> list[str]:
+def check_positions(servers: Servers) -> list[str]:
     """Both sides agree where each consumer stands, and nothing is left open."""
     found = []
-    for name, database in zip(NAMES, ground.source.databases, strict=True):
+    for name, database in zip(NAMES, servers.source.databases, strict=True):
         who = consumer(name)
         with database.connect() as conn:
             there = conn.execute(_SUBSCRIPTION, [QUEUE, who]).fetchone()
-        with ground.target_database.connect() as conn:
+        with servers.target_database.connect() as conn:
             here = conn.execute(_POSITION, [who]).fetchone()
         if there is None or here is None:
             found.append(f"{who}: source has {there}, target has {here}")
@@ -99,12 +99,12 @@ _POSITION = """
 """
 
 
-def is_drained(ground: Ground) -> bool:
+def is_drained(servers: Servers) -> bool:
     """Whether the target has the last tick of every source."""
-    for name, database in zip(NAMES, ground.source.databases, strict=True):
+    for name, database in zip(NAMES, servers.source.databases, strict=True):
         with database.connect() as conn:
             last = _only(conn, "select last_tick_id from pgq.get_queue_info(%s)", QUEUE)
-        with ground.target_database.connect() as conn:
+        with servers.target_database.connect() as conn:
             if _only(conn, "select pgq_ext.get_last_tick(%s)", consumer(name)) != last:
                 return False
     return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from torture.fleet import Fleet, Member
-from torture.ground import QUEUE, TARGET_QUEUE, Ground, Side
+from torture.servers import QUEUE, TARGET_QUEUE, Servers, Side
 
 Undo = Callable[[], None]
 
@@ -23,12 +23,12 @@ class Lasting:
 
 @dataclass
 class Faults:
-    """What can be done to the ground and the fleet; each returns what undoes it, if it lasts.
+    """What can be done to the servers and the fleet; each returns what undoes it, if it lasts.
 
     A fault that finds nothing to break returns False and is not counted.
     """
 
-    ground: Ground
+    servers: Servers
     fleet: Fleet
     kinds: dict[str, Callable[[], "Lasting | bool"]] = field(init=False)
 
@@ -39,8 +39,8 @@ class Faults:
             "SIGINT": self._interrupt,
             "SIGSTOP": self._freeze,
             "partner": lambda: self.fleet.start_partner() is not None,
-            "crash of the source": lambda: self._crash(self.ground.source),
-            "crash of the target": lambda: self._crash(self.ground.target),
+            "crash of the source": lambda: self._crash(self.servers.source),
+            "crash of the target": lambda: self._crash(self.servers.target),
             "server frozen": self._freeze_server,
             "backend terminated": self._terminate,
             "connections reset": self._reset,
@@ -52,11 +52,11 @@ class Faults:
             "rotation": self._rotate,
             "statement_timeout": self._limit_statements,
         }
-        if self.ground.disk is not None:
+        if self.servers.disk is not None:
             self.kinds["disk full"] = self._fill_disk
 
     def _side(self) -> Side:
-        return self.fleet.rng.choice(self.ground.sides)
+        return self.fleet.rng.choice(self.servers.sides)
 
     def _end(self, number: signal.Signals) -> bool:
         member = self.fleet.choose()
@@ -107,17 +107,17 @@ class Faults:
 
     def _stall(self) -> Lasting:
         proxy = self._side().proxy
-        proxy.stall()
-        return Lasting(self.fleet.rng.uniform(0.1, 3.0), proxy.flow)
+        proxy.hold()
+        return Lasting(self.fleet.rng.uniform(0.1, 3.0), proxy.release)
 
     def _deafen(self) -> Lasting:
         """The server does what it is told, and its answers never arrive."""
         proxy = self._side().proxy
-        proxy.deafen()
+        proxy.hold(requests=False)
 
         def undo() -> None:
             proxy.reset()
-            proxy.flow()
+            proxy.release()
 
         return Lasting(self.fleet.rng.uniform(0.1, 1.5), undo)
 
@@ -128,7 +128,7 @@ class Faults:
 
     def _lock_tables(self) -> Lasting:
         """Nobody writes to the target queue, as during a rotation that has to wait."""
-        conn = self.ground.target.connect()
+        conn = self.servers.target.connect()
         conn.execute(
             "set lock_timeout = '2s'; begin; do $$ begin execute (select format("
             f"'lock table %s_0, %s_1, %s_2', q, q, q) from (select queue_data_pfx as q"
@@ -139,7 +139,7 @@ class Faults:
     def _rotate(self) -> bool:
         """Both steps, at a moment of our choice; PgQ says whether it may be."""
         side = self._side()
-        queue = QUEUE if side is self.ground.source else TARGET_QUEUE
+        queue = QUEUE if side is self.servers.source else TARGET_QUEUE
         with side.connect() as conn:
             conn.execute("set lock_timeout = '2s'")
             conn.execute(
@@ -160,7 +160,7 @@ class Faults:
         return Lasting(self.fleet.rng.uniform(0.3, 2.0), lambda: side.limit_statements(0))
 
     def _fill_disk(self) -> Lasting:
-        disk = self.ground.disk
+        disk = self.servers.disk
         assert disk is not None
         disk.fill()
         return Lasting(self.fleet.rng.uniform(0.5, 3.0), disk.free)

@@ -12,7 +12,7 @@ from random import Random
 from typing import Literal
 
 from testbed.processes import Process, mover
-from torture.ground import NAMES, QUEUE, TARGET_QUEUE, Ground
+from torture.servers import NAMES, QUEUE, TARGET_QUEUE, Servers
 
 Layout = Literal["one", "many"]
 LAYOUTS: tuple[Layout, ...] = ("one", "many")
@@ -48,7 +48,7 @@ class Member:
 class Fleet:
     """All movers that run, and the ways to start one."""
 
-    ground: Ground
+    servers: Servers
     directory: Path
     rng: Random
     layout: Layout = "one"
@@ -153,7 +153,7 @@ class Fleet:
         """A config file; the size of batches differs, as it might between hosts."""
         main = {
             "job_name": stem,
-            "dst_db": self.ground.target.mover_conninfo(self.ground.target_database),
+            "dst_db": self.servers.target.mover_conninfo(self.servers.target_database),
             "queue_name": QUEUE,
             "dst_queue_name": TARGET_QUEUE,
             "loop_delay": "0.1",
@@ -161,12 +161,12 @@ class Fleet:
             "connection_lifetime": str(self.rng.choice((1, 1200))),
             "max_batch_events": str(self.rng.choice((0, 500, 50_000, 50_000))),
         }
-        databases = dict(zip(NAMES, self.ground.source.databases, strict=True))
+        databases = dict(zip(NAMES, self.servers.source.databases, strict=True))
         lines = ["[queue_mover3]", *(f"{key} = {value}" for key, value in main.items())]
         for source in NAMES if layout == "many" else (name,):
             if layout == "many":
                 lines.append(f"[source:{source}]")
-            lines.append(f"src_db = {self.ground.source.mover_conninfo(databases[source])}")
+            lines.append(f"src_db = {self.servers.source.mover_conninfo(databases[source])}")
             lines.append(f"consumer_name = {consumer(source)}")
         path = self.directory / f"{stem}.ini"
         path.write_text("\n".join([*lines, ""]))

@@ -13,7 +13,7 @@ from random import Random
 import psycopg
 
 from testbed.database import Database
-from torture.ground import QUEUE
+from torture.servers import QUEUE
 
 _INSERT = """
     select count(pgq.insert_event(%(queue)s, (array['I', 'U', 'D'])[1 + i %% 3],

@@ -14,9 +14,9 @@ from testbed.queues import tick
 from torture import checks
 from torture.faults import EXCLUDED, Faults, Lasting
 from torture.fleet import LAYOUTS, Fleet, Layout, consumer
-from torture.ground import NAMES, QUEUE, TARGET_QUEUE, Ground
+from torture.observers import Reader, Watcher
 from torture.producer import start_writers, stop_writers
-from torture.reading import Reader, Watcher
+from torture.servers import NAMES, QUEUE, TARGET_QUEUE, Servers
 
 PER_ROUND = 20
 DRAIN = 120.0
@@ -54,15 +54,15 @@ class Torture:
         self.report = Report(seed)
         self._rng = Random(seed)
         self._layouts = layouts
-        self._ground = Ground()
-        if self._ground.disk is None:
+        self._servers = Servers()
+        if self._servers.disk is None:
             _say("skipped: disk full (no file system of our own can be mounted here)")
-        self._fleet = Fleet(self._ground, directory, self._rng)
-        self._faults = Faults(self._ground, self._fleet)
+        self._fleet = Fleet(self._servers, directory, self._rng)
+        self._faults = Faults(self._servers, self._fleet)
         self._lasting: dict[str, tuple[float, Lasting]] = {}
-        self._sources = [Reader(each, QUEUE) for each in self._ground.source.databases]
-        self._target = Reader(self._ground.target_database, TARGET_QUEUE)
-        self._watcher = Watcher(self._ground.target_database, [consumer(name) for name in NAMES])
+        self._sources = [Reader(each, QUEUE) for each in self._servers.source.databases]
+        self._target = Reader(self._servers.target_database, TARGET_QUEUE)
+        self._watcher = Watcher(self._servers.target_database, [consumer(name) for name in NAMES])
 
     def run(self, faults: int, seconds: float) -> Report:
         """Rounds until so many faults or seconds are over, or something is wrong."""
@@ -84,11 +84,11 @@ class Torture:
     def close(self) -> None:
         """Take everything down."""
         self._fleet.kill()
-        self._ground.close()
+        self._servers.close()
 
     def _await_registrations(self) -> None:
         """A mover brings what was written since it registered: nobody writes before."""
-        for name, database in zip(NAMES, self._ground.source.databases, strict=True):
+        for name, database in zip(NAMES, self._servers.source.databases, strict=True):
             with database.connect() as conn:
                 wait_until(
                     lambda conn=conn, name=name: (
@@ -105,7 +105,7 @@ class Torture:
         self.report.rounds += 1
         number = self.report.rounds
         self._fleet.layout = self._layouts[number % len(self._layouts)]
-        writers = start_writers(self._ground.source.databases, f"{self.report.seed}:{number}")
+        writers = start_writers(self._servers.source.databases, f"{self.report.seed}:{number}")
         done = 0
         while done < faults and time.monotonic() < end:
             done += self._one_fault()
@@ -144,38 +144,38 @@ class Torture:
         wrong = self.report.wrong
         self._fleet.thaw()
         self._fleet.fill_up()
-        for database in self._ground.source.databases:
+        for database in self._servers.source.databases:
             with database.connect() as conn:
                 tick(conn, QUEUE)
         try:
             wait_until(self._is_drained, DRAIN, "the queues to be drained", 0.2)
         except TimeoutError as error:
             wrong.append(f"{error}\n" + self._logs())
-        self._ground.source.stop_ticker()
+        self._servers.source.stop_ticker()
         self._settle()
         sources = [reader.events for reader in self._sources]
         events = sum(each.count() for each in sources)
-        wrong += checks.check_events(self._ground, sources, self._target.events)
-        wrong += checks.check_positions(self._ground)
+        wrong += checks.check_events(self._servers, sources, self._target.events)
+        wrong += checks.check_positions(self._servers)
         wrong += [*self._watcher.found, *self._fleet.complaints]
         self.report.events += events
         _say(f"round {number} ({self._fleet.layout}): {events} events, {len(wrong)} wrong")
         if not wrong:
             checks.forget(sources, self._target.events)
-            self._ground.source.start_ticker()
+            self._servers.source.start_ticker()
 
     def _is_drained(self) -> bool:
         self._fleet.fill_up()
-        return checks.is_drained(self._ground)
+        return checks.is_drained(self._servers)
 
     def _settle(self) -> None:
         """Ticks have ended: bring the last ones, stop all movers, collect the rest."""
         wait_until(self._is_drained, DRAIN, "the last ticks to be moved", 0.2)
         self._fleet.stop()
-        with self._ground.target.connect() as conn:
+        with self._servers.target.connect() as conn:
             last = tick(conn, TARGET_QUEUE)
         wait_until(lambda: self._target.position() >= last, DRAIN, "the target's collector")
-        for reader, database in zip(self._sources, self._ground.source.databases, strict=True):
+        for reader, database in zip(self._sources, self._servers.source.databases, strict=True):
             with database.connect() as conn:
                 last = tick(conn, QUEUE)
             wait_until(lambda r=reader, t=last: r.position() >= t, DRAIN, "a source's collector")  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """A backlog: very many ticks with few events each."""
 
-from bench import work
+from bench import workload
 from bench.contenders import Piped, forebear, queue_mover
 from bench.figures import ratio, spread
 from bench.outcome import Finding, Outcome
@@ -15,7 +15,7 @@ def run(bench: Bench) -> Outcome:
     count = bench.size(10_000, 500)
     ours, old, piped = queue_mover(), forebear(), Piped("psql | psql, all in one batch")
     single = queue_mover("queue_mover3, max_batch_events = 0", max_batch_events="0")
-    with work.ticks(bench.ground, count, EVENTS) as waiting:
+    with workload.ticks(bench.servers, count, EVENTS) as waiting:
         race = Race(waiting, [ours, piped, single, old], bench.times(3))
     faster, single_faster = race.times(old.name, ours.name), race.times(old.name, single.name)
     floor = race.times(old.name, piped.name)

@@ -1,12 +1,12 @@
 """Servers far away: every round trip takes 20 milliseconds longer."""
 
-from bench import work
+from bench import workload
 from bench.contenders import Ports, Service, forebear, queue_mover
 from bench.figures import ratio, spread
 from bench.outcome import Finding, Outcome
 from bench.row import Bench
-from bench.wire import Wire
-from bench.work import Work
+from bench.workload import Workload
+from testbed.proxy import Proxy
 
 DELAY = 0.02
 EVENTS = 20
@@ -15,47 +15,50 @@ EVENTS = 20
 class Trip:
     """What one contender needs for so many ticks, one tick a batch."""
 
-    def __init__(self, far: Service, near: Service, work_: Work, ticks: int) -> None:
+    def __init__(self, far: Service, near: Service, waiting: Workload, ticks: int) -> None:
         self.name = far.name
         self.walls: list[float] = []
         self.turns: tuple[float, float] = (0.0, 0.0)
         self.statements = 0.0
-        self._far, self._near, self._work, self._ticks = far, near, work_, ticks
+        self._far, self._near, self._workload, self._ticks = far, near, waiting, ticks
 
-    def go(self, wire: Wire) -> None:
+    def go(self, source: Proxy, target: Proxy) -> None:
         """Move all; once again where nothing waits, to know what a mere start needs."""
-        self._far.prepare(self._work)
-        first = self._counted(wire)
+        self._far.prepare(self._workload)
+        first = self._counted(source, target)
         self.walls.append(self._wall)
-        self._work.check()
-        second = self._counted(wire)
+        self._workload.check()
+        second = self._counted(source, target)
         self.turns = (
             (first[0] - second[0]) / self._ticks,
             (first[1] - second[1]) / self._ticks,
         )
 
-    def _counted(self, wire: Wire) -> tuple[int, int]:
-        before = wire.round_trips()
-        self._wall = self._far.run(self._work).wall
-        after = wire.round_trips()
-        return after[0] - before[0], after[1] - before[1]
+    def _counted(self, source: Proxy, target: Proxy) -> tuple[int, int]:
+        before = source.round_trips, target.round_trips
+        self._wall = self._far.run(self._workload).wall
+        return source.round_trips - before[0], target.round_trips - before[1]
 
     def count_statements(self) -> None:
         """The same without the long line, counted by the servers."""
-        self._near.prepare(self._work)
+        self._near.prepare(self._workload)
         counts = []
         for _ in ("everything waits", "nothing waits"):
-            self._work.ground.forget_statements()
-            self._near.run(self._work)
-            counts.append(self._work.ground.statements())
+            self._workload.servers.forget_statements()
+            self._near.run(self._workload)
+            counts.append(self._workload.servers.statements())
         self.statements = (counts[0] - counts[1]) / self._ticks
 
 
 def run(bench: Bench) -> Outcome:
     """Ours one tick at a time, beside the ancestor."""
     count = bench.size(200, 10)
-    with work.ticks(bench.ground, count, EVENTS) as waiting, Wire(bench.ground, DELAY) as wire:
-        ports, counted = Ports(wire.source_port, wire.target_port), Ports(counted=True)
+    with (
+        workload.ticks(bench.servers, count, EVENTS) as waiting,
+        Proxy(bench.servers.source.port, DELAY) as source,
+        Proxy(bench.servers.target.port, DELAY) as target,
+    ):
+        ports, counted = Ports(source.port, target.port), Ports(counted=True)
         single = {"max_batch_events": "0"}
         trips = [
             Trip(
@@ -68,7 +71,7 @@ def run(bench: Bench) -> Outcome:
         ]
         for number in range(bench.times(3)):
             for trip in trips if number % 2 == 0 else trips[::-1]:
-                trip.go(wire)
+                trip.go(source, target)
         for trip in trips:
             trip.count_statements()
     ours, old = trips

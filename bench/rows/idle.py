@@ -4,12 +4,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import work
+from bench import workload
 from bench.contenders import Ports, Service, forebear, queue_mover
-from bench.living import Life, watch
 from bench.outcome import Finding, Outcome
 from bench.row import Bench
-from bench.work import Work
+from bench.workload import Workload
+from testbed.process_usage import Usage, watch
 from testbed.processes import Process
 
 
@@ -18,7 +18,7 @@ def run(bench: Bench) -> Outcome:
     seconds = bench.size(60, 2)
     counted = Ports(counted=True)
     contenders = [queue_mover(ports=counted), forebear(ports=counted)]
-    with work.empty_work(bench.ground) as nothing:
+    with workload.no_events(bench.servers) as nothing:
         figures = {c.name: _idle(nothing, c, seconds) for c in contenders}
     ours = figures[contenders[0].name]
     old = figures[contenders[1].name]
@@ -28,28 +28,28 @@ def run(bench: Bench) -> Outcome:
             Finding(
                 "an idle mover: statements per second, CPU per hour",
                 "beside the ancestor's",
-                f"{ours[0]:.1f} and {ours[1].cpu * 3600:.1f} s;"
-                f" the ancestor: {old[0]:.1f} and {old[1].cpu * 3600:.1f} s",
+                f"{ours[0]:.1f} and {ours[1].load * 3600:.1f} s;"
+                f" the ancestor: {old[0]:.1f} and {old[1].load * 3600:.1f} s",
                 None,
             ),
         ),
         ("contender", "statements per second", "CPU seconds per hour", "resident memory, MiB"),
         tuple(
-            (name, f"{per_second:.1f}", f"{life.cpu * 3600:.1f}", f"{life.memory:.0f}")
-            for name, (per_second, life) in figures.items()
+            (name, f"{per_second:.1f}", f"{usage.load * 3600:.1f}", f"{usage.memory:.0f}")
+            for name, (per_second, usage) in figures.items()
         ),
     )
 
 
-def _idle(nothing: Work, contender: Service, seconds: float) -> tuple[float, Life]:
+def _idle(nothing: Workload, contender: Service, seconds: float) -> tuple[float, Usage]:
     contender.prepare(nothing)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ini = contender.ini(nothing, folder, {"loop_delay": "1"})
         with Process([*contender.command, ini], folder, name="mover") as mover:
             time.sleep(3)
-            nothing.ground.forget_statements()
-            life = watch([mover.pid], seconds)
-            statements = nothing.ground.statements()
+            nothing.servers.forget_statements()
+            usage = watch([mover.pid], seconds)
+            statements = nothing.servers.statements()
             mover.stop()
-    return statements / life.seconds, life
+    return statements / usage.wall, usage

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from psycopg import sql
 
-from bench import work
+from bench import workload
 from bench.contenders import Service, forebear, queue_mover
 from bench.figures import percentile
 from bench.outcome import Bar, Chart, Finding, Outcome
 from bench.row import Bench
-from bench.work import QUEUE, TARGET_QUEUE, Work
+from bench.workload import QUEUE, TARGET_QUEUE, Workload
 from testbed import queues
 from testbed.processes import Process
 from testbed.ticker import start_pgqd
@@ -27,8 +27,8 @@ def run(bench: Bench) -> Outcome:
     seconds = bench.size(20, 2)
     contenders = [queue_mover(), forebear()]
     lags: dict[str, list[float]] = {contender.name: [] for contender in contenders}
-    with work.empty_work(bench.ground) as stream:
-        ticker = start_pgqd(bench.ground.source, [stream.source.name], ticker_period=PERIOD)
+    with workload.no_events(bench.servers) as stream:
+        ticker = start_pgqd(bench.servers.source, [stream.source.name], ticker_period=PERIOD)
         with ticker:
             for number in range(bench.times(3)):
                 for contender in contenders if number % 2 == 0 else contenders[::-1]:
@@ -65,7 +65,7 @@ def run(bench: Bench) -> Outcome:
     )
 
 
-def _lags(stream: Work, contender: Service, seconds: float) -> list[float]:
+def _lags(stream: Workload, contender: Service, seconds: float) -> list[float]:
     """Run one contender on a steady stream; the seconds that each event took."""
     with stream.source.connect() as conn:
         stream.first_tick = queues.tick(conn, QUEUE)
@@ -91,7 +91,7 @@ def _lags(stream: Work, contender: Service, seconds: float) -> list[float]:
     return [row[0] for row in rows]
 
 
-def _insert(stream: Work, seconds: float) -> int:
+def _insert(stream: Workload, seconds: float) -> int:
     wait = threading.Event()
     started = time.monotonic()
     count = int(seconds * RATE)

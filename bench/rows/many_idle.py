@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import ancestor
-from bench.living import Life, watch
 from bench.outcome import Finding, Outcome
 from bench.row import Bench
 from bench.shards import COMMAND, Shard, Shards, connections, shards
+from testbed.process_usage import Usage, watch
 from testbed.processes import Process, wait_until
 
 REST = 1
@@ -22,7 +22,7 @@ EACH = 5
 def idle(bench: Bench) -> Outcome:
     """200 databases in one process, beside a process for each."""
     count, seconds = bench.size(200, 10), bench.size(30, 2)
-    with shards(bench.ground, count) as many:
+    with shards(bench.servers, count) as many:
         many.register(None)
         together = _together(many, many.sources, seconds)
         apart = _apart(many, COMMAND, seconds)
@@ -33,8 +33,8 @@ def idle(bench: Bench) -> Outcome:
             Finding(
                 f"{count} idle source databases in one process",
                 "at most 150 MiB, at most 10% of one core",
-                f"{together.memory:.0f} MiB, {100 * together.cpu:.1f}%",
-                together.memory <= 150 and together.cpu <= 0.1,
+                f"{together.memory:.0f} MiB, {100 * together.load:.1f}%",
+                together.memory <= 150 and together.load <= 0.1,
             ),
         ),
         ("way", "memory, MiB", "CPU, % of one core"),
@@ -53,13 +53,13 @@ def growth(bench: Bench) -> Outcome:
     seconds = bench.size(20, 2)
     total = databases * each
     sizes = [total // 4, total // 2, total]
-    with shards(bench.ground, databases, each) as many:
+    with shards(bench.servers, databases, each) as many:
         many.register(None)
-        lives = [_together(many, many.sources[:size], seconds) for size in sizes]
-    first, last, extra = lives[0], lives[-1], sizes[-1] - sizes[0]
+        usages = [_together(many, many.sources[:size], seconds) for size in sizes]
+    first, last, extra = usages[0], usages[-1], sizes[-1] - sizes[0]
     memory = 1024 * (last.memory - first.memory) / extra
-    cpu = 100 * (last.cpu - first.cpu) / extra
-    bends = _bends(sizes, [life.memory for life in lives])
+    cpu = 100 * (last.load - first.load) / extra
+    bends = _bends(sizes, [usage.memory for usage in usages])
     return Outcome(
         f"{total:,} sources in one process: {databases} databases of {each} queues",
         (
@@ -72,7 +72,9 @@ def growth(bench: Bench) -> Outcome:
             ),
         ),
         ("sources", "memory, MiB", "CPU, % of one core"),
-        tuple((f"{size:,}", *_figures(life, 1)) for size, life in zip(sizes, lives, strict=True)),
+        tuple(
+            (f"{size:,}", *_figures(usage, 1)) for size, usage in zip(sizes, usages, strict=True)
+        ),
     )
 
 
@@ -83,11 +85,11 @@ def _bends(sizes: Sequence[int], values: Sequence[float]) -> float:
     return max(abs(a - b) / b for a, b in zip(values, straight, strict=True))
 
 
-def _figures(life: Life, factor: float) -> tuple[str, str]:
-    return f"{life.memory * factor:,.0f}", f"{100 * life.cpu * factor:.1f}"
+def _figures(usage: Usage, factor: float) -> tuple[str, str]:
+    return f"{usage.memory * factor:,.0f}", f"{100 * usage.load * factor:.1f}"
 
 
-def _together(many: Shards, sources: Sequence[Shard], seconds: float) -> Life:
+def _together(many: Shards, sources: Sequence[Shard], seconds: float) -> Usage:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ini = many.ini(folder, {"loop_delay": "1"}, sources)
@@ -95,7 +97,7 @@ def _together(many: Shards, sources: Sequence[Shard], seconds: float) -> Life:
             return _settled(many, [mover], len(sources), seconds)
 
 
-def _apart(many: Shards, command: Sequence[str], seconds: float) -> Life:
+def _apart(many: Shards, command: Sequence[str], seconds: float) -> Usage:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         movers = []
@@ -106,13 +108,13 @@ def _apart(many: Shards, command: Sequence[str], seconds: float) -> Life:
         return _settled(many, movers, EACH, seconds)
 
 
-def _settled(many: Shards, movers: Sequence[Process], sources: int, seconds: float) -> Life:
+def _settled(many: Shards, movers: Sequence[Process], sources: int, seconds: float) -> Usage:
     """What they need once all are connected and have come to rest."""
 
     def connected() -> bool:
         if not all(mover.running for mover in movers):
             raise RuntimeError(movers[0].stderr[-2000:])
-        return connections(many.ground.source) >= sources
+        return connections(many.servers.source) >= sources
 
     wait_until(connected, 120, f"{sources} source connections", interval=0.5)
     time.sleep(REST)

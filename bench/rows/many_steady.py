@@ -8,15 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from bench.figures import percentile
-from bench.ground import new_cluster
-from bench.living import cpu_seconds
 from bench.outcome import Bar, Chart, Finding, Outcome
 from bench.row import Bench
+from bench.servers import new_cluster
 from bench.shards import COMMAND, Shard, Shards, shards
 from bench.stream import Stream
 from testbed import queues
 from testbed.cluster import Cluster
+from testbed.process_usage import cpu_seconds
 from testbed.processes import Process, wait_until
+from testbed.servers import TEMPLATE
 
 EVENTS = 20
 DRAIN = 30
@@ -26,7 +27,7 @@ DRAIN = 30
 def steady(bench: Bench) -> Outcome:
     """200 sources, a tick a second, for a minute."""
     count, seconds = bench.size(200, 6), bench.size(60, 3)
-    with shards(bench.ground, count) as many, _mover(many, count) as mover:
+    with shards(bench.servers, count) as many, _mover(many, count) as mover:
         stream = Stream(many.sources, EVENTS)
         used, most = cpu_seconds(mover.pid), 0
         with stream.running():
@@ -89,9 +90,9 @@ def trouble(bench: Bench) -> Outcome:
     count, seconds = bench.size(50, 6), bench.size(30, 2)
     backlog, settle = bench.size(50, 2), bench.size(4, 1)
     victim = new_cluster("victim", 100)
-    with contextlib.closing(_Closing(victim)), shards(bench.ground, count - 1) as healthy:
+    with contextlib.closing(_Closing(victim)), shards(bench.servers, count - 1) as healthy:
         odd = _odd_one(victim)
-        all_of_them = Shards(bench.ground, healthy.target, (*healthy.sources, odd))
+        all_of_them = Shards(bench.servers, healthy.target, (*healthy.sources, odd))
         stream = Stream(healthy.sources, EVENTS)
         faults: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
             "none": (lambda: None, lambda: None),
@@ -157,7 +158,7 @@ def _start(cluster: Cluster) -> None:
 
 
 def _odd_one(cluster: Cluster) -> Shard:
-    database = cluster.create_database("odd", template="with_pgq")
+    database = cluster.create_database("odd", template=TEMPLATE)
     with database.connect() as conn:
         queues.create_queue(conn, "q00", ticker_max_count=1, ticker_max_lag="0")
     return Shard("odd", database, "q00")

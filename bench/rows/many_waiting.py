@@ -7,15 +7,15 @@ from pathlib import Path
 
 from psycopg import Connection
 
-from bench import work
+from bench import workload
 from bench.contenders import queue_mover
 from bench.figures import ratio, spread
 from bench.outcome import Finding, Outcome
 from bench.row import Bench
 from bench.shards import COMMAND, Shards, shards
-from bench.usage import measure
-from bench.work import Work
+from bench.workload import Workload
 from testbed import queues
+from testbed.process_usage import measure
 from testbed.processes import Process
 
 TICK = 1
@@ -31,7 +31,7 @@ def run(bench: Bench) -> Outcome:
     first: list[float] = []
     apart: list[float] = []
     single: list[float] = []
-    with shards(bench.ground, count) as many, work.empty_work(bench.ground) as one:
+    with shards(bench.servers, count) as many, workload.no_events(bench.servers) as one:
         _fill(many, events)
         _fill_one(one, count * events)
         for _ in range(rounds):
@@ -122,13 +122,13 @@ def _apart(many: Shards) -> float:
         return time.monotonic() - started
 
 
-def _fill_one(one: Work, events: int) -> None:
+def _fill_one(one: Workload, events: int) -> None:
     with one.source.connect() as conn:
-        one.events = _produce(conn, work.QUEUE, events, "event")
-    work.finish_writing(one)
+        one.events = _produce(conn, workload.QUEUE, events, "event")
+    workload.finish_writing(one)
 
 
-def _single(one: Work) -> float:
+def _single(one: Workload) -> float:
     mover = queue_mover()
     mover.prepare(one)
     wall = mover.run(one).wall

@@ -1,12 +1,12 @@
 """Many small events between two ticks."""
 
-from bench import work
+from bench import workload
 from bench.contenders import Contender, Foreign, Piped, forebear, queue_mover
 from bench.figures import paired, spread
 from bench.outcome import Finding, Outcome
 from bench.race import HEADER, Race
 from bench.row import Bench
-from bench.usage import measure
+from testbed.process_usage import measure
 from testbed.processes import script
 from testbed.programs import postgres_bindir
 
@@ -20,7 +20,7 @@ def million(bench: Bench) -> Outcome:
     """One million, everybody."""
     events = bench.size(1_000_000, 50_000)
     ours, piped, old, foreign = queue_mover(), Piped(), forebear(), Foreign()
-    with work.one_batch(bench.ground, events, DATA_BYTES) as million_events:
+    with workload.one_batch(bench.servers, events, DATA_BYTES) as million_events:
         race = Race(million_events, [ours, piped, foreign, old], bench.times(7))
     beside_floor = paired(race.walls(ours.name), race.walls(piped.name))
     start, floor_start = _start("queue_mover3"), _start("psql")
@@ -78,9 +78,9 @@ def five_million(bench: Bench) -> Outcome:
     events, fewer = bench.size(5_000_000, 100_000), bench.size(1_000_000, 20_000)
     contenders: list[Contender] = [queue_mover(), Piped()]
     ours, piped = (contender.name for contender in contenders)
-    with work.one_batch(bench.ground, fewer, DATA_BYTES) as small:
+    with workload.one_batch(bench.servers, fewer, DATA_BYTES) as small:
         before = Race(small, contenders[:1], bench.times(3)).memory(ours)
-    with work.one_batch(bench.ground, events, DATA_BYTES) as big:
+    with workload.one_batch(bench.servers, events, DATA_BYTES) as big:
         race = Race(big, contenders, bench.times(3))
     beside, memory = paired(race.walls(ours), race.walls(piped)), race.memory(ours)
     # Either figure varies by some pages from run to run.

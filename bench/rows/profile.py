@@ -8,12 +8,12 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from bench import work
+from bench import workload
 from bench.contenders import queue_mover
 from bench.figures import spread
-from bench.ground import ROLE
 from bench.outcome import Finding, Outcome
 from bench.row import Bench
+from bench.servers import ROLE
 from testbed.cluster import Cluster
 
 EVENTS = 20
@@ -45,8 +45,8 @@ def run(bench: Bench) -> Outcome:
     """One tick at a time: first unwatched, then with every message logged."""
     count = bench.size(2_000, 200)
     mover = queue_mover(max_batch_events="0")
-    clusters = {"source": bench.ground.source, "target": bench.ground.target}
-    with work.ticks(bench.ground, count, EVENTS) as waiting:
+    clusters = {"source": bench.servers.source, "target": bench.servers.target}
+    with workload.ticks(bench.servers, count, EVENTS) as waiting:
         walls = []
         for _ in range(bench.times(3)):
             mover.prepare(waiting)

@@ -5,7 +5,7 @@ import sys
 from bench.figures import ratio, spread
 from bench.outcome import Finding, Outcome
 from bench.row import Bench
-from bench.usage import Usage, measure
+from testbed.process_usage import Usage, measure
 from testbed.processes import script
 
 

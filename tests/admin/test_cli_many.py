@@ -8,9 +8,9 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database
+from testbed.ini import ini_text
 from testbed.processes import Argument, Result, run, script
 from testbed.queues import create_queue
-from tests.sources.texts import ini
 
 AWAY = "host=127.0.0.1 port=1"
 
@@ -38,7 +38,7 @@ def movers(path: Path, target: Database, **sources: str) -> Path:
     sections: dict[str, dict[str, object]] = {"queue_mover3": {**main}}
     sections |= {f"source:{name}": {"src_db": connect} for name, connect in sources.items()}
     file = path / "movers.ini"
-    file.write_text(ini(sections))
+    file.write_text(ini_text(sections))
     return file
 
 

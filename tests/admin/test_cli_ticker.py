@@ -11,7 +11,7 @@ import pytest
 
 from queue_mover.admin.ticking import TickLines
 from testbed.cluster import Cluster
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.events import Collector
 from testbed.processes import (
     Argument,
@@ -22,10 +22,10 @@ from testbed.processes import (
     run,
     script,
     wait_until,
+    write_ini,
 )
 from testbed.queues import create_queue, insert_event, install_pgq, last_tick, produce
 from testbed.ticker import FAST_TICKS, start_pgqd
-from tests.sources.texts import ini, value
 
 PATIENCE = 30.0
 
@@ -45,9 +45,7 @@ class Ticker:
 
     def write(self) -> Path:
         """Write the config file."""
-        file = self.directory / "ticker.ini"
-        file.write_text(ini({"pgqadm": self.settings}))
-        return file
+        return write_ini(self.directory / "ticker.ini", "pgqadm", self.settings)
 
     def run(self, *words: Argument) -> Result:
         """Run pgqadm.py with the config file as first argument."""

@@ -11,9 +11,9 @@ from queue_mover.admin.mover_health import judge
 from queue_mover.admin.movers import Standing, gather
 from queue_mover.config.settings import MoverSettings, load_mover
 from testbed.database import Database
+from testbed.ini import ini_text
 from testbed.queues import create_queue, last_tick, produce, tick
 from tests.admin.test_status import quarantine
-from tests.sources.texts import ini
 
 Make = Callable[..., list[MoverSettings]]
 
@@ -36,7 +36,7 @@ def make(tmp_path: Path, target_db: Database) -> Make:
             for name, text in sources.items()
         }
         file = tmp_path / "job.ini"
-        file.write_text(ini({"queue_mover3": {**settings, **(main or {})}, **sections}))
+        file.write_text(ini_text({"queue_mover3": {**settings, **(main or {})}, **sections}))
         return list(load_mover(file, {}).movers)
 
     return movers

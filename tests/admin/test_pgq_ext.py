@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from testbed.database import Database
+from testbed.database import Database, value
 from tests.admin.locks import wait_until_blocked
 
 SIGNATURES = {
@@ -40,14 +40,10 @@ COLUMNS = {
 
 def call(conn: psycopg.Connection, function: str, *arguments: object) -> object:
     """Call a function of pgq_ext; its value. A number is given as bigint."""
-    row = conn.execute(
-        sql.SQL("select {}({})").format(
-            sql.Identifier("pgq_ext", function),
-            sql.SQL(", ").join(sql.Literal(argument) for argument in arguments),
-        )
-    ).fetchone()
-    assert row is not None
-    return row[0]
+    statement = sql.SQL("select {}({})").format(
+        sql.Identifier("pgq_ext", function), sql.SQL(", ").join(map(sql.Literal, arguments))
+    )
+    return value(conn, statement)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """pgqadm create, drop, register and unregister, on real databases."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -14,15 +14,6 @@ from testbed.queues import insert_event
 from tests.admin.locks import wait_until_blocked
 
 WEIRD = """we"ird '%s \\ queue"""
-
-
-@pytest.fixture
-def plain(source_db: Database, source: psycopg.Connection) -> Iterator[psycopg.Connection]:
-    """A connection of a role without privileges, whose name needs quotes."""
-    source.execute('create role "plain one" login')
-    with source_db.connect(user="plain one") as conn:
-        yield conn
-    source.execute('drop role "plain one"')
 
 
 @pytest.mark.parametrize("name", ["q", WEIRD])

@@ -10,7 +10,7 @@ from queue_mover.admin.report import status_lines
 from queue_mover.admin.status import gather
 from queue_mover.errors import OperatorError
 from testbed.cluster import Cluster
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.queues import produce, tick
 
 
@@ -26,9 +26,8 @@ def finish(conn: psycopg.Connection, queue: str, consumer: str) -> None:
 
 def test_versions(target: psycopg.Connection) -> None:
     status = gather(target)
-    row = target.execute("select current_setting('server_version_num')::int").fetchone()
-    assert row is not None
-    assert status.postgresql == f"{row[0] // 10000}.{row[0] % 10000}"
+    version = value(target, "select current_setting('server_version_num')::int")
+    assert status.postgresql == f"{version // 10000}.{version % 10000}"
     assert status.pgq == "3.5"
     assert status.pgq_ext == "3.1"
     assert status.database == target.info.dbname
@@ -272,6 +271,4 @@ def test_who_may_not_see_the_quarantine_is_told_so(
 
 
 def _rotations(conn: psycopg.Connection) -> int:
-    row = conn.execute("select queue_cur_table from pgq.queue").fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(value(conn, "select queue_cur_table from pgq.queue"))

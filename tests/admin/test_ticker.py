@@ -1,7 +1,6 @@
 """pgqadm ticker: one tick step and one maintenance round, on real databases."""
 
 import threading
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -10,7 +9,7 @@ from queue_mover.admin import queues, ticker
 from queue_mover.admin.ticker import Call, Ticked
 from queue_mover.errors import OperatorError
 from testbed.cluster import Cluster
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.processes import wait_until
 from testbed.queues import insert_event, last_tick
 from tests.admin.locks import wait_until_blocked
@@ -171,15 +170,6 @@ def test_connection_lost_in_the_middle_of_maintenance_is_for_the_caller(
         list(ticker.maintain(conn))
 
 
-@pytest.fixture
-def plain(source_db: Database, source: psycopg.Connection) -> Iterator[psycopg.Connection]:
-    """A connection of a role without privileges."""
-    source.execute("create role plain login")
-    with source_db.connect(user="plain") as conn:
-        yield conn
-    source.execute("drop role plain")
-
-
 @pytest.mark.usefixtures("two")
 def test_pgq_admin_is_enough_and_necessary(
     source: psycopg.Connection, plain: psycopg.Connection
@@ -189,7 +179,7 @@ def test_pgq_admin_is_enough_and_necessary(
     with pytest.raises(OperatorError, match="remedy: GRANT pgq_admin TO"):
         list(ticker.maintain(plain))
 
-    source.execute("grant pgq_admin to plain")
+    source.execute('grant pgq_admin to "plain one"')
     source.execute("update pgq.queue set queue_rotation_period = '0'")
 
     assert ticker.tick(plain).failures == ()
@@ -251,10 +241,9 @@ def test_retry_events_return_all_of_them(source: psycopg.Connection, source_queu
         insert_event(source, source_queue, "t", str(number))
     source.execute("select pgq.force_tick(%s)", [source_queue])
     ticker.tick(source)
-    row = source.execute("select pgq.next_batch(%s, 'c')", [source_queue]).fetchone()
-    assert row is not None
-    source.execute("select pgq.batch_retry(%s, 0)", [row[0]])
-    source.execute("select pgq.finish_batch(%s)", [row[0]])
+    batch = value(source, "select pgq.next_batch(%s, 'c')", source_queue)
+    source.execute("select pgq.batch_retry(%s, 0)", [batch])
+    source.execute("select pgq.finish_batch(%s)", [batch])
     # when
     calls = list(ticker.maintain(source))
     # then
@@ -310,7 +299,7 @@ def test_vacuums_where_autovacuum_does_not(
         assert [call for call in calls if call.failure] == []
         wait_until(lambda: _vacuums(source) == 1, 10, "statistics of the vacuum")
         # and: a role that may not is told so, where the server only warns
-        source.execute("grant pgq_admin to plain")
+        source.execute('grant pgq_admin to "plain one"')
         _wait_for_autovacuum_off(plain)
         refused = {call.name: call.failure or "" for call in ticker.maintain(plain)}
         assert "only table or database owner" in refused["vacuum(pgq.tick)"]
@@ -326,11 +315,8 @@ def _wait_for_autovacuum_off(conn: psycopg.Connection) -> None:
 
 
 def _vacuums(conn: psycopg.Connection) -> int:
-    row = conn.execute(
-        "select vacuum_count from pg_stat_all_tables where relid = 'pgq.tick'::regclass"
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+    statement = "select vacuum_count from pg_stat_all_tables where relid = 'pgq.tick'::regclass"
+    return int(value(conn, statement))
 
 
 @pytest.mark.usefixtures("two")

@@ -1,4 +1,4 @@
-"""The world that the specifications of this folder begin with."""
+"""What the tests of this folder start from."""
 
 import itertools
 from collections.abc import Iterator
@@ -9,25 +9,8 @@ import pytest
 from testbed.cluster import Cluster
 from testbed.database import Database
 from tests.command.world import World
-from tests.conftest import TEMPLATE
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def databases(
-    source_cluster: Cluster, target_cluster: Cluster
-) -> Iterator[tuple[Database, Database]]:
-    """Two databases for all worlds of a module: a world's own ones would double its time."""
-    name = f"worlds{next(_numbers)}"
-    clusters = (source_cluster.start(), target_cluster.start())
-    yield (
-        source_cluster.create_database(name, TEMPLATE),
-        target_cluster.create_database(name, TEMPLATE),
-    )
-    for cluster in clusters:
-        cluster.start()
-        cluster.drop_database(name)
 
 
 @pytest.fixture
@@ -35,10 +18,10 @@ def world(
     tmp_path: Path,
     source_cluster: Cluster,
     target_cluster: Cluster,
-    databases: tuple[Database, Database],
+    shared_databases: tuple[Database, Database],
 ) -> Iterator[World]:
     """Two fresh queues, and a directory."""
     source_cluster.start()
     target_cluster.start()
-    with World(next(_numbers), tmp_path, *databases) as made:
+    with World(next(_numbers), tmp_path, *shared_databases) as made:
         yield made

@@ -8,6 +8,7 @@ import pytest
 from psycopg import sql
 
 from testbed.cluster import Cluster
+from testbed.database import value
 from testbed.log_lines import news
 from testbed.processes import wait_until
 from tests.command.world import PATIENCE, World
@@ -96,16 +97,14 @@ def test_without_looping_an_outage_ends_it(world: World) -> None:
 @contextlib.contextmanager
 def breaking(world: World) -> Iterator[None]:
     """Make the target fail in a way that the program does not know, as long as the block lasts."""
-    row = world.target.execute(
-        "select pg_get_functiondef('pgq_ext.get_last_tick(text)'::regprocedure)"
-    ).fetchone()
-    assert row is not None
+    definition = "select pg_get_functiondef('pgq_ext.get_last_tick(text)'::regprocedure)"
+    original = value(world.target, definition)
     world.target.execute(
         "create or replace function pgq_ext.get_last_tick(a_consumer text) returns bigint"
         " language plpgsql as $$ begin return 1 / 0; end $$"
     )
     yield
-    world.target.execute(row[0])
+    world.target.execute(original)
 
 
 @pytest.mark.parametrize(

@@ -193,10 +193,7 @@ def test_it_takes_over_after_the_running_batch(world: World) -> None:
 
 def test_a_change_taken_back_during_a_batch(world: World) -> None:
     """Given a long batch, when reloaded with a change and again without, then it goes on."""
-    with world.stalled():
-        world.produce(2)
-        process = world.start()
-        world.wait_for_stall()
+    with world.stalled_batch(2) as process:
         reload(world, process, table_filter="b")
         reload(world, process)
     world.wait_for_events(2)
@@ -206,10 +203,7 @@ def test_a_change_taken_back_during_a_batch(world: World) -> None:
 
 
 def test_hup_while_stopping_changes_nothing(world: World) -> None:
-    with world.stalled():
-        world.produce(2)
-        process = world.start()
-        world.wait_for_stall()
+    with world.stalled_batch(2) as process:
         process.send(signal.SIGINT)
         time.sleep(0.2)
         process.send(signal.SIGHUP)

@@ -61,10 +61,7 @@ def test_int_that_came_while_it_was_frozen(world: World) -> None:
 
 def test_int_finishes_the_batch(world: World) -> None:
     """Given a batch on its way, when interrupted, then it arrives, and the source knows."""
-    with world.stalled():
-        world.produce(5)
-        process = world.start()
-        world.wait_for_stall()
+    with world.stalled_batch(5) as process:
         process.send(signal.SIGINT)
         time.sleep(1.5)
         assert process.running
@@ -75,10 +72,7 @@ def test_int_finishes_the_batch(world: World) -> None:
 
 
 def test_int_leaves_the_next_batch_alone(world: World) -> None:
-    with world.stalled():
-        world.produce(5)
-        process = world.start(max_batch_events=0)
-        world.wait_for_stall()
+    with world.stalled_batch(5, max_batch_events=0) as process:
         world.produce(5, first=6)
         process.send(signal.SIGINT)
         time.sleep(0.5)
@@ -88,10 +82,7 @@ def test_int_leaves_the_next_batch_alone(world: World) -> None:
 
 
 def test_a_second_int_long_after_the_first_changes_nothing(world: World) -> None:
-    with world.stalled():
-        world.produce(5)
-        process = world.start()
-        world.wait_for_stall()
+    with world.stalled_batch(5) as process:
         for _ in range(2):
             process.send(signal.SIGINT)
             time.sleep(1.5)
@@ -101,10 +92,7 @@ def test_a_second_int_long_after_the_first_changes_nothing(world: World) -> None
 
 
 def test_double_int_abandons_the_batch_which_is_replayed(world: World) -> None:
-    with world.stalled():
-        world.produce(5)
-        process = world.start()
-        world.wait_for_stall()
+    with world.stalled_batch(5) as process:
         assert interrupt_twice(process) == 1
         assert "WARNING Double ^C, fast exit" in process.stderr
         assert "Traceback" not in process.stderr
@@ -118,10 +106,7 @@ def test_double_int_abandons_the_batch_which_is_replayed(world: World) -> None:
 
 
 def test_term_rolls_the_batch_back(world: World) -> None:
-    with world.stalled():
-        world.produce(5)
-        process = world.start()
-        world.wait_for_stall()
+    with world.stalled_batch(5) as process:
         assert process.stop(signal.SIGTERM) == 143
         assert "Traceback" not in process.stderr
         assert not world.pidfile.exists()
@@ -143,10 +128,7 @@ def test_term_ends_a_daemon_and_removes_its_pidfile(world: World) -> None:
 
 
 def test_term_while_stopping(world: World) -> None:
-    with world.stalled():
-        world.produce(5)
-        process = world.start()
-        world.wait_for_stall()
+    with world.stalled_batch(5) as process:
         process.send(signal.SIGINT)
         time.sleep(0.3)
         assert process.stop(signal.SIGTERM) == 143

@@ -9,7 +9,7 @@ from typing import Self
 
 import psycopg
 
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.events import read_events
 from testbed.processes import (
     Argument,
@@ -21,7 +21,7 @@ from testbed.processes import (
     wait_until,
     write_ini,
 )
-from testbed.queues import create_queue, last_tick, produce, qualified, queue_table, tick
+from testbed.queues import create_queue, last_tick, locked_queue, produce, tick
 from testbed.sessions import backends, blocked
 
 PATIENCE = 30.0
@@ -31,7 +31,7 @@ PATIENCE = 30.0
 class World:
     """A queue in each of two databases, and a directory with the config file.
 
-    The names of queues and job, and so of file and consumer, are its own: worlds may share
+    The names of queues and job, and so of file and consumer, are its own: tests may share
     databases. Whatever runs at the end is killed.
     """
 
@@ -156,11 +156,9 @@ class World:
 
     def active_end(self) -> int | None:
         """The tick at the end of the active batch."""
-        row = self.source.execute(
-            "select next_tick from pgq.get_consumer_info(%s, %s)", [self.source_queue, self.job]
-        ).fetchone()
-        assert row is not None
-        return None if row[0] is None else int(row[0])
+        statement = "select next_tick from pgq.get_consumer_info(%s, %s)"
+        end: int | None = value(self.source, statement, self.source_queue, self.job)
+        return end
 
     def finished(self) -> bool:
         """Whether the source knows that every batch is done."""
@@ -168,24 +166,25 @@ class World:
 
     def position(self) -> int | None:
         """The position on the target."""
-        row = self.target.execute("select pgq_ext.get_last_tick(%s)", [self.job]).fetchone()
-        assert row is not None
-        return None if row[0] is None else int(row[0])
+        position: int | None = value(self.target, "select pgq_ext.get_last_tick(%s)", self.job)
+        return position
 
     @contextlib.contextmanager
     def stalled(self) -> Iterator[None]:
         """Keep a batch from arriving as long as the block lasts, which begins when one waits."""
-        parent = queue_table(self.target, self.target_queue)
-        with self.target_db.connect() as blocker:
-            blocker.autocommit = False
-            for number in range(3):
-                table = qualified(f"{parent}_{number}")
-                blocker.execute(psycopg.sql.SQL("lock {} in exclusive mode").format(table))
+        with self.target_db.connect() as conn, locked_queue(conn, self.target_queue):
             if self.consumer() is None:
                 self.register()
             yield
-            with contextlib.suppress(psycopg.OperationalError):
-                blocker.rollback()
+
+    @contextlib.contextmanager
+    def stalled_batch(self, events: int, **changes: object) -> Iterator[Process]:
+        """Start it in the foreground with a batch that is stalled as long as the block lasts."""
+        with self.stalled():
+            self.produce(events)
+            process = self.start(**changes)
+            self.wait_for_stall()
+            yield process
 
     def wait_for_stall(self) -> None:
         """Wait until a batch is on its way and stalled."""

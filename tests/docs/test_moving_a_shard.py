@@ -11,13 +11,13 @@ import psycopg
 import pytest
 
 from testbed.cluster import ENVIRONMENT, Cluster
+from testbed.database import value
 from testbed.events import read_events
 from testbed.processes import script, wait_until
 from testbed.programs import hand_over, postgres_bindir, run_as
 from testbed.queues import create_queue, install_pgq, install_pgq_ext, produce
 from testbed.reaper import REAPER
 from tests.docs.pages import ROOT, blocks
-from tests.moving.pair import value
 from tests.reliability.standby import standby_of
 
 PAGE = (ROOT / "docs" / "moving-a-shard.md").read_text()

@@ -11,11 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from testbed.cluster import Cluster
 from testbed.database import Database
 from tests.moving.pair import Pair
-
-TEMPLATE = "template_pgq"
 
 _numbers = itertools.count(1)
 
@@ -28,26 +25,10 @@ def pair(source_db: Database, target_db: Database, tmp_path: Path) -> Iterator[P
     pair.close()
 
 
-@pytest.fixture(scope="module")
-def _shared_databases(
-    source_cluster: Cluster, target_cluster: Cluster
-) -> Iterator[tuple[Database, Database]]:
-    number = next(_numbers)
-    names = (f"shared_source{number}", f"shared_target{number}")
-    clusters = (source_cluster.start(), target_cluster.start())
-    source, target = (
-        cluster.create_database(name, TEMPLATE)
-        for cluster, name in zip(clusters, names, strict=True)
-    )
-    yield source, target
-    for cluster, name in zip(clusters, names, strict=True):
-        cluster.start().drop_database(name)
-
-
 @pytest.fixture
-def queues(_shared_databases: tuple[Database, Database], tmp_path: Path) -> Iterator[Pair]:
+def queues(shared_databases: tuple[Database, Database], tmp_path: Path) -> Iterator[Pair]:
     """A source queue and a target queue, both empty; nobody is registered yet."""
-    pair = Pair(*_shared_databases, tmp_path, next(_numbers))
+    pair = Pair(*shared_databases, tmp_path, next(_numbers))
     yield pair
     pair.close()
 

@@ -4,9 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, LiteralString
-
-import psycopg
+from typing import Any
 
 import queue_mover.db
 from queue_mover.db import Connection
@@ -14,10 +12,10 @@ from queue_mover.model import BatchLimits, Outcome, Policy, Result, Route
 from queue_mover.mover import Mover
 from testbed import processes
 from testbed.compare import Comparison, compare
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.events import Event, EventSet, insert_events, queue_events
 from testbed.processes import Process, run, script, wait_until, write_ini
-from testbed.queues import create_queue, insert_event, produce
+from testbed.queues import count_from_first_event, create_queue, insert_event, produce
 
 # A queue that ticks whenever it is asked to, without a gap in the event ids.
 TICKS_AT_WILL = {"ticker_max_count": 0, "ticker_max_lag": "0", "ticker_idle_period": "0"}
@@ -61,10 +59,7 @@ class Pair:
         self.target = target_db.connect()
         create_queue(self.source, self.queue, **TICKS_AT_WILL)
         create_queue(self.target, self.target_queue, **TICKS_AT_WILL)
-        # PgQ does not count the very first event of a queue.
-        self.source.execute(
-            "select nextval(queue_event_seq) from pgq.queue where queue_name = %s", [self.queue]
-        )
+        count_from_first_event(self.source, self.queue)
         self._movers: list[Mover] = []
 
     def close(self) -> None:
@@ -195,13 +190,6 @@ class Pair:
     def wait_for(self, count: int) -> None:
         """Wait until the target has so many events."""
         wait_until(lambda: self.here.count() >= count, 30, f"{count} events on the target")
-
-
-def value(conn: psycopg.Connection, statement: LiteralString, *params: object) -> Any:
-    """The one value that a statement yields."""
-    row = conn.execute(statement, params).fetchone()
-    assert row is not None
-    return row[0]
 
 
 def age(pair: Pair, interval: str, *, first: bool = False) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import pytest
 from psycopg import sql
 
+from testbed.database import value
 from testbed.events import Event
 from testbed.queues import qualified
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 TIMES = [
     "infinity",

@@ -6,9 +6,10 @@ import pytest
 
 from queue_mover.errors import LostPositionError
 from queue_mover.model import Result
+from testbed.database import value
 from testbed.processes import Process
 from tests.moving.holding import hold_copy, stop_copy_at, wait_until_blocked
-from tests.moving.pair import Action, Pair, value
+from tests.moving.pair import Action, Pair
 
 NOT_THERE = "was not there to be finished"
 HERE = "stop here"

@@ -2,8 +2,9 @@
 
 import pytest
 
+from testbed.database import value
 from testbed.queues import install_pgq_ext
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 
 @pytest.fixture

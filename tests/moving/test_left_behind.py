@@ -5,8 +5,9 @@ import pytest
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Position, Registration, Route
 from queue_mover.renaming import LeftBehind, left_behind, take_over_tick
+from testbed.database import value
 from testbed.processes import wait_until
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 OLD = "a_former_name"
 HERE = "this source"

@@ -8,11 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.processes import Process, free_port, wait_until
 from testbed.programs import find_program, hand_over, run_as
 from testbed.reaper import private_directory, remove_directory
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 
 @pytest.fixture

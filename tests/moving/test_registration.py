@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.moving.pair import Pair, value
+from testbed.database import value
+from tests.moving.pair import Pair
 
 
 def test_the_first_start_registers_from_now(queues: Pair) -> None:

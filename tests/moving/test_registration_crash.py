@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from testbed import processes
+from testbed.database import value
 from tests.moving.holding import (
     end_backends,
     hold_source,
@@ -17,7 +18,7 @@ from tests.moving.holding import (
     hold_target,
     wait_until_blocked,
 )
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ import pytest
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Result
 from queue_mover.mover import Mover
+from testbed.cluster import Cluster
+from testbed.database import value
+from testbed.proxy import Proxy
 from tests.moving.holding import end_backends, hold_copy, stop_copy_at, wait_until_blocked
-from tests.moving.pair import Pair, value
-from tests.moving.proxy import Proxy
+from tests.moving.pair import Pair
 
 HERE = "stop here"
 
@@ -116,17 +118,17 @@ def test_an_operator_changed_the_registration(
     assert registered.here.count() == before + arriving + 5
 
 
-def test_a_stopped_process_is_overtaken(pair: Pair) -> None:
+def test_a_stopped_process_is_overtaken(pair: Pair, target_cluster: Cluster) -> None:
     # given a process that has a batch, and whose first word to the target does not arrive
     with (
-        Proxy(pair.target_db) as proxy,
-        pair.start(dst_db=proxy.conninfo(), max_batch_events=0) as late,
+        Proxy(target_cluster.port) as proxy,
+        pair.start(dst_db=pair.target_db.conninfo(port=proxy.port), max_batch_events=0) as late,
     ):
         pair.produce(10)
         pair.wait_for(10)
-        proxy.hold()
+        proxy.hold(answers=False)
         pair.produce(10)
-        proxy.wait_for_client()
+        proxy.wait_for_request()
         # when it is stopped, a partner moves that batch and more
         late.send(signal.SIGSTOP)
         pair.produce(10)

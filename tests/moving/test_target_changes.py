@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.compare import compare
+from testbed.database import value
 from testbed.events import Collector
 from testbed.processes import Process, wait_until
 from testbed.queues import create_queue, insert_event, queue_table, rotate
 from tests.moving.holding import hold_table, wait_until_blocked
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Events come by the tick that first sees their transaction; retried ones to who wants them."""
 
+from testbed.database import value
 from testbed.queues import insert_event
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 
 def test_transactions_open_across_ticks(registered: Pair) -> None:

@@ -4,8 +4,8 @@ import shutil
 import subprocess
 
 from testbed.cluster import Cluster
+from testbed.database import value
 from testbed.programs import postgres_bindir, run_as
-from tests.moving.pair import value
 
 
 def standby_of(cluster: Cluster) -> Cluster:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from testbed.cluster import Cluster
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.processes import run, script, write_ini
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 ROLE = "Some Body"
 REVOKE = b"revoke execute on function pg_control_system() from public"

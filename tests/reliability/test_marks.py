@@ -1,8 +1,9 @@
 """By what a tick is known again is recorded always, also of a tick that was made just now."""
 
+from testbed.database import value
 from testbed.processes import wait_until
 from tests.moving.holding import MID_COPY, hold_advisory, wait_until_blocked
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 
 def test_a_tick_made_while_the_batch_is_asked_for(pair: Pair) -> None:

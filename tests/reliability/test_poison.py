@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from testbed.cluster import Cluster
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.encodings import create_encoded
 from testbed.events import Event
 from testbed.queues import insert_bytes
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 BAD = b"caf\xe9"
 """LATIN1's bytes in a database that does not care; no UTF-8."""

@@ -8,8 +8,9 @@ import pytest
 from psycopg import sql
 
 from testbed.cluster import Cluster
+from testbed.database import value
 from testbed.queues import create_queue
-from tests.moving.pair import TICKS_AT_WILL, Pair, value
+from tests.moving.pair import TICKS_AT_WILL, Pair
 
 _numbers = itertools.count(1)
 

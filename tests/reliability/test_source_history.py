@@ -13,32 +13,19 @@ import psycopg
 import pytest
 
 from testbed.cluster import Cluster
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.processes import wait_until
-from testbed.queues import create_queue, install_pgq, produce
-from tests.moving.pair import TICKS_AT_WILL, Pair, value
+from testbed.queues import create_queue, produce
+from tests.moving.pair import TICKS_AT_WILL, Pair
+from tests.reliability.conftest import moved_once
 from tests.reliability.standby import is_primary, standby_of
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """A source server that can be restored."""
-    with Cluster("restored", settings={"wal_level": "replica"}) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def restorable(cluster: Cluster, target_db: Database, tmp_path: Path) -> Iterator[Pair]:
-    """A pair whose source has a server of its own; nobody is connected to that."""
-    source_db = cluster.create_database("source")
-    with source_db.connect() as conn:
-        install_pgq(conn)
-    pair = Pair(source_db, target_db, tmp_path)
-    pair.register()
-    pair.produce(10, label="first")
-    pair.move()
-    yield pair
-    pair.close()
+def restorable(own_source: Database, target_db: Database, tmp_path: Path) -> Iterator[Pair]:
+    """A pair whose source has a server of its own, with a consumer that has moved a batch."""
+    with moved_once(own_source, target_db, tmp_path) as pair:
+        yield pair
 
 
 def assert_refused(pair: Pair, waiting: int) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from testbed.cluster import Cluster
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.processes import wait_until
 from testbed.queues import install_pgq, install_pgq_ext
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 from tests.reliability.standby import is_primary, standby_of
 
 Replicated = tuple[Pair, Cluster, Database]

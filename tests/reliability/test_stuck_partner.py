@@ -18,10 +18,11 @@ from queue_mover import reading
 from queue_mover.db import DEFAULTS
 from queue_mover.db import Database as Side
 from queue_mover.errors import UnavailableError
+from testbed.database import value
 from testbed.processes import wait_until
 from testbed.queues import queue_table
 from tests.moving.holding import hold_copy, hold_table, stop_copy_at, wait_until_blocked
-from tests.moving.pair import Pair, value
+from tests.moving.pair import Pair
 
 TCP = ("keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.moving.pair import Pair, value
+from testbed.database import value
+from tests.moving.pair import Pair
 
 
 @pytest.mark.parametrize("side", ["source", "target"])

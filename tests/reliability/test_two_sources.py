@@ -3,8 +3,8 @@
 import pytest
 
 from testbed.compare import compare
-from testbed.database import Database
-from tests.moving.pair import Pair, value
+from testbed.database import Database, value
+from tests.moving.pair import Pair
 
 
 def register_at_tick_1(pair: Pair) -> None:

@@ -7,29 +7,18 @@ from pathlib import Path
 import pytest
 
 from testbed.cluster import ENVIRONMENT, SUPERUSER, Cluster
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.programs import postgres_bindir, run_as
-from testbed.queues import insert_event, install_pgq
-from tests.moving.pair import Pair, value
+from testbed.queues import insert_event
+from tests.moving.pair import Pair
+from tests.reliability.conftest import registered
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """A source server that will be upgraded."""
-    with Cluster("before_upgrade") as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def pair(cluster: Cluster, target_db: Database, tmp_path: Path) -> Iterator[Pair]:
+def pair(own_source: Database, target_db: Database, tmp_path: Path) -> Iterator[Pair]:
     """A pair whose source has a server of its own, with a registered consumer."""
-    source_db = cluster.create_database("source")
-    with source_db.connect() as conn:
-        install_pgq(conn)
-    pair = Pair(source_db, target_db, tmp_path)
-    pair.register()
-    yield pair
-    pair.close()
+    with registered(own_source, target_db, tmp_path) as pair:
+        yield pair
 
 
 def upgrade(cluster: Cluster) -> Cluster:

@@ -1,14 +1,15 @@
-"""The world that the specifications of this folder begin with."""
+"""What the tests of this folder start from."""
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database
-from tests.conftest import TEMPLATE
+from testbed.servers import new_database
 from tests.sources.many import Many
 
 _numbers = itertools.count(1)
@@ -20,19 +21,11 @@ SHARDS = 3
 def databases(
     source_cluster: Cluster, target_cluster: Cluster
 ) -> Iterator[tuple[list[Database], Database]]:
-    """Shards and a target for all worlds of a module: a world's own would double its time."""
+    """Shards and a target for all tests of a module: own ones would double a test's time."""
     number = next(_numbers)
-    source_cluster.start()
-    target_cluster.start()
     names = [f"shard{number}_{index}" for index in range(SHARDS)]
-    central = f"central{number}"
-    yield (
-        [source_cluster.create_database(name, TEMPLATE) for name in names],
-        target_cluster.create_database(central, TEMPLATE),
-    )
-    for name in names:
-        source_cluster.start().drop_database(name)
-    target_cluster.start().drop_database(central)
+    with ExitStack() as stack, new_database(target_cluster, f"central{number}") as central:
+        yield [stack.enter_context(new_database(source_cluster, n)) for n in names], central
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ import psycopg
 from testbed.compare import compare
 from testbed.database import Database
 from testbed.events import queue_events
+from testbed.ini import write_sections
 from testbed.processes import Argument, Process, Processes, Result, run, script, wait_until
-from testbed.queues import create_queue, produce, qualified, queue_table, tick
+from testbed.queues import create_queue, locked_queue, produce, qualified, queue_table, tick
 from testbed.sessions import backends, blocked
-from tests.sources.texts import FAST_CLOCKS, ini
+from tests.sources.texts import FAST_CLOCKS
 
 PATIENCE = 30.0
 """Seconds that anything may take on a busy machine."""
@@ -40,8 +41,8 @@ class Source:
 class Many:
     """Queues in several databases, a target queue, and a directory with the config file.
 
-    `main` and `sections` are what `write` writes; tests change them. Names are the world's own,
-    so that worlds share databases. Whatever runs at the end is killed.
+    `main` and `sections` are what `write` writes; tests change them. Queues and job have names
+    of their own, so that tests can share databases. Whatever runs at the end is killed.
     """
 
     def __init__(
@@ -104,8 +105,7 @@ class Many:
 
     def write(self) -> Path:
         """Write the config file."""
-        self.config.write_text(ini({"queue_mover3": self.main, **self.sections}))
-        return self.config
+        return write_sections(self.config, {"queue_mover3": self.main, **self.sections})
 
     @property
     def log(self) -> str:
@@ -188,8 +188,15 @@ class Many:
                 "select pgq.register_consumer(%s, %s)", [source.queue, self.consumer(name)]
             )
 
+    def produce(self, count: int, *, ticks: int = 1, held: int = 0) -> None:
+        """Produce events in every source, for each of its ticks; wait until batches are held."""
+        for source in self.sources.values():
+            for number in range(ticks):
+                source.produce(count, first=1 + count * number)
+        self.wait_for_lock(held)
+
     def positions(self) -> dict[str, int]:
-        """The positions on the target of the world's consumers."""
+        """The positions of our consumers on the target."""
         rows = self.target.execute(
             "select consumer_id, last_tick_id from pgq_ext.completed_tick"
             " where consumer_id like %s",
@@ -237,14 +244,8 @@ class Many:
     @contextlib.contextmanager
     def held(self, queue: str | None = None) -> Iterator[None]:
         """Keep batches from arriving in a target queue as long as the block lasts."""
-        parent = queue_table(self.target, queue or self.target_queue)
-        with self.target_db.connect() as blocker:
-            blocker.autocommit = False
-            for number in range(3):
-                table = qualified(f"{parent}_{number}")
-                blocker.execute(psycopg.sql.SQL("lock {} in exclusive mode").format(table))
+        with self.target_db.connect() as conn, locked_queue(conn, queue or self.target_queue):
             yield
-            blocker.rollback()
 
     def apart(self, name: str) -> str:
         """Send a source to a target queue of its own; the name of that queue."""

@@ -9,8 +9,8 @@ import pytest
 from queue_mover.config.settings import load_mover
 from queue_mover.errors import ConfigError, QueueMoverError, UnavailableError
 from testbed.database import Database
+from testbed.ini import ini_text
 from tests.sources.test_sections import MAIN
-from tests.sources.texts import ini
 
 SELECT = "select name, connect from partitions order by name"
 
@@ -19,7 +19,7 @@ def file(path: Path, catalogue: Database, **settings: str) -> Path:
     """A config file with a catalogue and nothing else."""
     section = {"list_db": catalogue.conninfo(), "list_sql": SELECT, **settings}
     result = path / "mover.ini"
-    result.write_text(ini({"queue_mover3": MAIN, "sources": section}))
+    result.write_text(ini_text({"queue_mover3": MAIN, "sources": section}))
     return result
 
 
@@ -56,7 +56,7 @@ def test_a_section_beside_it_overrides_and_adds(
         "source:c": {"src_db": "dbname=c"},
         "source:a": {"src_db": "dbname=other"},
     }
-    config.write_text(config.read_text() + ini(more))
+    config.write_text(config.read_text() + ini_text(more))
     settings = load_mover(config, {})
     movers = {mover.source: mover for mover in settings.movers}
     assert {name: mover.src_db for name, mover in movers.items()} == {

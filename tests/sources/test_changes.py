@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 from tests.sources.many import Many
 
 
@@ -81,8 +83,11 @@ def test_a_removed_source_finishes_its_batch_while_others_move(many: Many) -> No
     assert process.stop() == 0
 
 
-def test_a_source_removed_and_added_again_during_its_batch(many: Many) -> None:
-    """Given a long batch, when a reload takes the source away and another brings it back,
+@pytest.mark.parametrize("change", [None, {"table_filter": "t1"}], ids=["removed", "changed"])
+def test_a_change_and_its_opposite_during_a_batch(
+    many: Many, change: dict[str, object] | None
+) -> None:
+    """Given a long batch, when a reload changes the source and another one takes that back,
     then it goes on."""
     apart = many.apart("shard1")
     with many.held(apart):
@@ -90,24 +95,10 @@ def test_a_source_removed_and_added_again_during_its_batch(many: Many) -> None:
         many.sources["shard1"].produce(5)
         many.wait_for_lock()
         section = many.sections.pop("source:shard1")
+        if change:
+            many.sections["source:shard1"] = {**section, **change}
         many.reload(process)
         many.sections["source:shard1"] = section
-        many.reload(process)
-    many.wait_for(apart, shard1=5)
-    many.sources["shard1"].produce(5, first=6)
-    many.wait_for(apart, shard1=10)
-    assert process.stop() == 0
-
-
-def test_a_change_and_its_opposite_during_a_batch(many: Many) -> None:
-    apart = many.apart("shard1")
-    with many.held(apart):
-        process = many.start()
-        many.sources["shard1"].produce(5)
-        many.wait_for_lock()
-        many.section("shard1")["table_filter"] = "t1"
-        many.reload(process)
-        del many.section("shard1")["table_filter"]
         many.reload(process)
     many.wait_for(apart, shard1=5)
     many.sources["shard1"].produce(5, first=6)
@@ -133,9 +124,7 @@ def test_fewer_connections_count_at_once(many: Many) -> None:
     many.main["dst_connections"] = 1
     many.reload(process)
     with many.held():
-        for source in many.sources.values():
-            source.produce(1)
-        many.wait_for_lock()
+        many.produce(1, held=1)
         many.until(lambda: len(many.backends("target")) == 1, "only one")
     many.wait_for(**dict.fromkeys(many.sources, 1))
     assert process.stop() == 0

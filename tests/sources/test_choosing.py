@@ -2,9 +2,9 @@
 
 import pytest
 
+from testbed.database import value
 from testbed.queues import last_tick
 from tests.sources.many import Many
-from tests.sources.texts import value
 
 
 def last_seen(many: Many, name: str) -> int:
@@ -33,8 +33,7 @@ def last_seen(many: Many, name: str) -> int:
 )
 def test_only_the_chosen_ones_run(many: Many, patterns: list[str], chosen: list[str]) -> None:
     many.register()
-    for source in many.sources.values():
-        source.produce(2)
+    many.produce(2)
     many.drain(*[f"--source={pattern}" for pattern in patterns]).check()
     assert sorted(many.arrived()) == chosen
     many.assert_identical(*chosen)
@@ -77,8 +76,7 @@ def test_a_reload_keeps_the_choice(many: Many) -> None:
     many.registered("shard1")
     # when
     many.reload(process)
-    for source in many.sources.values():
-        source.produce(3)
+    many.produce(3)
     # then
     many.wait_for(shard1=3)
     assert process.stop() == 0
@@ -91,8 +89,7 @@ def test_register_and_unregister(many: Many) -> None:
     assert [bool(many.consumers(name)) for name in many.sources] == [True, True, False]
     many.run("--register").check()
     assert all(many.consumers(name) for name in many.sources)
-    for source in many.sources.values():
-        source.produce(2)
+    many.produce(2)
     many.drain().check()
     # when
     many.run("--unregister", "--source", "shard1", "--source", "*2").check()
@@ -105,8 +102,7 @@ def test_rewind(many: Many) -> None:
     # given consumers that have been set back on their sources
     many.register()
     first = {name: last_seen(many, name) for name in many.sources}
-    for source in many.sources.values():
-        source.produce(2)
+    many.produce(2)
     many.drain().check()
     for name, source in many.sources.items():
         source.conn.execute(
@@ -125,8 +121,7 @@ def test_rewind(many: Many) -> None:
 
 def test_reset(many: Many) -> None:
     many.register()
-    for source in many.sources.values():
-        source.produce(2)
+    many.produce(2)
     many.drain().check()
     many.run("--reset", "--source", "shard1").check()
     assert set(many.positions()) == {"shard0", "shard2"}

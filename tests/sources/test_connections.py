@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from testbed.database import value
 from testbed.processes import wait_until
+from testbed.sessions import backends
 from tests.sources.many import PATIENCE, Many
 
 
@@ -19,13 +21,7 @@ def watching(many: Many) -> Iterator[list[int]]:
     def look() -> None:
         with many.target_db.connect() as conn:
             while not ending.is_set():
-                row = conn.execute(
-                    "select count(*) from pg_stat_activity"
-                    " where datname = current_database() and application_name = %s",
-                    [many.job],
-                ).fetchone()
-                assert row is not None
-                seen.append(row[0])
+                seen.append(len(backends(conn, many.job)))
                 ending.wait(0.002)
 
     thread = threading.Thread(target=look)
@@ -43,9 +39,7 @@ def test_never_more_than_dst_connections(many: Many, size: int) -> None:
     many.main.update(dst_connections=size, max_batch_events=0)
     many.crowd(9)
     many.register()
-    for source in many.sources.values():
-        for number in range(5):
-            source.produce(20, first=1 + 20 * number)
+    many.produce(20, ticks=5)
     # when all work at once
     with watching(many) as seen:
         many.drain().check()
@@ -57,8 +51,7 @@ def test_never_more_than_dst_connections(many: Many, size: int) -> None:
 def test_the_default_is_four(many: Many) -> None:
     many.crowd(5)
     many.register()
-    for source in many.sources.values():
-        source.produce(5)
+    many.produce(5)
     # given a target that takes nothing, so that all want a connection at once
     with many.held(), watching(many) as seen:
         process = many.launch()
@@ -97,17 +90,11 @@ def test_idle_sources_hold_none(many: Many) -> None:
 
 def query_starts(many: Many, name: str) -> str:
     """When the mover last asked its source something."""
-    row = (
-        many.sources[name]
-        .conn.execute(
-            "select max(query_start)::text from pg_stat_activity"
-            " where datname = current_database() and application_name = %s",
-            [many.job],
-        )
-        .fetchone()
+    statement = (
+        "select max(query_start)::text from pg_stat_activity"
+        " where datname = current_database() and application_name = %s"
     )
-    assert row is not None
-    return str(row[0])
+    return str(value(many.sources[name].conn, statement, many.job))
 
 
 def test_a_source_whose_batch_is_held_leaves_the_other_connections_to_others(many: Many) -> None:
@@ -128,8 +115,7 @@ def test_two_targets_have_a_pool_each(many: Many) -> None:
     many.main["dst_connections"] = 1
     many.section("shard0")["dst_db"] = many.target_db.conninfo(application_name="another")
     many.register()
-    for source in many.sources.values():
-        source.produce(3)
+    many.produce(3)
     many.drain().check()
     many.assert_identical()
 

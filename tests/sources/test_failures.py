@@ -12,7 +12,7 @@ from testbed.encodings import create_encoded
 from testbed.log_lines import news
 from testbed.processes import Process
 from testbed.queues import create_queue, insert_bytes
-from tests.conftest import TEMPLATE
+from testbed.servers import TEMPLATE
 from tests.sources.many import Many
 
 
@@ -77,8 +77,7 @@ def lose_position(many: Many, name: str) -> None:
 
 def test_a_lost_position_and_another_chance_at_hup(many: Many) -> None:
     process = many.start()
-    for source in many.sources.values():
-        source.produce(1)
+    many.produce(1)
     many.wait_for(shard0=1, shard1=1, shard2=1)
     # when
     lose_position(many, "shard1")
@@ -131,8 +130,7 @@ def test_a_poison_event(many: Many, careless: Database) -> None:
 
 def test_a_consumer_that_is_unregistered_and_registered_again(many: Many) -> None:
     process = many.start()
-    for source in many.sources.values():
-        source.produce(1)
+    many.produce(1)
     many.wait_for(shard0=1, shard1=1, shard2=1)
     many.until(lambda: many.finished("shard1"), "the finish of shard1")
     many.sources["shard1"].conn.execute(

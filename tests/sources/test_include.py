@@ -7,15 +7,15 @@ import pytest
 
 from queue_mover.config.settings import load_mover
 from queue_mover.errors import ConfigError
+from testbed.ini import ini_text
 from tests.sources.many import Many
 from tests.sources.test_sections import MAIN
-from tests.sources.texts import ini
 
 
 def write(path: Path, sections: dict[str, dict[str, str]]) -> Path:
     """Write a file, and its folder."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(ini(sections))
+    path.write_text(ini_text(sections))
     return path
 
 
@@ -111,7 +111,7 @@ def test_the_program_moves_included_sources_and_takes_new_files(many: Many) -> N
     names = [name.removeprefix("source:") for name in parts]
     folder.mkdir()
     for name in list(parts)[:2]:
-        (folder / f"{name[-6:]}.ini").write_text(ini(parts[name]))
+        (folder / f"{name[-6:]}.ini").write_text(ini_text(parts[name]))
     many.main["include"] = "conf.d/*.ini"
     process = many.launch()
     for number, name in enumerate(names[:2], 1):
@@ -119,7 +119,7 @@ def test_the_program_moves_included_sources_and_takes_new_files(many: Many) -> N
         many.sources[name].produce(number)
     many.wait_for(shard0=1, shard1=2)
     # when
-    (folder / "third.ini").write_text(ini(parts["source:shard2"]))
+    (folder / "third.ini").write_text(ini_text(parts["source:shard2"]))
     many.reload(process)
     # then
     many.registered("shard2")

@@ -7,10 +7,11 @@ import pytest
 
 from queue_mover.config.settings import MoverSettings, load_mover
 from queue_mover.errors import ConfigError
+from testbed.ini import ini_text
 from testbed.log_lines import news
 from testbed.queues import create_queue
 from tests.sources.many import Many
-from tests.sources.texts import ini, statistics
+from tests.sources.texts import statistics
 
 MAIN = {
     "job_name": "job",
@@ -25,7 +26,7 @@ B = {"src_db": "dbname=b"}
 def load(path: Path, sections: dict[str, dict[str, str]]) -> dict[str, MoverSettings]:
     """The movers of a file, by the names of their sources."""
     file = path / "mover.ini"
-    file.write_text(ini(sections))
+    file.write_text(ini_text(sections))
     return {mover.source: mover for mover in load_mover(file, {}).movers}
 
 
@@ -137,7 +138,7 @@ def test_the_command_line_wins_in_every_section(tmp_path: Path, key: str, writte
     del main["queue_name" if written != "queue_name" else "job_name"]
     file = tmp_path / "mover.ini"
     file.write_text(
-        ini({"queue_mover3": main, "source:a": {**A, written: "its own"}, "source:b": B})
+        ini_text({"queue_mover3": main, "source:a": {**A, written: "its own"}, "source:b": B})
     )
     # when the switch --set names one, in either spelling
     movers = load_mover(file, {key: "wanted", "loop_delay": "0"}).movers
@@ -242,7 +243,9 @@ def test_the_name_of_a_source_is_not_known_to_the_main_section(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["Source:b", "source b", "sourc:b", "SOURCES:b", "sources:b"])
 def test_a_misspelt_section_is_told(tmp_path: Path, name: str) -> None:
     file = tmp_path / "mover.ini"
-    file.write_text(ini({"queue_mover3": MAIN, "source:a": A, name: B, "hosts": {}, "pgqadm": {}}))
+    file.write_text(
+        ini_text({"queue_mover3": MAIN, "source:a": A, name: B, "hosts": {}, "pgqadm": {}})
+    )
     settings = load_mover(file, {})
     assert [mover.source for mover in settings.movers] == ["a"]
     told = f"{file}: [{name}]: unknown section, did you mean [source:NAME]?"
@@ -281,7 +284,9 @@ def test_a_shared_consumer_is_refused_by_the_program(many: Many) -> None:
 def test_an_unknown_key_is_told_once_with_its_section(tmp_path: Path) -> None:
     file = tmp_path / "mover.ini"
     main = {**MAIN, "dst_conections": "3"}
-    file.write_text(ini({"queue_mover3": main, "source:a": {**A, "queue": "x"}, "source:b": B}))
+    file.write_text(
+        ini_text({"queue_mover3": main, "source:a": {**A, "queue": "x"}, "source:b": B})
+    )
     notes = [note.removeprefix(f"{file}: ") for note in load_mover(file, {}).warnings]
     assert notes == [
         "dst_conections: unknown key, did you mean dst_connections?",

@@ -8,7 +8,8 @@ from typing import LiteralString
 import pytest
 from psycopg import sql
 
-from testbed.queues import queue_table
+from testbed.database import value
+from testbed.queues import qualified, queue_table
 from tests.sources.many import Many
 
 WAITS_FOR_ONE = re.compile(r" INFO waiting for: shard\d$", re.MULTILINE)
@@ -18,9 +19,7 @@ def test_int_lets_every_source_finish_and_names_the_slow_one(many: Many) -> None
     apart = many.apart("shard1")
     with many.held(apart):
         process = many.start(fast_clocks=True)
-        for source in many.sources.values():
-            source.produce(5)
-        many.wait_for_lock()
+        many.produce(5, held=1)
         many.wait_for(shard0=5, shard2=5)
         # when
         process.send(signal.SIGINT)
@@ -38,9 +37,7 @@ def test_int_lets_every_source_finish_and_names_the_slow_one(many: Many) -> None
 def test_all_that_are_waited_for_are_named(many: Many) -> None:
     with many.held():
         process = many.start(fast_clocks=True)
-        for source in many.sources.values():
-            source.produce(5)
-        many.wait_for_lock(3)
+        many.produce(5, held=3)
         process.send(signal.SIGINT)
         many.logged(" INFO waiting for: shard0, shard1, shard2\n")
     assert process.wait() == 0
@@ -52,9 +49,7 @@ def test_int_while_sources_wait_for_a_connection(many: Many) -> None:
     many.main["dst_connections"] = 1
     with many.held():
         process = many.start(fast_clocks=True)
-        for source in many.sources.values():
-            source.produce(5)
-        many.wait_for_lock()
+        many.produce(5, held=1)
         process.send(signal.SIGINT)
         many.until(lambda: WAITS_FOR_ONE.search(many.log), "one to be waited for")
     assert process.wait() == 0
@@ -70,9 +65,7 @@ def test_term_rolls_back(many: Many, connections: int) -> None:
     many.main["dst_connections"] = connections
     with many.held():
         process = many.start()
-        for source in many.sources.values():
-            source.produce(5)
-        many.wait_for_lock(min(connections, 3))
+        many.produce(5, held=min(connections, 3))
         process.send(signal.SIGTERM)
         assert process.wait() == 128 + signal.SIGTERM
     many.until(lambda: not many.backends("target"), "the end of its sessions")
@@ -89,9 +82,7 @@ def test_term_rolls_back(many: Many, connections: int) -> None:
 def test_a_second_int_rolls_back(many: Many) -> None:
     with many.held():
         process = many.start(fast_clocks=True)
-        for source in many.sources.values():
-            source.produce(5)
-        many.wait_for_lock(3)
+        many.produce(5, held=3)
         process.send(signal.SIGINT)
         # Two at the same moment would be one; it has taken the first when it names whom it awaits.
         many.logged("waiting for: ")
@@ -113,9 +104,7 @@ def test_without_a_delay_all_are_drained(many: Many, loop_delay: str) -> None:
     many.main.update(loop_delay=loop_delay, max_batch_events=0)
     many.crowd(3)
     many.register()
-    for source in many.sources.values():
-        for number in range(3):
-            source.produce(10, first=1 + 10 * number)
+    many.produce(10, ticks=3)
     many.run().check()
     each = 30 if loop_delay == "0" else 10
     assert many.arrived() == dict.fromkeys(many.sources, each)
@@ -127,8 +116,7 @@ def test_without_a_delay_all_are_drained(many: Many, loop_delay: str) -> None:
 def test_draining_ends_with_1_when_one_fails_and_drains_the_others(many: Many) -> None:
     many.section("shard1")["src_db"] = "host=127.0.0.1 port=1"
     many.register("shard0", "shard2")
-    for source in many.sources.values():
-        source.produce(2)
+    many.produce(2)
     result = many.drain()
     assert result.returncode == 1
     assert many.arrived() == {"shard0": 2, "shard2": 2}
@@ -166,13 +154,10 @@ def test_a_large_backlog_keeps_nobody_waiting(many: Many) -> None:
     # when
     many.drain().check()
     # then the others were done while most of the backlog was still waiting
-    table = sql.Identifier(*queue_table(many.target, many.target_queue).split("."))
-    row = many.target.execute(
-        sql.SQL(
-            "select count(*) from {} where ev_data like 'shard0:%' and ev_id <"
-            " (select max(ev_id) from {} where ev_data not like 'shard0:%')"
-        ).format(table, table)
-    ).fetchone()
-    assert row is not None
-    assert row[0] < TICKS / 2
+    table = qualified(queue_table(many.target, many.target_queue))
+    statement = sql.SQL(
+        "select count(*) from {} where ev_data like 'shard0:%' and ev_id <"
+        " (select max(ev_id) from {} where ev_data not like 'shard0:%')"
+    )
+    assert value(many.target, statement.format(table, table)) < TICKS / 2
     many.assert_identical()

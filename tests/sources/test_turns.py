@@ -119,9 +119,7 @@ def test_the_first_batch_is_small_where_sources_share_connections(
     # given three sources with six ticks of ten events, each tick with a gap of some 2,000 ids
     many.main.update(max_batch_events=100_000, dst_connections=connections)
     many.register()
-    for source in many.sources.values():
-        for number in range(6):
-            source.produce(10, first=1 + 10 * number)
+    many.produce(10, ticks=6)
     # when
     many.drain().check()
     # then

@@ -1,10 +1,6 @@
 """What goes into files, and what comes out of logs and databases."""
 
 import re
-from collections.abc import Mapping
-from typing import LiteralString
-
-import psycopg
 
 FAST_CLOCKS = """
 import sys
@@ -15,20 +11,6 @@ sys.argv[0] = "queue_mover3"
 sys.exit(queue_mover3.main())
 """
 """The program, with summary and reminder after parts of a second instead of a minute."""
-
-
-def ini(sections: Mapping[str, Mapping[str, object]]) -> str:
-    """The text of a config file."""
-    lines: list[str] = []
-    for section, settings in sections.items():
-        lines += [f"[{section}]", *(f"{key} = {value}" for key, value in settings.items()), ""]
-    return "\n".join(lines)
-
-
-def value(conn: psycopg.Connection, statement: LiteralString, *params: object) -> object:
-    """The one value that a statement returns."""
-    row = conn.execute(statement, params).fetchone()
-    return row[0] if row else None
 
 
 STATISTICS = re.compile(

@@ -1,12 +1,12 @@
-"""Two clusters with durable settings, and databases with PgQ in them."""
+"""A source and a target cluster with durable settings, and databases with PgQ in them."""
 
 import contextlib
 import itertools
 from collections.abc import Iterator
 
-from testbed import queues
 from testbed.cluster import Cluster
-from testbed.database import Database
+from testbed.database import Database, value
+from testbed.servers import new_database, with_pgq
 
 SETTINGS: dict[str, str | int] = {
     # PostgreSQL's default, where the testbed has less.
@@ -25,18 +25,15 @@ COUNTED = "-cpg_stat_statements.track=top"
 
 def new_cluster(name: str, connections: int) -> Cluster:
     """A durable cluster (fsync, full_page_writes, synchronous_commit as by default), running."""
-    cluster = Cluster(name, durable=True, max_connections=connections, settings=SETTINGS).start()
+    cluster = Cluster(name, durable=True, max_connections=connections, settings=SETTINGS)
+    with_pgq(cluster, "postgres_fdw", is_target=True)
     with cluster.connect() as conn:
         conn.execute(f"create role {ROLE} superuser login")
         conn.execute("create extension pg_stat_statements")
-    with cluster.create_database("with_pgq").connect() as conn:
-        queues.install_pgq(conn)
-        queues.install_pgq_ext(conn)
-        conn.execute("create extension postgres_fdw")
     return cluster
 
 
-class Ground:
+class Servers:
     """A source cluster and a target cluster."""
 
     def __init__(self, connections: int = 100) -> None:
@@ -48,14 +45,11 @@ class Ground:
     def databases(self) -> Iterator[tuple[Database, Database]]:
         """A new database on either side, each with PgQ; dropped in the end."""
         number = next(self._numbers)
-        names = (f"source{number}", f"target{number}")
-        source = self.source.create_database(names[0], template="with_pgq")
-        target = self.target.create_database(names[1], template="with_pgq")
-        try:
+        with (
+            new_database(self.source, f"source{number}") as source,
+            new_database(self.target, f"target{number}") as target,
+        ):
             yield source, target
-        finally:
-            self.source.drop_database(names[0])
-            self.target.drop_database(names[1])
 
     def settle(self) -> None:
         """Write out what is dirty, so that no contender pays for what another left."""
@@ -81,10 +75,8 @@ class Ground:
 
 def _calls(cluster: Cluster) -> int:
     with cluster.connect() as conn:
-        row = conn.execute(
+        statement = (
             "select coalesce(sum(s.calls), 0) from pg_stat_statements s"
-            " join pg_roles r on r.oid = s.userid where r.rolname = %s",
-            [ROLE],
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
+            " join pg_roles r on r.oid = s.userid where r.rolname = %s"
+        )
+        return int(value(conn, statement, ROLE))

@@ -5,14 +5,16 @@ from contextlib import suppress
 from random import Random
 
 import psycopg
+from psycopg import sql
 
 from testbed.cluster import Cluster, ClusterError
 from testbed.database import Database
-from testbed.processes import Process, wait_until
-from testbed.queues import create_queue, install_pgq, install_pgq_ext, queue_table
-from testbed.ticker import FAST_TICKS, start_pgqd
+from testbed.processes import wait_until
+from testbed.proxy import Proxy
+from testbed.queues import count_from_first_event, create_queue, event_tables
+from testbed.servers import TEMPLATE, Server, with_pgq
+from testbed.ticker import FAST_TICKS
 from torture.disk import SmallDisk
-from torture.proxy import Proxy
 
 QUEUE = "events"
 TARGET_QUEUE = "all_events"
@@ -29,14 +31,14 @@ _SETTINGS: dict[str, str | int] = {
 
 
 class Side:
-    """One cluster with its databases, its ticker, and the way that movers take to it."""
+    """One server with its databases and its ticker, and the proxy that movers connect through."""
 
-    def __init__(self, name: str, databases: Sequence[str]) -> None:
+    def __init__(self, name: str, databases: Sequence[str], *, is_target: bool = False) -> None:
         self.name = name
-        self.cluster = Cluster(name, settings=_SETTINGS).start()
-        self.databases = [self.cluster.create_database(each) for each in databases]
+        self.cluster = with_pgq(Cluster(name, settings=_SETTINGS), is_target=is_target)
+        self._server = Server(self.cluster, databases, TEMPLATE)
+        self.databases = self._server.databases
         self.proxy = Proxy(self.cluster.port)
-        self._ticker: Process | None = None
         with self.connect() as conn:
             conn.execute(f"create role {ROLE} login".encode())
 
@@ -45,16 +47,12 @@ class Side:
         return self.databases[0].connect(application_name="torture")
 
     def start_ticker(self) -> None:
-        """Start a pgqd, or start it again: by itself it would come back after a minute."""
-        self.stop_ticker()
-        names = [database.name for database in self.databases]
-        self._ticker = start_pgqd(self.cluster, names, maint_period=2.0)
+        """Start a pgqd, or restart it."""
+        self._server.start_ticker(maint_period=2.0)
 
     def stop_ticker(self) -> None:
         """End the pgqd."""
-        if self._ticker is not None:
-            self._ticker.kill()
-            self._ticker = None
+        self._server.stop_ticker()
 
     def crash(self) -> None:
         """Restart at once, as `pg_ctl restart -m immediate` does."""
@@ -96,28 +94,24 @@ class Side:
 
     def close(self) -> None:
         """Take everything down."""
-        self.stop_ticker()
         self.proxy.close()
-        self.cluster.destroy()
+        self._server.close()
 
 
-class Ground:
+class Servers:
     """Two source databases in one cluster, one target in another."""
 
     def __init__(self) -> None:
         self.source = Side("source", NAMES)
-        self.target = Side("target", ["central"])
+        self.target = Side("target", ["central"], is_target=True)
         self.disk: SmallDisk | None = None
         for database in self.source.databases:
             with database.connect() as conn:
-                install_pgq(conn)
                 self._make_queue(conn, QUEUE)
                 conn.execute("create schema torture")
                 conn.execute("create table torture.ledger (tx text primary key, size int not null)")
                 conn.execute(f"grant pgq_reader to {ROLE}".encode())
         with self.target.connect() as conn:
-            install_pgq(conn)
-            install_pgq_ext(conn)
             self._make_queue(conn, TARGET_QUEUE)
             conn.execute(f"grant pgq_admin to {ROLE}".encode())
             self._move_to_small_disk(conn)
@@ -136,19 +130,15 @@ class Ground:
 
     def _make_queue(self, conn: psycopg.Connection, queue: str) -> None:
         create_queue(conn, queue, rotation_period=ROTATION, **FAST_TICKS)
-        # PgQ does not count the very first event of a queue.
-        conn.execute(
-            "select nextval(queue_event_seq) from pgq.queue where queue_name = %s", [queue]
-        )
+        count_from_first_event(conn, queue)
 
     def _move_to_small_disk(self, conn: psycopg.Connection) -> None:
         self.disk = SmallDisk.mount(self.target.cluster.directory / "small")
         if self.disk is None:
             return
         conn.execute(f"create tablespace small location '{self.disk.path}'".encode())
-        prefix = queue_table(conn, TARGET_QUEUE)
-        for number in range(3):
-            conn.execute(f"alter table {prefix}_{number} set tablespace small".encode())
+        for table in event_tables(conn, TARGET_QUEUE):
+            conn.execute(sql.SQL("alter table {} set tablespace small").format(table))
 
     def close(self) -> None:
         """Take everything down."""

@@ -1,5 +1,6 @@
-"""Two private clusters, four databases, their tickers, and a directory: gone at the end."""
+"""Two private clusters, four databases, their tickers, and a directory: removed at the end."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,8 @@ from typing import Self
 
 from testbed.cluster import Cluster
 from testbed.database import Database
-from testbed.processes import Process
 from testbed.reaper import REAPER, private_directory, remove_directory
-from testbed.ticker import start_pgqd
+from testbed.servers import Server
 
 SHARDS = ("shard0", "shard1", "shard2")
 CENTRAL = "central"
@@ -35,14 +35,13 @@ class Databases:
         return (*self.shards, self.central)
 
 
-class Stage:
+class Servers:
     """Where the demo takes place; as a context manager, removed afterwards unless kept."""
 
     def __init__(self) -> None:
         self.directory = private_directory("qm-demo-")
         self._exit = ExitStack()
         self._exit.callback(remove_directory, self.directory)
-        self._tickers: list[Process] = []
         self._kept = False
 
     def __enter__(self) -> Self:
@@ -53,28 +52,25 @@ class Stage:
             self._exit.close()
 
     def start_clusters(self) -> Databases:
-        """Make and start both clusters with their databases."""
-        self.sources = self._exit.enter_context(Cluster("sources"))
-        self.target = self._exit.enter_context(Cluster("target"))
-        for cluster in (self.sources, self.target):
-            (self.directory / f"{cluster.name}-cluster").symlink_to(cluster.directory)
-        return Databases(
-            tuple(map(self.sources.create_database, SHARDS)),
-            self.target.create_database(CENTRAL),
-        )
+        """Create and start both clusters with their databases."""
+        self.sources = self._start("sources", SHARDS)
+        self.target = self._start("target", (CENTRAL,))
+        return Databases(tuple(self.sources.databases), self.target.databases[0])
+
+    def _start(self, name: str, databases: Sequence[str]) -> Server:
+        server = Server(Cluster(name), databases)
+        self._exit.callback(server.close)
+        (self.directory / f"{name}-cluster").symlink_to(server.cluster.directory)
+        return server
 
     def start_tickers(self) -> None:
         """One pgqd for each cluster."""
-        for cluster, names in ((self.sources, SHARDS), (self.target, (CENTRAL,))):
-            ticker = start_pgqd(cluster, names)
-            self._exit.enter_context(ticker)
-            self._tickers.append(ticker)
+        self.sources.start_ticker()
+        self.target.start_ticker()
 
     def keep(self) -> None:
         """Leave all of it running when this process ends."""
         self._kept = True
-        for ticker in self._tickers:
-            ticker.keep()
         self.sources.keep()
         self.target.keep()
         REAPER.forget_directory(self.directory)

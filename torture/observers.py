@@ -5,10 +5,10 @@ from contextlib import suppress
 
 import psycopg
 
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.events import Collector, EventSet
 from testbed.queues import qualified, queue_table
-from torture.ground import TARGET_QUEUE
+from torture.servers import TARGET_QUEUE
 
 PAUSE = 0.3
 """Seconds between looks."""
@@ -47,11 +47,8 @@ class Reader(threading.Thread):
     def position(self) -> int:
         """The last tick whose events are collected."""
         with self._database.connect() as conn:
-            row = conn.execute(
-                "select last_tick from pgq.get_consumer_info(%s, 'collector')", [self._queue]
-            ).fetchone()
-        assert row is not None
-        return int(row[0])
+            statement = "select last_tick from pgq.get_consumer_info(%s, 'collector')"
+            return int(value(conn, statement, self._queue))
 
 
 class Watcher(threading.Thread):

@@ -7,7 +7,7 @@ from typing import LiteralString
 
 from psycopg import Connection, sql
 
-from bench.ground import COUNTED, ROLE, Ground
+from bench.servers import COUNTED, ROLE, Servers
 from testbed import queues
 from testbed.database import Database
 
@@ -33,10 +33,10 @@ end $$
 
 
 @dataclass
-class Work:
+class Workload:
     """A queue with events behind the first tick; every contender gets all of them."""
 
-    ground: Ground
+    servers: Servers
     source: Database
     target: Database
     events: int = 0
@@ -59,11 +59,8 @@ class Work:
         with self.target.connect() as conn:
             conn.execute("select pgq_ext.set_last_tick(%s, null)", [consumer])
             conn.execute("select queue_mover.set_origin(%s, null, null, null)", [consumer])
-            table = queues.queue_table(conn, TARGET_QUEUE)
-            for number in range(3):
-                name = queues.qualified(f"{table}_{number}")
-                conn.execute(sql.SQL("truncate {}").format(name))
-        self.ground.settle()
+            queues.truncate_events(conn, TARGET_QUEUE)
+        self.servers.settle()
 
     def check(self) -> None:
         """Raise RuntimeError unless all events have arrived."""
@@ -80,38 +77,38 @@ def _conninfo(database: Database, port: int | None, *, counted: bool) -> str:
 
 
 @contextlib.contextmanager
-def empty_work(ground: Ground) -> Iterator[Work]:
+def no_events(servers: Servers) -> Iterator[Workload]:
     """A source queue without events, and an empty target queue."""
-    with ground.databases() as (source, target):
+    with servers.databases() as (source, target):
         with target.connect() as conn:
             queues.create_queue(conn, TARGET_QUEUE)
         with source.connect() as conn:
             # A call of pgq.ticker makes a tick whenever there is an event.
             queues.create_queue(conn, QUEUE, ticker_max_count=1, ticker_max_lag="0")
             first_tick = queues.last_tick(conn, QUEUE)
-        yield Work(ground, source, target, first_tick=first_tick)
+        yield Workload(servers, source, target, first_tick=first_tick)
 
 
 @contextlib.contextmanager
-def one_batch(ground: Ground, events: int, data_bytes: int) -> Iterator[Work]:
+def one_batch(servers: Servers, events: int, data_bytes: int) -> Iterator[Workload]:
     """All events between two ticks."""
-    with empty_work(ground) as work:
-        with work.source.connect() as conn:
-            work.events = queues.produce(conn, QUEUE, events, data_bytes=data_bytes)
+    with no_events(servers) as workload:
+        with workload.source.connect() as conn:
+            workload.events = queues.produce(conn, QUEUE, events, data_bytes=data_bytes)
             queues.tick(conn, QUEUE)
-        finish_writing(work)
-        yield work
+        finish_writing(workload)
+        yield workload
 
 
 @contextlib.contextmanager
-def ticks(ground: Ground, count: int, events: int) -> Iterator[Work]:
+def ticks(servers: Servers, count: int, events: int) -> Iterator[Workload]:
     """So many ticks with so many events each, every tick a snapshot of its own."""
-    with empty_work(ground) as work:
-        with work.source.connect() as conn:
+    with no_events(servers) as workload:
+        with workload.source.connect() as conn:
             add_ticks(conn, QUEUE, count, events)
-        work.events = count * events
-        finish_writing(work)
-        yield work
+        workload.events = count * events
+        finish_writing(workload)
+        yield workload
 
 
 def add_ticks(conn: Connection, queue: str, count: int, events: int) -> None:
@@ -125,7 +122,7 @@ def add_ticks(conn: Connection, queue: str, count: int, events: int) -> None:
     conn.execute("reset synchronous_commit")
 
 
-def finish_writing(work: Work) -> None:
+def finish_writing(workload: Workload) -> None:
     """Do now what the first reader would otherwise pay for: hint bits, statistics."""
-    with work.source.connect() as conn:
+    with workload.source.connect() as conn:
         conn.execute("vacuum (analyze, freeze)")

@@ -7,8 +7,8 @@ from typing import Self
 from psycopg import sql
 
 from demo.movers import Movers
+from demo.servers import SOURCE_QUEUE, TARGET_QUEUE, Databases
 from demo.shop import Shop, Tally
-from demo.stage import SOURCE_QUEUE, TARGET_QUEUE, Databases
 from testbed.queues import qualified, queue_table
 
 
@@ -17,7 +17,7 @@ class Sample:
     """One look."""
 
     seconds: float
-    """since the meter was made"""
+    """since counting began"""
     moved: dict[str, int]
     """events that central has, by shard"""
     produced: dict[str, int]
@@ -56,7 +56,7 @@ class Sample:
         )
 
 
-class Meter:
+class Progress:
     """Connections that count; as a context manager, closed at the end."""
 
     def __init__(self, databases: Databases, movers: Movers, shop: Shop) -> None:
