@@ -271,5 +271,6 @@ def test_drop_refuses_while_a_consumer_needs_the_queue(
 def test_sending_a_signal_without_a_pidfile_or_process(config: Path, tmp_path: Path) -> None:
     result = pgqadm("-s", config).check()
     assert "No pidfile in config, nothing to do" in result.stderr
-    result = pgqadm("-s", config, "--set", f"pidfile={tmp_path / 'a.pid'}").check()
-    assert "No pidfile, process not running" in result.stderr
+    result = pgqadm("-s", config, "--set", f"pidfile={tmp_path / 'a.pid'}")
+    assert result.returncode == 1
+    assert f"No pidfile {tmp_path / 'a.pid'}, process not running" in result.stderr

@@ -2,6 +2,7 @@
 
 import pytest
 
+from testbed.log_lines import news
 from tests.moving.pair import Pair
 
 
@@ -39,7 +40,7 @@ def set_position(pair: Pair, tick: int) -> None:
 def test_it_stops_with_both_positions_and_remedies(lost: Pair, loop_delay: float) -> None:
     result = lost.command(loop_delay=loop_delay)
     assert result.returncode == 1
-    lines = [line for line in result.stderr.splitlines() if "Lost position" in line]
+    lines = [line for line in news(result.stderr) if "Lost position" in line]
     assert len(lines) == 1
     assert "Lost position: batch 1..4, dst has 3" in lines[0]
     assert "--rewind" in lines[0]

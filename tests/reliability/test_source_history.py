@@ -14,6 +14,7 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database, value
+from testbed.log_lines import news
 from testbed.processes import wait_until
 from testbed.queues import create_queue, produce
 from tests.moving.pair import TICKS_AT_WILL, Pair
@@ -33,7 +34,7 @@ def assert_refused(pair: Pair, waiting: int) -> None:
     before = (pair.position, pair.here.count(), pair.subscription())
     result = pair.command(loop_delay=0.05)
     assert result.returncode == 1
-    lines = [line for line in result.stderr.splitlines() if "Lost position" in line]
+    lines = [line for line in news(result.stderr) if "Lost position" in line]
     assert len(lines) == 1, result.stderr
     assert "restored from a backup, failed over" in lines[0]
     assert "--accept-source" in lines[0]
