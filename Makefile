@@ -2,6 +2,8 @@
 
 PYTHON = .venv/bin/python
 BIN = .venv/bin
+# Without the folder of the commands in the search path: queue_mover.py is no package.
+IMPORTS = env PYTHONSAFEPATH=1 $(BIN)/lint-imports
 # Two workers: each has two PostgreSQL clusters of its own.
 WORKERS = 2
 # How many of the slowest tests are listed at the end.
@@ -45,8 +47,7 @@ check: setup ## Lint, format, types, and the one-way import rule
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	# Without the folder of the commands in the search path: queue_mover.py is no package.
-	PYTHONSAFEPATH=1 $(BIN)/lint-imports
+	$(IMPORTS)
 	$(PYTHON) scripts/generate --check
 
 .PHONY: docs

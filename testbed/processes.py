@@ -61,11 +61,15 @@ def child_processes(parent: int) -> list[int]:
 
 def process_alive(pid: int) -> bool:
     """Whether a process, ours or not, is there and not a zombie."""
+    return _state(pid) not in "ZX"
+
+
+def _state(pid: int) -> str:
+    """The letter of a process's state; X where it is no more."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+        return "X"
 
 
 def script(name: str) -> str:
@@ -209,6 +213,9 @@ class Process:
     def send(self, signum: signal.Signals) -> None:
         """Send a signal; SIGSTOP and SIGCONT freeze and thaw. Harmless when it has ended."""
         self._popen.send_signal(signum)
+        if signum == signal.SIGSTOP:
+            # It takes effect when each thread gets to it.
+            wait_until(lambda: _state(self.pid) in "TZX", 30, f"{self.name} to be frozen")
 
     def wait(self, timeout: float = 30.0) -> int:
         """Wait for the end, seconds at most; the returncode. TimeoutError with the output."""

@@ -18,6 +18,9 @@ from queue_mover.ground import Ground, Running, prepare
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
 from queue_mover.unlocked import Watch, unlocked_mover
 
+PARTNERS = (Decision.APPLY, Decision.SKIP, Decision.STALE)
+"""What a mover decides whose partner has moved on."""
+
 
 class Mover:
     """Moves the batches of one route. Owns the transactions on both sides."""
@@ -117,11 +120,12 @@ class Mover:
                 dst.rollback()
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
             position = opening.position
-            if self._recorded and position is not None and position.source is None:
+            decision = decide(batch, position, ground.identity, lambda: _is_active(src, batch))
+            if decision in PARTNERS and self._lost_its_origin(position):
                 raise unlocked_mover(
-                    src, self.route, f"the position was set to tick {position.tick} by another way"
+                    src, self.route, "it has set the position since our last batch"
                 )
-            match decide(batch, position, ground.identity, lambda: _is_active(src, batch)):
+            match decision:
                 case Decision.APPLY:
                     copy_batch = self._copy_carefully if careful else self._copy
                     try:
@@ -143,6 +147,10 @@ class Mover:
                 case refusal:
                     assert position is not None
                     raise LostPositionError(explain(refusal, batch, position, ground.identity))
+
+    def _lost_its_origin(self, position: Position | None) -> bool:
+        """Whether somebody who records no origin has set the position that we had recorded."""
+        return self._recorded and position is not None and position.source is None
 
     def _unknown_origin(self) -> bool:
         """Whether the position is still the one that another program left."""

@@ -135,7 +135,7 @@ def test_quarantine_and_a_database_that_pgqd_ignores() -> None:
     assert (
         "\n".join(report(status))
         == """\
-Database "db": PostgreSQL 15.1, PgQ of unknown version, pgq_ext queue_mover 4.0
+Database "db": PostgreSQL 15.1, PgQ of unknown version, pgq_ext 3.1
 
 No queues.
 

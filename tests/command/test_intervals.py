@@ -2,6 +2,7 @@
 
 import pytest
 
+from testbed.log_lines import news
 from tests.command.world import World
 
 KEYS = ["pgq_keep_lag", "pgq_batch_collect_interval"]
@@ -13,7 +14,7 @@ BAD = ["3 parsecs", "-1 hour", "300000 years", "1 hour; drop table pgq.tick"]
 def test_a_bad_one_is_refused_before_the_registration(world: World, key: str, bad: str) -> None:
     result = world.run("--set", f"{key}={bad}")
     assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
+    (line,) = news(result.stderr)
     assert f"{key}: '{bad}' is not an interval" in line
     assert line.endswith(f"remedy: something like {key} = 30 seconds")
     assert world.consumer() is None

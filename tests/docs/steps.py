@@ -2,6 +2,9 @@
 
 import re
 
+from psycopg import Connection
+
+from testbed.database import value
 from testbed.processes import wait_until
 from tests.docs.pages import ROOT
 from tests.docs.terminal import PATIENCE, Terminal
@@ -51,11 +54,21 @@ def quick_start_has_worked(terminal: Terminal) -> None:
     assert "all_events" in status
     assert "reader" in status
     with terminal.cluster.connect("central") as conn:
-        events = conn.execute(
-            "select ev_data from pgq.next_batch('all_events', 'reader') as batch,"
-            " pgq.get_batch_events(batch)"
-        ).fetchall()
-    assert events == [("hello",)]
+        assert read_all(conn, "all_events", "reader") == ["hello"]
+
+
+def read_all(conn: Connection, queue: str, consumer: str) -> list[str]:
+    """The data of the events in all batches that wait for a consumer."""
+    data = list[str]()
+    while True:
+        batch = value(conn, "select pgq.next_batch(%s, %s)", queue, consumer)
+        if batch is None:
+            return data
+        data += [
+            event
+            for (event,) in conn.execute("select ev_data from pgq.get_batch_events(%s)", [batch])
+        ]
+        conn.execute("select pgq.finish_batch(%s)", [batch])
 
 
 # CONTRIBUTING.md

@@ -13,10 +13,14 @@ from tests.docs.pages import ROOT
 
 
 def test_the_commit_hooks_are_what_make_check_runs() -> None:
-    recipe = (ROOT / "Makefile").read_text().partition("\ncheck: ")[2].partition("\n\n")[0]
+    makefile = (ROOT / "Makefile").read_text()
+    (imports,) = re.findall(r"^IMPORTS = (.*)", makefile, re.MULTILINE)
+    recipe = makefile.partition("\ncheck: ")[2].partition("\n\n")[0]
     makes = [line.strip() for line in recipe.splitlines()[1:]]
     plain = [
-        line.replace("$(BIN)", ".venv/bin").replace("$(PYTHON)", ".venv/bin/python")
+        line.replace("$(IMPORTS)", imports)
+        .replace("$(BIN)", ".venv/bin")
+        .replace("$(PYTHON)", ".venv/bin/python")
         for line in makes
     ]
     hooks = (ROOT / ".pre-commit-config.yaml").read_text()

@@ -1,6 +1,7 @@
 """A source queue, a target queue, and movers between them."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,6 +137,9 @@ class Pair:
         mover = mover or self.mover(**options)
         outcomes = []
         while (outcome := mover.move_batch()).result is not Result.IDLE:
+            if outcome.result is Result.WATCHING:
+                time.sleep(0.1)
+                continue
             outcomes.append(outcome)
             assert len(outcomes) < 1000, "it does not come to an end"
         mover.finish()

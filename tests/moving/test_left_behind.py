@@ -6,6 +6,7 @@ from queue_mover.errors import NotReadyError
 from queue_mover.model import Position, Registration, Route
 from queue_mover.renaming import LeftBehind, left_behind, take_over_tick
 from testbed.database import value
+from testbed.log_lines import news
 from testbed.processes import wait_until
 from tests.moving.pair import Pair
 
@@ -124,7 +125,7 @@ def test_it_refuses_and_names_the_old_one_and_the_ways_out(
     old = old_name(renamed)
     result = renamed.command(auto_register=auto_register)
     assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
+    (line,) = news(result.stderr)
     assert f'"{old}" has, up to tick 2, 10 events wait there' in line
     assert f"consumer_name = {old} goes on" in line
     assert f"--take-over {old}" in line

@@ -7,6 +7,7 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database, value
+from testbed.log_lines import news
 from testbed.processes import run, script, write_ini
 from tests.moving.pair import Pair
 
@@ -44,7 +45,7 @@ def identity(pair: Pair) -> str:
 def test_without_any_identity_both_ways_out_are_named(managed: Pair) -> None:
     result = managed.command(src_db=src_db(managed))
     assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
+    (line,) = news(result.stderr)
     grant = f'GRANT EXECUTE ON FUNCTION pg_control_system() TO "{ROLE}"'
     assert grant in line
     assert "pgqadm.py CONFIG install" in line

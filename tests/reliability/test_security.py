@@ -49,6 +49,7 @@ def as_roles(pair: Pair, source: str, target: str) -> dict[str, str]:
 def test_reader_and_admin_are_enough(pair: Pair, role: Roles) -> None:
     """GRANT pgq_reader TO source_role; GRANT pgq_admin TO target_role; nothing more."""
     roles = as_roles(pair, role("source", "pgq_reader"), role("target", "pgq_admin"))
+    pair.command("--unregister").check()
     # for a first start, for batches, and for every switch
     pair.consumer = "with_few_rights"
     pair.command(loop_delay=0, **roles).check()

@@ -3,6 +3,7 @@
 import pytest
 
 from testbed.database import value
+from testbed.log_lines import news
 from tests.moving.pair import Pair
 
 
@@ -32,7 +33,7 @@ def test_no_event_is_moved_that_nobody_would_read(pair: Pair, side: str, snapsho
     before = (pair.position, pair.here.count(), pair.subscription())
     result = pair.command(loop_delay=0)
     assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
+    (line,) = news(result.stderr)
     assert f'{side} database: queue "{queue}": the server\'s transaction ids are behind' in line
     assert "remedy: stop producers and server, pg_resetwal --epoch=3 -D DATADIR, start" in line
     assert (pair.position, pair.here.count(), pair.subscription()) == before

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from testbed.log_lines import news
 from testbed.processes import Process, Result
 from tests.sources.many import Many
 
@@ -89,7 +90,7 @@ def test_several_files_become_one(many: Many) -> None:
         source.produce(3, first=4)
     refused = many.drain()
     assert refused.returncode == 1
-    assert refused.stderr.count("--take-over job_shard") == 3
+    assert "\n".join(news(refused.stderr)).count("--take-over job_shard") == 3
     for name in many.sources:
         many.section(name)["consumer_name"] = f"job_{name}"
     many.drain().check()

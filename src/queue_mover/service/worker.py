@@ -116,7 +116,7 @@ class Worker:
         self._stopped_at = 0.0
         self._abandoned = False
         self._began = 0.0
-        self._told_failure = False
+        self._told_failure = bool(lacking)
         self._worked_before = patient
         self._told_running = False
         self.progress = Progress()
