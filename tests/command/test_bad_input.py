@@ -157,7 +157,8 @@ def test_a_lost_position(world: World, loop_delay: str, remedy: str) -> None:
     world.produce(2, first=7)
     result = world.run(loop_delay=loop_delay)
     assert result.returncode == 1
-    said = told(result.stderr)
+    (error,) = [line for line in result.stderr.splitlines() if " ERROR " in line]
+    said = told(error)
     assert said.startswith("Lost position: batch ")
     assert f"..{world.active_end()}, dst has {old}; remedy: " in said
     assert remedy in said

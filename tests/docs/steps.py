@@ -169,20 +169,3 @@ def move_an_event(terminal: Terminal) -> None:
         conn.execute("select pgq.force_tick('app_events')")
         conn.execute("select pgq.ticker()")
     _wait_for(terminal, central, "select count(*) = 1 from pgq.event_1", "the event")
-
-
-def start_the_old_mover(terminal: Terminal) -> None:
-    """It stands for the one from Skytools."""
-    terminal.write(
-        "old.ini",
-        "[queue_mover3]\njob_name = app_to_central\nsrc_db = host=db1 dbname=app\n"
-        "dst_db = host=db2 dbname=central\nqueue_name = app_events\n"
-        "dst_queue_name = all_events\npidfile = old.pid\nlogfile = old.log\n",
-    )
-    terminal.enter("queue_mover3 -d old.ini")
-
-
-def the_old_mover_has_ended(terminal: Terminal) -> None:
-    """Before the new one starts: the reader makes sure."""
-    pidfile = terminal.folder / "old.pid"
-    wait_until(lambda: not pidfile.exists(), PATIENCE, "the end of the old mover")

@@ -86,8 +86,6 @@ STEPS = {
         given=steps.two_databases_for_mover,
         before={
             "tail mover.log": steps.move_an_event,
-            "queue_mover3 -s old.ini": steps.start_the_old_mover,
-            "queue_mover3 -d old.ini": steps.the_old_mover_has_ended,
         },
     ),
 }

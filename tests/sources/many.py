@@ -204,6 +204,12 @@ class Many:
         )
         return {row[0].partition(".")[2]: row[1] for row in rows}
 
+    def lose_position(self, name: str) -> None:
+        """Somebody sets a position by hand."""
+        self.target.execute(
+            "select pgq_ext.set_last_tick(%s, %s::bigint)", [self.consumer(name), 1234567]
+        )
+
     def finished(self, name: str) -> bool:
         """Whether the source has been told about its last batch."""
         source = self.sources[name]

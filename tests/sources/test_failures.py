@@ -68,19 +68,12 @@ def test_a_server_that_is_down(many: Many) -> None:
     assert len(many.errors()) == 1
 
 
-def lose_position(many: Many, name: str) -> None:
-    """Somebody sets a position by hand."""
-    many.target.execute(
-        "select pgq_ext.set_last_tick(%s, %s::bigint)", [many.consumer(name), 1234567]
-    )
-
-
 def test_a_lost_position_and_another_chance_at_hup(many: Many) -> None:
     process = many.start()
     many.produce(1)
     many.wait_for(shard0=1, shard1=1, shard2=1)
     # when
-    lose_position(many, "shard1")
+    many.lose_position("shard1")
     many.sources["shard1"].produce(5, first=2)
     # then it stops, once, and says what helps
     many.logged("ERROR shard1: Lost position: ")
@@ -177,7 +170,7 @@ def test_it_ends_with_1_when_all_have_failed(many: Many) -> None:
 def test_it_goes_on_while_one_can_run_and_ends_after_that_one(many: Many) -> None:
     for name in ("shard0", "shard2"):
         many.register(name)
-        lose_position(many, name)
+        many.lose_position(name)
         many.sources[name].produce(1)
     process = many.launch()
     many.logged("ERROR shard0: ")
@@ -187,7 +180,7 @@ def test_it_goes_on_while_one_can_run_and_ends_after_that_one(many: Many) -> Non
     many.wait_for(shard1=2)
     assert process.running
     # when that one fails too
-    lose_position(many, "shard1")
+    many.lose_position("shard1")
     many.sources["shard1"].produce(1, first=3)
     assert process.wait() == 1
     assert len(many.errors()) == 3

@@ -285,10 +285,10 @@ def test_an_unknown_key_is_told_once_with_its_section(tmp_path: Path) -> None:
     file = tmp_path / "mover.ini"
     main = {**MAIN, "dst_conections": "3"}
     file.write_text(
-        ini_text({"queue_mover3": main, "source:a": {**A, "queue": "x"}, "source:b": B})
+        ini_text({"queue_mover3": main, "source:a": {**A, "queue_nam": "x"}, "source:b": B})
     )
     notes = [note.removeprefix(f"{file}: ") for note in load_mover(file, {}).warnings]
     assert notes == [
         "dst_conections: unknown key, did you mean dst_connections?",
-        "[source:a]: queue: unknown key, did you mean queue_name?",
+        "[source:a]: queue_nam: unknown key, did you mean queue_name?",
     ]

@@ -83,15 +83,22 @@ def test_a_summary_of_all_sources(many: Many) -> None:
     assert process.stop() == 0
 
 
+def make_lost(many: Many, name: str) -> None:
+    """Let a source end at its next batch, as soon as it is started."""
+    many.register(name)
+    many.lose_position(name)
+    many.sources[name].produce(1)
+
+
 def test_the_summary_counts_what_fails_and_what_has_stopped(many: Many) -> None:
-    # given one that is down, one that has never been registered, and one at work
+    # given one that is down, one that is lost, and one at work
     many.section("shard1")["src_db"] = "host=127.0.0.1 port=1"
-    many.section("shard2")["auto_register"] = 0
+    make_lost(many, "shard2")
     process = many.launch(fast_clocks=True)
     wait_for_summary(many, sources=2, failing=1, stopped=1)
     # when both are put right
     many.section("shard1")["src_db"] = many.sources["shard1"].database.conninfo()
-    many.section("shard2")["auto_register"] = 1
+    many.run("--reset", "--source", "shard2").check()
     many.reload(process)
     # then
     wait_for_summary(many, sources=3, failing=0, stopped=0)
@@ -99,7 +106,7 @@ def test_the_summary_counts_what_fails_and_what_has_stopped(many: Many) -> None:
 
 
 def test_a_stopped_source_that_is_removed_is_counted_no_more(many: Many) -> None:
-    many.section("shard2")["auto_register"] = 0
+    make_lost(many, "shard2")
     process = many.launch(fast_clocks=True)
     wait_for_summary(many, sources=2, stopped=1)
     many.leave_out("shard2")
