@@ -12,6 +12,7 @@ from pathlib import Path
 from queue_mover import interrupts
 from queue_mover.errors import OperatorError
 from queue_mover.interrupts import CAUGHT
+from queue_mover.owner import owner
 
 
 class PidFile:
@@ -27,9 +28,10 @@ class PidFile:
         self._descriptor = -1
 
     def lock(self) -> str:
-        """Take the lock. Returns what a dead process had left in the file, else "".
+        """Take the lock. Returns a note about what had been left in the file, else "".
 
-        Raises OperatorError when another process holds it or the file cannot be made.
+        Raises OperatorError when another process holds it, or is named in it and runs without
+        locking it, or when the file cannot be made.
         """
         while True:
             self._descriptor = self._open()
@@ -44,8 +46,21 @@ class PidFile:
                 ) from None
             # Its last owner may have removed the file between our open and our lock.
             if _same_file(self._descriptor, self._path):
-                return _content(self._descriptor)
+                return self._look_at_owner(_content(self._descriptor))
             os.close(self._descriptor)
+
+    def _look_at_owner(self, text: str) -> str:
+        found = owner(text)
+        if found is None:
+            return f"Ignoring stale pidfile: process {text} is gone" if text else ""
+        if not found.may_be_mover:
+            return f"Ignoring stale pidfile: process {text} is another program, {found.command}"
+        os.close(self._descriptor)
+        raise OperatorError(
+            f"{self._path}: process {text} ({found.command or 'command not known'}) is running"
+            " without locking it, as programs of Skytools do; remedy: stop it with -s, or remove"
+            " the file if it is something else"
+        )
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -79,7 +94,10 @@ class PidFile:
 
 
 def running_pid(path: Path) -> int | None:
-    """The pid of the process that holds a pidfile's lock, None when nobody does."""
+    """The pid of the process that holds a pidfile's lock, or is named in it and takes no lock.
+
+    None when there is none.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -89,9 +107,11 @@ def running_pid(path: Path) -> int | None:
     except BlockingIOError:
         text = _content(descriptor)
         return int(text) if text.isdigit() else None
+    else:
+        found = owner(_content(descriptor))
+        return found.pid if found and found.may_be_mover else None
     finally:
         os.close(descriptor)
-    return None
 
 
 def _content(descriptor: int) -> str:

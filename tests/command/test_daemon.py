@@ -2,13 +2,25 @@
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+import testbed
 from queue_mover.process import PidFile
 from testbed.log_lines import news
-from testbed.processes import Result, process_alive, run, script, wait_until
+from testbed.processes import (
+    Process,
+    Result,
+    process_alive,
+    run,
+    script,
+    wait_until,
+    write_ini,
+)
 from tests.command.world import PATIENCE, World
 
 
@@ -134,15 +146,66 @@ def dead_pid() -> int:
     return int(run(["sh", "-c", "echo $$"]).check().stdout)
 
 
-@pytest.mark.parametrize("whose", ["of a dead process", "of an unrelated one"])
-def test_a_stale_pidfile_is_told_and_taken_over(world: World, whose: str) -> None:
-    """A number used again by some other process does not count as ours."""
-    stale = dead_pid() if whose == "of a dead process" else os.getpid()
+def test_a_stale_pidfile_is_told_and_taken_over(world: World) -> None:
+    stale = dead_pid()
     world.pidfile.write_text(f"{stale}\n")
     process = world.start()
     process.wait_for_output(f"WARNING Ignoring stale pidfile: process {stale} is gone")
     assert world.pidfile.read_text() == f"{process.pid}\n"
     assert process.stop() == 0
+    assert not world.pidfile.exists()
+
+
+def test_a_pid_that_another_program_has_by_now_does_not_count(world: World) -> None:
+    with Process(["sleep", "60"], world.directory) as other:
+        world.pidfile.write_text(f"{other.pid}\n")
+        process = world.start()
+        process.wait_for_output(f"process {other.pid} is another program, sleep 60")
+        assert process.stop() == 0
+
+
+@contextmanager
+def unlocked_program(world: World) -> Iterator[Process]:
+    """A mover that writes a pidfile and does not lock it, as those of Skytools."""
+    ini = write_ini(
+        world.directory / "legacy.ini",
+        "queue_mover",
+        {
+            "src_db": world.source_db.conninfo(),
+            "dst_db": world.target_db.conninfo(),
+            "queue_name": world.source_queue,
+            "dst_queue_name": world.target_queue,
+            "consumer_name": world.job,
+            "pidfile": world.pidfile,
+        },
+    )
+    argv: list[str | Path] = [sys.executable, "-m", "testbed.legacy_mover", ini]
+    env = {"PYTHONPATH": str(Path(testbed.__file__).parents[1])}
+    with Process(argv, world.directory, name="legacy", env=env) as legacy:
+        wait_until(world.pidfile.exists, PATIENCE, "its pidfile")
+        wait_until(world.pidfile.read_text, PATIENCE, "its pid")
+        yield legacy
+
+
+@pytest.mark.parametrize("switches", [(), ("-d",)])
+def test_a_running_program_that_takes_no_lock_is_not_joined(
+    world: World, switches: tuple[str, ...]
+) -> None:
+    world.register()
+    with unlocked_program(world) as legacy:
+        result = world.run(*switches)
+        assert result.returncode == 1
+        assert f"process {legacy.pid} (python" in result.stderr
+        assert "is running without locking it" in result.stderr
+        assert world.pidfile.read_text() == f"{legacy.pid}\n"
+        assert legacy.running
+
+
+def test_a_running_program_that_takes_no_lock_is_stopped_by_s(world: World) -> None:
+    world.register()
+    with unlocked_program(world) as legacy:
+        world.run("-s").check()
+        assert legacy.wait() == 0
     assert not world.pidfile.exists()
 
 
@@ -255,11 +318,11 @@ def test_a_start_from_elsewhere_says_where_its_files_are(world: World) -> None:
 
 @pytest.mark.parametrize("switch", ["-r", "-s", "-k"])
 def test_a_signal_for_a_dead_process_reaches_nobody_else(world: World, switch: str) -> None:
-    bystander = world.start(pidfile=None)
-    world.pidfile.write_text(f"{bystander.pid}\n")
-    result = world.run(switch).check()
-    assert result.stderr.endswith(" WARNING pidfile exists, but process not running\n")
-    assert bystander.stop() == 0
+    with Process(["sleep", "60"], world.directory) as bystander:
+        world.pidfile.write_text(f"{bystander.pid}\n")
+        result = world.run(switch).check()
+        assert result.stderr.endswith(" WARNING pidfile exists, but process not running\n")
+        assert bystander.running
 
 
 def test_a_signal_without_a_pidfile(world: World) -> None:

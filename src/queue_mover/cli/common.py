@@ -214,12 +214,16 @@ def serve(
         with process.signals(supervisor.notify):
             return supervisor.run(plan)
     pidfile = process.PidFile(settings.pidfile)
-    stale = pidfile.lock()
-    stale_note = [f"Ignoring stale pidfile: process {stale} is gone"] if stale else []
+    note = pidfile.lock()
     background = process.go_background() if switches.daemon else None
     running = background.detach if background else lambda: None
     supervisor = Supervisor(
-        switches.program, load, settings, log, notes=stale_note, running=running
+        switches.program,
+        load,
+        settings,
+        log,
+        notes=[note] if note else [],
+        running=running,
     )
     with process.signals(supervisor.notify):
         try:
