@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from threading import Lock
 
 from queue_mover.db import Connection, Database
-from queue_mover.errors import StoppingError
+from queue_mover.errors import StoppingError, UnavailableError
 
 Turn = SimpleQueue[Database | None]
 """Where one who waits is handed a database."""
@@ -67,9 +67,14 @@ class Pool:
         """One user leaves; the last one closes all."""
         with self._lock:
             self._seats -= 1
-            idle: list[Database] = []
-            if not self._seats:
-                idle, self._free = self._free, idle
+            empty = not self._seats
+        if empty:
+            self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses; whoever takes one opens it anew."""
+        with self._lock:
+            idle, self._free = self._free, []
         for database in idle:
             database.close()
             self.give(database)
@@ -98,6 +103,12 @@ class Seat:
                 raise StoppingError("told to stop at its turn")
             with database.session() as connection:
                 yield connection
+        except UnavailableError as error:
+            if error.place == f"{database.side} database":
+                # What ended this connection has ended the idle ones: their next users should not
+                # take an outage that is over for another one.
+                self._pool.close_idle()
+            raise
         finally:
             with self._handing:
                 self._taken = None

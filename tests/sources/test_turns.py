@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from queue_mover.db import Database as Side
-from queue_mover.errors import StoppingError
+from queue_mover.errors import StoppingError, UnavailableError
 from queue_mover.pool import Pool, Seat
 from testbed.database import Database
 from testbed.processes import wait_until
@@ -127,3 +127,31 @@ def test_the_first_batch_is_small_where_sources_share_connections(
         counts = [int(count) for count, source in STATISTICS.findall(many.log) if source == name]
         assert counts == batches
     many.assert_identical()
+
+
+def test_a_lost_connection_takes_the_idle_ones_with_it(target_db: Database) -> None:
+    """They were lost as well: who takes one next must not meet an outage that is over."""
+    databases = [opened(target_db, number) for number in range(2)]
+    pool = Pool(databases)
+    seat = pool.join()
+    with seat.session():
+        idle = next(each for each in databases if each is not seat._taken)
+    assert idle._connection is not None
+    with pytest.raises(UnavailableError):
+        lose(seat, target_db)
+    assert idle._connection is None
+    seat.close()
+
+
+def opened(target_db: Database, number: int) -> Side:
+    """A connection of a pool, which somebody has used."""
+    database = Side("target", target_db.conninfo(), f"pool{number}")
+    with database.session():
+        return database
+
+
+def lose(seat: Seat, target_db: Database) -> None:
+    """The server ends the connection while its user works."""
+    with seat.session() as connection, target_db.connect() as killer:
+        killer.execute("select pg_terminate_backend(%s)", [connection.info.backend_pid])
+        connection.execute("select 1")
