@@ -9,7 +9,7 @@ from demo.movers import JOB, Movers
 from demo.screen import Screen
 from demo.servers import TARGET_QUEUE, Databases
 from demo.shop import Shop
-from queue_mover.db import lock_key
+from queue_mover.postgres.locks import lock_key
 from testbed.database import value
 from testbed.processes import wait_until
 from testbed.queues import qualified, queue_table

@@ -9,7 +9,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from queue_mover.admin.ticking import TickLines
+from queue_mover.service.ticker_job import TickLines
 from testbed.cluster import Cluster
 from testbed.database import Database, value
 from testbed.events import Collector

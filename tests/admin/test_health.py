@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 
-from queue_mover.admin.findings import MARKS, Code, Place, Severity, marks
-from queue_mover.admin.health import Patience, judge_consumer, judge_queue, problems
-from queue_mover.admin.status import Consumer, Quarantine, Queue, Status
+from queue_mover.observation.database import Consumer, Quarantine, Queue, Status
+from queue_mover.observation.database_findings import (
+    Patience,
+    judge_consumer,
+    judge_queue,
+    problems,
+)
+from queue_mover.observation.findings import MARKS, Code, Place, Severity, marks
 
 QUEUE = Queue(
     name="q",

@@ -11,11 +11,11 @@ import pytest
 from psycopg import sql
 
 from queue_mover.admin import install as module
-from queue_mover.admin.findings import Code
-from queue_mover.admin.health import problems
 from queue_mover.admin.install import contrib_folders, find_pgq_sql, install, run_pgq_sql
-from queue_mover.admin.status import gather
 from queue_mover.errors import OperatorError
+from queue_mover.observation.database import gather
+from queue_mover.observation.database_findings import problems
+from queue_mover.observation.findings import Code
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.processes import wait_until

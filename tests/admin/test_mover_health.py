@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from queue_mover.admin.findings import Code, Severity
-from queue_mover.admin.mover_health import judge
-from queue_mover.admin.mover_report import lines
-from queue_mover.admin.movers import Standing
-from queue_mover.admin.overview import SourceView
 from queue_mover.config.settings import MoverSettings
 from queue_mover.model import BatchLimits
+from queue_mover.observation.findings import Code, Severity
+from queue_mover.observation.overview import SourceView
+from queue_mover.observation.source_findings import judge
+from queue_mover.observation.sources import Standing
+from queue_mover.reporting.source_report import lines
 from tests.admin.test_health import CONSUMER, QUEUE
 from tests.config.files import load, only
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from queue_mover.admin.findings import Code
-from queue_mover.admin.mover_health import judge
-from queue_mover.admin.movers import Standing, gather
 from queue_mover.config.settings import MoverSettings, load_mover
+from queue_mover.observation.findings import Code
+from queue_mover.observation.source_findings import judge
+from queue_mover.observation.sources import Standing, gather
 from testbed.database import Database
 from testbed.ini import ini_text
 from testbed.queues import create_queue, last_tick, produce, tick

@@ -8,6 +8,7 @@ import pytest
 
 from queue_mover.admin import queues
 from queue_mover.errors import OperatorError
+from queue_mover.pgq.queues import consumers
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.queues import insert_event
@@ -25,9 +26,9 @@ def test_life_of_a_queue(source: psycopg.Connection, name: str) -> None:
         queues.register(source, name, "c")
         == f'consumer "c" is registered on queue "{name}" already'
     )
-    assert queues.consumers(source, name) == ["c"]
+    assert consumers(source, name) == ["c"]
     assert queues.unregister(source, name, "c") == f'consumer "c" unregistered from queue "{name}"'
-    assert queues.consumers(source, name) == []
+    assert consumers(source, name) == []
     assert queues.drop(source, name) == f'queue "{name}" dropped'
     assert source.execute("select count(*) from pgq.queue").fetchone() == (0,)
 
@@ -95,7 +96,7 @@ def test_drop_with_consumers_names_them_and_drops_nothing(
     with pytest.raises(OperatorError, match=r"has consumers: c00, .*, c09 and 2 more; remedy: .*"):
         queues.drop(source, source_queue)
 
-    assert len(queues.consumers(source, source_queue)) == 12
+    assert len(consumers(source, source_queue)) == 12
 
 
 def test_drop_of_a_queue_in_use_by_a_view(source: psycopg.Connection, source_queue: str) -> None:

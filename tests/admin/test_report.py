@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from queue_mover.admin.health import problems
-from queue_mover.admin.report import status_lines
-from queue_mover.admin.status import Quarantine, Status
+from queue_mover.observation.database import Quarantine, Status
+from queue_mover.observation.database_findings import problems
+from queue_mover.reporting.database_report import status_lines
 from tests.admin.test_health import CONSUMER, QUEUE
 
 WELL = Status(

@@ -4,11 +4,11 @@ import psycopg
 import pytest
 
 from queue_mover.admin import queues, ticker
-from queue_mover.admin.findings import MARKS, Code
-from queue_mover.admin.health import problems
-from queue_mover.admin.report import status_lines
-from queue_mover.admin.status import gather
 from queue_mover.errors import OperatorError
+from queue_mover.observation.database import gather
+from queue_mover.observation.database_findings import problems
+from queue_mover.observation.findings import MARKS, Code
+from queue_mover.reporting.database_report import status_lines
 from testbed.cluster import Cluster
 from testbed.database import Database, value
 from testbed.queues import produce, tick

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from queue_mover.admin.document import text
-from queue_mover.admin.findings import MARKS, Severity
-from queue_mover.admin.overview import DatabaseView, Overview
+from queue_mover.observation.findings import MARKS, Severity
+from queue_mover.observation.overview import DatabaseView, Overview
+from queue_mover.reporting.document import text
 from testbed.database import Database
 from testbed.processes import Argument, Result, run, script, write_ini
 from testbed.queues import create_queue, last_tick, produce, tick

@@ -2,7 +2,8 @@
 
 import pytest
 
-from queue_mover.admin.tables import columns, counted, duration, literal, number
+from queue_mover.observation.words import counted, duration, literal, number
+from queue_mover.reporting.tables import columns
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.admin.findings import Code
-from queue_mover.admin.mover_health import judge
-from queue_mover.admin.movers import gather
 from queue_mover.config.settings import load_mover
+from queue_mover.observation.findings import Code
+from queue_mover.observation.source_findings import judge
+from queue_mover.observation.sources import gather
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.encodings import create_encoded

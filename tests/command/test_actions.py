@@ -2,7 +2,7 @@
 
 import pytest
 
-from queue_mover.db import lock_key
+from queue_mover.postgres.locks import lock_key
 from tests.command.world import World
 
 

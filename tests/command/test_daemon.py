@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import testbed
-from queue_mover.process import PidFile
+from queue_mover.system.pidfile import PidFile
 from testbed.log_lines import news
 from testbed.processes import (
     Process,

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from queue_mover.db import password
+from queue_mover.postgres.conninfo import password
 from testbed.database import Database
 from tests.command.world import World
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.admin import cli as admin_cli
+from queue_mover.cli import pgqadm as admin_cli
 from queue_mover.cli import queue_mover3
 from testbed.cluster import Cluster
 from tests.docs import steps

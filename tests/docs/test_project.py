@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from queue_mover.admin import cli as admin_cli
+from queue_mover.cli import pgqadm as admin_cli
 from queue_mover.cli import queue_mover3
 from testbed.processes import run
 from tests.docs.pages import ROOT

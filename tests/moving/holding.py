@@ -6,7 +6,7 @@ A lock is held as long as the connection that is returned stays open: use it in 
 import psycopg
 from psycopg import sql
 
-from queue_mover.db import lock_key
+from queue_mover.postgres.locks import lock_key
 from testbed.database import Database
 from testbed.processes import wait_until
 from testbed.queues import qualified, queue_table

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import queue_mover.db
-from queue_mover.db import Connection
 from queue_mover.model import BatchLimits, Outcome, Policy, Result, Route
-from queue_mover.mover import Mover
+from queue_mover.moving.mover import Mover
+from queue_mover.postgres import database
+from queue_mover.postgres.connection import Connection
 from testbed import processes
 from testbed.compare import Comparison, compare
 from testbed.database import Database, value
@@ -24,7 +24,7 @@ TICKS_AT_WILL = {"ticker_max_count": 0, "ticker_max_lag": "0", "ticker_idle_peri
 Action = Callable[[], object]
 
 
-class Interposed(queue_mover.db.Database):
+class Interposed(database.Database):
     """A database whose second session is preceded by something that happens elsewhere.
 
     The first session of a mover looks around; the second is its batch.
@@ -124,7 +124,7 @@ class Pair:
         mover = Mover(
             Route(self.queue, self.consumer, self.target_queue, tuple(tables)),
             BatchLimits(**limits),
-            queue_mover.db.Database("source", self.source_db.conninfo(), "in_process"),
+            database.Database("source", self.source_db.conninfo(), "in_process"),
             target,
             logging.getLogger("mover"),
             Policy(insert=insert),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from queue_mover.decision import Decision, decide
 from queue_mover.model import Batch, Position, Tick
+from queue_mover.moving.decision import Decision, decide
 
 HERE = "this source"
 BATCH = Batch(1, Tick(10, "mark of 10"), Tick(15, "mark of 15"), "select")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from queue_mover.insert import rows_in_chunks
+from queue_mover.copying.insert import rows_in_chunks
 from testbed.events import Event
 from tests.moving.pair import Pair
 from tests.moving.test_fields import FIELD_NAMES, TEXTS, with_fields

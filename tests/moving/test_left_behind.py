@@ -4,7 +4,7 @@ import pytest
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Position, Registration, Route
-from queue_mover.renaming import LeftBehind, left_behind, take_over_tick
+from queue_mover.moving.takeover import LeftBehind, left_behind, take_over_tick
 from testbed.database import value
 from testbed.log_lines import news
 from testbed.processes import wait_until

@@ -7,7 +7,7 @@ import pytest
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Result
-from queue_mover.mover import Mover
+from queue_mover.moving.mover import Mover
 from testbed.cluster import Cluster
 from testbed.database import value
 from testbed.proxy import Proxy

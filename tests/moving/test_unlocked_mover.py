@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import testbed
-from queue_mover import unlocked
 from queue_mover.errors import UnlockedMoverError
 from queue_mover.model import Result
+from queue_mover.moving import legacy_mover
 from testbed.legacy_mover import LegacyMover
 from testbed.processes import Process, write_ini
 from tests.moving.holding import wait_until_blocked
@@ -23,7 +23,7 @@ LEFT_BEHIND = "the position on the target was left by another program"
 @pytest.fixture(autouse=True)
 def short_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch that is as good as over."""
-    monkeypatch.setattr(unlocked, "WATCHED", 0.0)
+    monkeypatch.setattr(legacy_mover, "WATCHED", 0.0)
 
 
 @contextmanager

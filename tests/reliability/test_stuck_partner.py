@@ -14,10 +14,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from queue_mover import reading
-from queue_mover.db import DEFAULTS
-from queue_mover.db import Database as Side
+from queue_mover.copying import copy_reader
 from queue_mover.errors import UnavailableError
+from queue_mover.postgres.database import DEFAULTS
+from queue_mover.postgres.database import Database as Side
 from testbed.database import value
 from testbed.processes import wait_until
 from testbed.queues import queue_table
@@ -148,7 +148,7 @@ def test_a_source_that_freezes_in_the_midst_of_a_batch_is_given_up(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a source in the midst of a batch that the target does not take yet
-    monkeypatch.setattr(reading, "PATIENCE", 0.5)
+    monkeypatch.setattr(copy_reader, "PATIENCE", 0.5)
     before = pair.here.count()
     pair.produce(100_000)
     mover = pair.mover()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_mover.copy import common_encoding
-from queue_mover.db import lock_key
+from queue_mover.copying.copy import common_encoding
+from queue_mover.postgres.locks import lock_key
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from queue_mover.db import check_conninfo, describe
+from queue_mover.postgres.conninfo import check_conninfo, describe
 
 SECRET = "hunter2secret"
 

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
-from queue_mover.db import boundary, one_line, translate
 from queue_mover.errors import NotReadyError, QueueMoverError, StatementError, UnavailableError
+from queue_mover.postgres.translation import boundary, one_line, translate
 
 TABLE: list[tuple[psycopg.Error, type[QueueMoverError]]] = [
     (psycopg.OperationalError("server closed the connection"), UnavailableError),

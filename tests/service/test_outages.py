@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from queue_mover.outage import kind
+from queue_mover.postgres.outage import kind
 from queue_mover.service.outages import Outages
 
 AWAY = [

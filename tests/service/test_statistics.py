@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_mover import logs
 from queue_mover.service.statistics import Statistics
+from queue_mover.system import logs
 
 MOMENTS = st.floats(0, 1e7)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_mover.service.streak import FIRST_WAIT, Streak
+from queue_mover.service.backoff import FIRST_WAIT, Streak
 
 
 def streak(longest_wait: float = 20, grace: float = 300, reset: float = 900) -> Streak:

@@ -3,7 +3,7 @@
 import re
 import signal
 
-from queue_mover import logs
+from queue_mover.system import logs
 from tests.sources.many import Many
 from tests.sources.texts import STATISTICS, statistics
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from queue_mover.db import Database as Side
 from queue_mover.errors import StoppingError, UnavailableError
-from queue_mover.pool import Pool, Seat
+from queue_mover.postgres.database import Database as Side
+from queue_mover.postgres.pool import Pool, Seat
 from testbed.database import Database
 from testbed.processes import wait_until
 from tests.sources.many import Many

@@ -9,11 +9,11 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from queue_mover.decision import Decision
-from queue_mover.decision import decide as real_decide
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Batch, Position, Registration, Route, Tick
-from queue_mover.renaming import take_over_tick
+from queue_mover.moving.decision import Decision
+from queue_mover.moving.decision import decide as real_decide
+from queue_mover.moving.takeover import take_over_tick
 
 HERE = "the source"
 OLD, NEW = "old name", "new name"

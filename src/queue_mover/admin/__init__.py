@@ -1,5 +1,1 @@
-"""pgqadm: one function for each command.
-
-Each takes a connection in autocommit mode and plain arguments, and returns frozen values or
-lines of text. Nothing here prints, and nothing else imports this.
-"""
+"""What pgqadm does to a database: one function per command."""

@@ -8,9 +8,12 @@ from pathlib import Path
 import psycopg
 from psycopg import errors, sql
 
-from queue_mover.admin.guard import explained, primary
-from queue_mover.db import Connection, has_function, lock_key
 from queue_mover.errors import NotReadyError, OperatorError
+from queue_mover.pgq.refusals import explained, primary
+from queue_mover.pgq.server import pgq_version
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.locks import lock_key
+from queue_mover.postgres.statements import has_function, schema_exists
 
 PGQ_FILE = "pgq_pl_only.sql"
 PGQ_VERSION = "3.5"
@@ -191,15 +194,3 @@ def _is_ours(conn: Connection) -> bool:
         """
     )
     return found.fetchone() is not None
-
-
-def schema_exists(conn: Connection, name: str) -> bool:
-    """Whether the database has a schema of this name."""
-    row = conn.execute("select to_regnamespace(%s) is not null", [name]).fetchone()
-    return row == (True,)
-
-
-def pgq_version(conn: Connection) -> str | None:
-    """The version that PgQ tells; None: it tells none, having come from an SQL file."""
-    row = conn.execute("select pgq.version()").fetchone()
-    return str(row[0]) if row and row[0] else None

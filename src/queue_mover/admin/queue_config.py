@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from queue_mover.admin.guard import explained, grant
-from queue_mover.admin.queues import check_exists
-from queue_mover.db import Connection
 from queue_mover.errors import OperatorError
+from queue_mover.pgq.queues import require_queue
+from queue_mover.pgq.refusals import explained, grant
+from queue_mover.postgres.connection import Connection
 
 PREFIX = "queue_"
 VARIABLES = {
@@ -54,7 +54,7 @@ def show(conn: Connection, queue: str | None = None) -> list[QueueConfig]:
     with explained(conn, grant(conn, "pgq_reader")):
         rows = conn.execute(statement, {"queue": queue}).fetchall()
         if queue is not None and not rows:
-            check_exists(conn, queue)
+            require_queue(conn, queue)
     return [QueueConfig(name, tuple(zip(VARIABLES, row, strict=True))) for name, *row in rows]
 
 

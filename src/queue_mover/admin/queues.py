@@ -2,9 +2,11 @@
 
 from psycopg import errors
 
-from queue_mover.admin.guard import explained, grant, primary
-from queue_mover.db import Connection, one_line
 from queue_mover.errors import OperatorError
+from queue_mover.pgq.queues import consumers, listed, require_queue
+from queue_mover.pgq.refusals import explained, grant, primary
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.translation import one_line
 
 
 def create(conn: Connection, queue: str) -> str:
@@ -31,12 +33,12 @@ def drop(conn: Connection, queue: str) -> str:
             raise OperatorError(f'queue "{queue}" is in use: {reason}') from error
         except errors.RaiseException:
             # Asked afterwards: before, a consumer could register between question and act.
-            check_exists(conn, queue, needed=False)
+            require_queue(conn, queue, needed=False)
             attached = consumers(conn, queue)
             if not attached:
                 raise
             raise OperatorError(
-                f'queue "{queue}" has consumers: {_listed(attached)};'
+                f'queue "{queue}" has consumers: {listed(attached)};'
                 f" remedy: pgqadm.py CONFIG unregister {queue} CONSUMER for each"
             ) from None
     return f'queue "{queue}" dropped'
@@ -49,11 +51,11 @@ def register(conn: Connection, queue: str, consumer: str) -> str:
     """
     _check_name("consumer", consumer)
     with explained(conn, grant(conn, "pgq_reader")):
-        check_exists(conn, queue)
+        require_queue(conn, queue)
         try:
             added = _count(conn, "select pgq.register_consumer(%s, %s)", queue, consumer)
         except errors.RaiseException as error:
-            check_exists(conn, queue)
+            require_queue(conn, queue)
             raise OperatorError(f'queue "{queue}": {primary(error)}') from error
     if added:
         return f'consumer "{consumer}" registered on queue "{queue}"'
@@ -70,32 +72,12 @@ def unregister(conn: Connection, queue: str, consumer: str) -> str:
         if removed:
             others = "" if removed == 1 else f", with {removed - 1} subconsumers"
             return f'consumer "{consumer}" unregistered from queue "{queue}"{others}'
-        check_exists(conn, queue, needed=False)
+        require_queue(conn, queue, needed=False)
         attached = consumers(conn, queue)
     return (
         f'consumer "{consumer}" is not registered on queue "{queue}"'
-        f" (registered: {_listed(attached) or 'none'})"
+        f" (registered: {listed(attached) or 'none'})"
     )
-
-
-def consumers(conn: Connection, queue: str) -> list[str]:
-    """The names of a queue's consumers."""
-    found = conn.execute("select consumer_name from pgq.get_consumer_info(%s) order by 1", [queue])
-    return [name for (name,) in found]
-
-
-def check_exists(conn: Connection, queue: str, *, needed: bool = True) -> None:
-    """Raise OperatorError, naming the queues there are, when this is none.
-
-    needed: the queue was to be used, so that creating it would help.
-    """
-    names = [name for (name,) in conn.execute("select queue_name from pgq.queue order by 1")]
-    if queue not in names:
-        remedy = f"; remedy: pgqadm.py CONFIG create {queue}" if needed else ""
-        raise OperatorError(
-            f'no queue "{queue}" in database "{conn.info.dbname}"'
-            f" (there: {_listed(names) or 'none'}){remedy}"
-        )
 
 
 def _count(conn: Connection, statement: str, *arguments: str) -> int:
@@ -111,8 +93,3 @@ def _count(conn: Connection, statement: str, *arguments: str) -> int:
 def _check_name(kind: str, name: str) -> None:
     if not name.strip():
         raise OperatorError(f"the name of a {kind} must not be empty")
-
-
-def _listed(names: list[str], limit: int = 10) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

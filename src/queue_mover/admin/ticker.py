@@ -14,10 +14,10 @@ from typing import Any
 import psycopg
 from psycopg import errors, sql
 
-from queue_mover.admin.guard import explained, grant, is_lost, primary
-from queue_mover.db import Connection
 from queue_mover.errors import NotReadyError
-from queue_mover.server import transaction_ids
+from queue_mover.pgq.refusals import explained, grant, is_lost, primary
+from queue_mover.pgq.server import transaction_ids
+from queue_mover.postgres.connection import Connection
 
 LOCK_SECONDS = 3
 """How long to wait for others; longer than PostgreSQL takes to call off an autovacuum."""

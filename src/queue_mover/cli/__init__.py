@@ -1,1 +1,1 @@
-"""The commands: switches and exit codes, and the only places that print."""
+"""The commands: switches, exit codes, and the only code that prints."""

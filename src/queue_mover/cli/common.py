@@ -10,12 +10,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from queue_mover import __version__, logs, process
+from queue_mover import __version__
 from queue_mover.config import notes
-from queue_mover.config.settings import LogSettings, ProcessSettings
+from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service.job import Plan
 from queue_mover.service.supervisor import Supervisor
+from queue_mover.system import logs
+from queue_mover.system.background import go_background
+from queue_mover.system.logs import LogSettings
+from queue_mover.system.pidfile import PidFile, running_pid
+from queue_mover.system.signals import signals
 
 
 def parser(command: str, description: str) -> argparse.ArgumentParser:
@@ -176,7 +181,7 @@ def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:
     if settings.pidfile is None:
         log.warning("No pidfile in config, nothing to do")
         return 0
-    pid = process.running_pid(settings.pidfile)
+    pid = running_pid(settings.pidfile)
     if pid is None:
         if not settings.pidfile.exists():
             remedy = "" if settings.pidfile.is_absolute() else "; remedy: go where it was started"
@@ -211,11 +216,11 @@ def serve(
         if switches.daemon:
             raise OperatorError("Daemon needs pidfile; remedy: set pidfile in the config file")
         supervisor = Supervisor(switches.program, load, settings, log)
-        with process.signals(supervisor.notify):
+        with signals(supervisor.notify):
             return supervisor.run(plan)
-    pidfile = process.PidFile(settings.pidfile)
+    pidfile = PidFile(settings.pidfile)
     note = pidfile.lock()
-    background = process.go_background() if switches.daemon else None
+    background = go_background() if switches.daemon else None
     running = background.detach if background else lambda: None
     supervisor = Supervisor(
         switches.program,
@@ -225,7 +230,7 @@ def serve(
         notes=[note] if note else [],
         running=running,
     )
-    with process.signals(supervisor.notify):
+    with signals(supervisor.notify):
         try:
             pidfile.write()
             return supervisor.run(plan)

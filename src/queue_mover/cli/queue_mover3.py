@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from queue_mover import interrupts
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
 from queue_mover.config.settings import Settings, load_mover, load_process
 from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceError
-from queue_mover.registration import Registrar
-from queue_mover.service import moving
+from queue_mover.moving.registration import Registrar
+from queue_mover.service import mover_job
 from queue_mover.service.job import Plan
-from queue_mover.service.moving import Targets
+from queue_mover.service.mover_job import Targets
+from queue_mover.system import early_signals
 
 COMMAND = "queue_mover3"
 
@@ -83,7 +83,7 @@ def _run() -> int:
     common.require_one_purpose(parser, given, [f"--{purpose}" if purpose else None])
     overrides = dict(given.set)
     if given.ini or given.signal or purpose:
-        interrupts.release()
+        early_signals.release()
     if given.ini:
         print(sample.ini(COMMAND, parameters.MOVER, overrides))
         return 0
@@ -104,7 +104,7 @@ def _run() -> int:
             "--consumer goes with a switch for positions, as --unregister;"
             " remedy: to run a mover under another name, set consumer_name"
         )
-    targets = moving.Targets()
+    targets = mover_job.Targets()
     if action:
         return _act(given, action, _settings(given, path), targets)
 
@@ -112,7 +112,7 @@ def _run() -> int:
         settings = load_mover(path, overrides, given.source)
         if fresh:
             common.start_log(given, settings.log)
-        plan = moving.plan(settings, targets)
+        plan = mover_job.plan(settings, targets)
         elsewhere = common.elsewhere(given, settings.process, settings.log)
         return replace(plan, warnings=(*plan.warnings, *elsewhere))
 
@@ -164,7 +164,7 @@ def _act(
         logging.getLogger(settings.process.job_name).error("%s: %s", name, why)
         code = 1
     for mover in settings.movers:
-        registrar = moving.registrar(mover, targets)
+        registrar = mover_job.registrar(mover, targets)
         try:
             action(registrar)
         except (OperatorError, UnavailableError) as error:

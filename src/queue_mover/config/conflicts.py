@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from queue_mover.db import location
 from queue_mover.errors import ConfigError
 from queue_mover.model import Route
+from queue_mover.postgres.conninfo import location
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from queue_mover.db import check_conninfo
+from queue_mover.postgres.conninfo import check_conninfo
 
 LARGEST = 1e9
 """Of numbers: about thirty years, in seconds; more than that, and sleeping fails."""

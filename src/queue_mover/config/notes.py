@@ -9,7 +9,7 @@ from pathlib import Path
 from queue_mover.config import parameters, sources
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.parameters import Group
-from queue_mover.db import password
+from queue_mover.postgres.conninfo import password
 
 _WORD = re.compile(r"[:\s]")
 _UNIT = re.compile(r"_(ms|msecs?|secs?|seconds|mins?|minutes|hours|days|kb|mb|bytes)$")

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from queue_mover.config import kinds
 from queue_mover.config.kinds import Kind
-
-LOG_FORMAT = "%(asctime)s %(process)s %(levelname)s %(message)s"
+from queue_mover.system.logs import LOG_FORMAT
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from queue_mover.config.inifile import IniFile
 from queue_mover.config.parameters import Group, Parameter
 from queue_mover.errors import ConfigError
 from queue_mover.model import BatchLimits, Policy, Route
+from queue_mover.system.logs import LogSettings
 
 SECTIONS = ("queue_mover3", "queue_mover")
 """Of which one configures the mover, in order of preference."""
@@ -48,27 +49,6 @@ class ProcessSettings:
     def looping(self) -> bool:
         """Whether it goes on when there is nothing to do, and after errors."""
         return self.loop_delay > 0
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """Where the log goes and how its lines look; empty formats mean the default."""
-
-    job_name: str
-    service_name: str
-    logfile: Path | None
-    log_size: int
-    log_count: int
-    logfmt_file: str
-    logfmt_console: str
-    logdatefmt_file: str
-    logdatefmt_console: str
-    logfmt_file_verbose: str
-    logfmt_console_verbose: str
-    logdatefmt_file_verbose: str
-    logdatefmt_console_verbose: str
-    use_skylog: int
-    skylog_locations: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

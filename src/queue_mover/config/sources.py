@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from queue_mover.config.inifile import IniFile
-from queue_mover.db import Database
 from queue_mover.errors import ConfigError, StatementError, UnknownSourceError
+from queue_mover.postgres.database import Database
 
 PREFIX = "source:"
 CATALOGUE = "sources"

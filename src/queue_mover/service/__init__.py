@@ -1,1 +1,1 @@
-"""Time and failure: loops, stop and reload, backoff, threads. What a job does is not known here."""
+"""Time and failure: one thread per job, stop and reload, backoff, statistics."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from queue_mover import logs
 from queue_mover.service.worker import Worker
+from queue_mover.system import logs
 
 UNANSWERED = 60.0
 """Seconds that a server may owe an answer to a worker that was told to stop, before it is cut off.

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
-from queue_mover import process
 from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
+from queue_mover.service.backoff import Streak
+from queue_mover.service.config_reader import Loaded, Reader
 from queue_mover.service.job import Plan, Task
 from queue_mover.service.outages import Outages
-from queue_mover.service.processlog import ProcessLog
-from queue_mover.service.reader import Loaded, Reader
+from queue_mover.service.process_log import ProcessLog
 from queue_mover.service.stalls import LAST_WAIT, Stalls
-from queue_mover.service.streak import Streak
 from queue_mover.service.timer import Timer
 from queue_mover.service.worker import News, Report, Worker
+from queue_mover.system.limits import require_files
 
 EXIT_TERMINATED = 128 + SIGTERM
 
@@ -190,7 +190,7 @@ class Supervisor:
         plan = loaded.plan
         if isinstance(plan, Plan):
             try:
-                process.require_files(plan.files, plan.title)
+                require_files(plan.files, plan.title)
             except OperatorError as error:
                 plan = error
         if self._stopping:

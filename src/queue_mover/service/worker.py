@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from queue_mover import logs
 from queue_mover.errors import (
     BadEventError,
     ConfigError,
@@ -18,11 +17,12 @@ from queue_mover.errors import (
     UnavailableError,
     UnlockedMoverError,
 )
-from queue_mover.process import signals_blocked
+from queue_mover.service.backoff import Streak
 from queue_mover.service.job import Job, Step, Task
 from queue_mover.service.outages import Outages
 from queue_mover.service.statistics import Statistics
-from queue_mover.service.streak import Streak
+from queue_mover.system import logs
+from queue_mover.system.signals import signals_blocked
 
 POLL = 1.0
 """Seconds between looks at work that somebody else is doing, where loop_delay is 0."""

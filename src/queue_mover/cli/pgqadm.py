@@ -1,0 +1,304 @@
+"""pgqadm: install and look after PgQ in a database."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from queue_mover.admin import queue_config, queues
+from queue_mover.admin.install import install
+from queue_mover.cli import common
+from queue_mover.config import parameters, sample
+from queue_mover.config.settings import (
+    AdminSettings,
+    MoverSettings,
+    load_admin,
+    load_mover,
+    override,
+)
+from queue_mover.errors import OperatorError, UnavailableError
+from queue_mover.observation import overview
+from queue_mover.observation.findings import Place, unreadable
+from queue_mover.observation.overview import Overview
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.conninfo import check_conninfo, describe
+from queue_mover.postgres.database import Database
+from queue_mover.reporting import database_report, document, source_report
+from queue_mover.service import ticker_job
+from queue_mover.service.job import Plan
+from queue_mover.system import early_signals
+
+COMMAND = "pgqadm"
+
+Action = Callable[[Connection, Path | None, Sequence[str]], list[str]]
+
+
+def main() -> int:
+    """Run the command line. Returns the exit code."""
+    return common.guarded(COMMAND, _run)
+
+
+COMMANDS: dict[str, tuple[str, Action]] = {
+    "install": ("", lambda conn, pgq_sql, _: install(conn, pgq_sql)),
+    "create": ("QUEUE", lambda conn, _, words: [queues.create(conn, *words)]),
+    "drop": ("QUEUE", lambda conn, _, words: [queues.drop(conn, *words)]),
+    "register": ("QUEUE CONSUMER", lambda conn, _, words: [queues.register(conn, *words)]),
+    "unregister": ("QUEUE CONSUMER", lambda conn, _, words: [queues.unregister(conn, *words)]),
+    "config": ("[QUEUE [VAR=VALUE ...]]", lambda conn, _, words: _config(conn, *words)),
+}
+"""What each command takes, in words, and what it does in one database."""
+
+USAGE = {name: words for name, (words, _) in COMMANDS.items()} | {
+    "status": "[QUEUE]",
+    "ticker": "",
+}
+"""All commands, with those that are more than one function of one database."""
+
+
+def switches() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = common.parser(COMMAND, "Installs and looks after PgQ in a database.")
+    usage = [f"{name} {words}".strip() for name, words in USAGE.items()]
+    parser.add_argument("command", nargs="?", metavar="command", help="; ".join(sorted(usage)))
+    parser.add_argument(
+        "arguments", nargs="*", metavar="argument", help="what the command takes, as shown with it"
+    )
+    parser.add_argument("--json", action="store_true", help="status as one JSON document")
+    many = parser.add_argument_group("status and install of several databases, without a config")
+    many.add_argument(
+        "--db",
+        action="append",
+        default=[],
+        type=_connect,
+        metavar="CONNECT",
+        help="connect string of a database; repeatable",
+    )
+    many.add_argument(
+        "--movers",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="MOVER.INI",
+        help="all sources of a queue_mover3 config; repeatable",
+    )
+    return parser
+
+
+def _connect(text: str) -> str:
+    try:
+        check_conninfo(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _run() -> int:
+    parser = switches()
+    given = parser.parse_intermixed_args()
+    words = [str(word) for word in (given.config, given.command, *given.arguments) if word]
+    # Old scripts stop a ticker with the words that start it.
+    named = next((word for word in words[:2] if word in USAGE and word != "ticker"), None)
+    common.require_one_purpose(parser, given, [named])
+    if given.command != "ticker" or given.signal:
+        early_signals.release()
+    if given.ini:
+        print(sample.ini(COMMAND, parameters.ADMIN, dict(given.set)))
+        return 0
+    if not (given.movers or given.db):
+        return _run_one(given)
+    if words[:1] == ["status"]:
+        return _status(given, lambda: _look_at_many(given, words[1:]))
+    _no_json(given)
+    if words[:1] == ["install"]:
+        return _install_many(given, words[1:])
+    raise OperatorError("--db and --movers go with the commands status and install")
+
+
+def _run_one(given: argparse.Namespace) -> int:
+    """A command for the database of a config file, or the service of it."""
+    if (given.command == "status" or _is_command(given, "status")) and not given.signal:
+        return _status(given, lambda: _look_at_one(given))
+    _no_json(given)
+    settings = _load(given)
+    if given.signal:
+        common.start_log(given, settings.log)
+        return common.send_signal(settings.process, given.signal)
+    _check_usage(str(given.config), given.command, given.arguments)
+    if given.command == "ticker":
+        plan = _plan(given, settings)
+        return common.serve(given, settings.process, plan, lambda _: _plan(given, _load(given)))
+    _start_command_log(given, settings)
+    _, action = COMMANDS[given.command]
+    lines = _at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))
+    if given.command != "config" or len(given.arguments) > 1:
+        _record(settings.log.job_name, given.command, lines)
+    print("\n".join(lines))
+    return 0
+
+
+def _load(given: argparse.Namespace) -> AdminSettings:
+    return load_admin(_config_path(given), dict(given.set))
+
+
+def _plan(given: argparse.Namespace, settings: AdminSettings) -> Plan:
+    """What the ticker is to do, once its log has been started."""
+    common.start_log(given, settings.log)
+    warnings = (*settings.warnings, *common.elsewhere(given, settings.process, settings.log))
+    return Plan((ticker_job.task(settings),), title=describe(settings.db), warnings=warnings)
+
+
+def _start_command_log(given: argparse.Namespace, settings: AdminSettings) -> None:
+    common.start_command_log(given, settings.log)
+    common.warn(COMMAND, settings.warnings)
+
+
+def _record(job_name: str, command: str, lines: Sequence[str]) -> None:
+    """Leave a line in the log about what a command has changed."""
+    log = logging.getLogger(job_name)
+    log.info("%s: %s", command, "; ".join(" ".join(line.split()) for line in lines))
+
+
+def _config_path(given: argparse.Namespace) -> Path:
+    """The config file. Raises OperatorError when there is none, with what to type instead."""
+    if given.config is None:
+        raise OperatorError(
+            f"need a config file and a command: {', '.join(sorted(USAGE))}; remedy:"
+            " pgqadm.py CONFIG COMMAND; --ini prints a sample config, --help explains"
+        )
+    if _is_command(given, *USAGE):
+        name = str(given.config)
+        usage = f"pgqadm.py CONFIG {name} {USAGE[name]}".rstrip()
+        many = f", or pgqadm.py {name} --db CONNECT, or --movers MOVER.INI"
+        raise OperatorError(
+            f"{name} is a command and needs a config file before it; remedy: {usage}"
+            + (many if name in ("status", "install") else "")
+        )
+    return common.config_path(given)
+
+
+def _is_command(given: argparse.Namespace, *names: str) -> bool:
+    """Whether what stands where the config file belongs is one of these commands, and no file."""
+    return str(given.config) in names and not given.config.exists()
+
+
+def _no_json(given: argparse.Namespace) -> None:
+    if given.json:
+        raise OperatorError("--json goes with the command status only")
+
+
+def _status(given: argparse.Namespace, look: Callable[[], Overview]) -> int:
+    """Print what was found. Exit code 0: nothing is wrong; 1: something; 2: could not look."""
+    try:
+        seen = look()
+    except (OperatorError, UnavailableError) as error:
+        remedy = "correct the command line, or the config file"
+        seen = Overview(others=(unreadable(str(error), Place(), remedy),))
+    if given.json:
+        print(document.text(seen))
+    else:
+        _print_status(seen, is_one=not (given.movers or given.db))
+    return seen.exit_code
+
+
+def _look_at_one(given: argparse.Namespace) -> Overview:
+    settings = _load(given)
+    _start_command_log(given, settings)
+    _check_usage(str(given.config), given.command, given.arguments)
+    queue = given.arguments[0] if given.arguments else None
+    return overview.look([settings.db], [], queue, settings.trouble_after)
+
+
+def _look_at_many(given: argparse.Namespace, words: Sequence[str]) -> Overview:
+    _check_usage("--db CONNECT", "status", words)
+    if words and given.movers:
+        raise OperatorError("status --movers shows all sources; it takes no queue")
+    queue = words[0] if words else None
+    movers, refused = _sources(given)
+    seen = overview.look(given.db, movers, queue, _override(given, "trouble_after"))
+    unusable = (
+        unreadable(why, Place(source=name), "correct its row in the catalogue")
+        for name, why in refused.items()
+    )
+    return replace(seen, others=(*seen.others, *unusable))
+
+
+def _print_status(seen: Overview, *, is_one: bool) -> None:
+    for finding in seen.others:
+        what = finding.place.source or COMMAND
+        print(f"{what}: {finding.text}; remedy: {finding.remedy}", file=sys.stderr)
+    if seen.sources:
+        print("\n".join(source_report.lines(seen.sources)))
+    for view in seen.databases:
+        if is_one and view.status is None:
+            print(f"{COMMAND}: {database_report.failure(view.findings)}", file=sys.stderr)
+        elif is_one:
+            print("\n".join(database_report.view_lines(view)))
+        else:
+            _print_block(view.place, database_report.view_lines(view))
+
+
+def _print_block(title: str, lines: Sequence[str]) -> None:
+    print("\n".join([f"{title}:", *(f"  {line}".rstrip() for line in lines), ""]))
+
+
+def _sources(given: argparse.Namespace) -> tuple[list[MoverSettings], dict[str, str]]:
+    """All sources of the movers' files that were named, and those that cannot be used, with why."""
+    files = [load_mover(path, dict(given.set)) for path in given.movers]
+    refused = {name: why for file in files for name, why in file.refused.items()}
+    return [mover for file in files for mover in file.movers], refused
+
+
+def _override(given: argparse.Namespace, name: str) -> Any:
+    return override(parameters.ADMIN, name, dict(given.set))
+
+
+def _install_many(given: argparse.Namespace, words: Sequence[str]) -> int:
+    """Install in several databases, which the switches name instead of a config."""
+    _check_usage("--db CONNECT", "install", words)
+    pgq_sql = _override(given, "pgq_sql")
+    movers, refused = _sources(given)
+    for name, why in refused.items():
+        print(f"{name}: {why}", file=sys.stderr)
+    databases = [*given.db, *(text for each in movers for text in (each.src_db, each.dst_db))]
+    failed = bool(refused)
+    for text in dict.fromkeys(databases):
+        try:
+            lines = _at(text, lambda conn: install(conn, pgq_sql))
+        except (OperatorError, UnavailableError) as error:
+            failed, lines = True, [str(error)]
+        _print_block(describe(text), lines)
+    return 1 if failed else 0
+
+
+def _at(text: str, action: Callable[[Connection], list[str]]) -> list[str]:
+    database = Database("", text, COMMAND)
+    try:
+        with database.session() as connection:
+            return action(connection)
+    finally:
+        database.close()
+
+
+def _check_usage(config: str, command: str | None, arguments: Sequence[str]) -> None:
+    """Raise OperatorError unless it is a command, and its arguments are as many as it takes."""
+    known = ", ".join(sorted(USAGE))
+    if command is None:
+        raise OperatorError(f"need a command: {known}; remedy: pgqadm.py {config} COMMAND")
+    if command not in USAGE:
+        setting = f"; remedy: pgqadm.py {config} config QUEUE {command}" * ("=" in command)
+        raise OperatorError(f'no command "{command}"; there are: {known}{setting}')
+    words = USAGE[command]
+    fewest = len(words.partition("[")[0].split())
+    most = float("inf") if "..." in words else len(words.split())
+    if not fewest <= len(arguments) <= most:
+        raise OperatorError(f"usage: pgqadm.py {config} {command} {words}".rstrip())
+
+
+def _config(conn: Connection, *words: str) -> list[str]:
+    if len(words) < 2:
+        return queue_config.config_lines(queue_config.show(conn, *words))
+    queue, *assignments = words
+    return queue_config.change_lines(queue, queue_config.change(conn, queue, assignments))

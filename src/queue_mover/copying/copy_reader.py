@@ -1,0 +1,116 @@
+"""A COPY TO STDOUT, below the driver's cursors, where a row costs half the processor time."""
+
+import select
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Self
+
+import psycopg
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+
+from queue_mover.errors import UnavailableError
+from queue_mover.postgres.connection import Connection, waiting
+from queue_mover.postgres.translation import boundary
+
+BLOCK = 64 * 1024
+"""Bytes gathered before they are handed on: to write each row costs twice the processor time."""
+
+PATIENCE = 300.0
+"""Seconds of silence between two rows before a source counts as gone. One that is frozen keeps its
+connection; meanwhile the batch would hold a lock on the target, and one of its connections."""
+
+
+class Reading:
+    """The rows of a COPY, the last one of a few statements. It is begun when made and awaited when
+    read: the source works while the target gets ready. As a context manager it leaves the
+    connection usable, whatever happens."""
+
+    def __init__(self, connection: Connection, statement: bytes) -> None:
+        self._connection = connection
+        self._wire = connection.pgconn
+        self._codec = connection.info.encoding
+        self._silent = False
+        self.count = -1
+        """Rows, known in the end."""
+        self._wire.send_query(statement)
+        while self._wire.flush():
+            self._wait(select.POLLIN | select.POLLOUT)
+
+    def blocks(self) -> Iterator[bytearray | memoryview]:
+        """The bytes, joined into blocks. An error of the source is named as such, whoever pulls."""
+        with boundary("source"):
+            self._result(ExecStatus.COPY_OUT)
+            pending = bytearray()
+            take = self._wire.get_copy_data
+            while (taken := take(1))[0] >= 0:
+                if not taken[0]:
+                    self._receive(PATIENCE)
+                    continue
+                if taken[0] > BLOCK:
+                    # Large as it is, it need not be there twice.
+                    yield pending
+                    yield taken[1]
+                    pending = bytearray()
+                    continue
+                pending += taken[1]
+                if len(pending) >= BLOCK:
+                    yield pending
+                    pending = bytearray()
+            self.count = self._result(ExecStatus.COMMAND_OK, PATIENCE).command_tuples or 0
+            self._wire.get_result()
+        yield pending
+
+    def _result(self, expected: ExecStatus, patience: float | None = None) -> PGresult:
+        while self._wire.is_busy():
+            self._receive(patience)
+        result = self._wire.get_result()
+        if result is None:
+            raise psycopg.InternalError("the source ended a COPY without a word")
+        if result.status == ExecStatus.TUPLES_OK:
+            return self._result(expected, patience)
+        if result.status != expected:
+            raise error_from_result(result, self._codec)
+        return result
+
+    def _receive(self, patience: float | None = None) -> None:
+        self._wait(select.POLLIN, patience)
+        self._wire.consume_input()
+
+    def _wait(self, events: int, patience: float | None = None) -> None:
+        """Wait for the socket, for so many seconds at most; None: for ever."""
+        socket = select.poll()
+        socket.register(self._wire.socket, events)
+        with waiting(self._connection):
+            ready = socket.poll(None if patience is None else patience * 1000)
+        if not ready:
+            self._silent = True
+            place = "source database"
+            raise UnavailableError(
+                f"{place} not available: silent for {patience:g} s in the midst of a batch", place
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._wire.transaction_status == TransactionStatus.ACTIVE and not self._silent:
+            # What has failed is told already; this only tidies up behind it.
+            with suppress(psycopg.Error, UnavailableError):
+                self._connection.cancel_safe()
+                self._drain()
+
+    def _drain(self) -> None:
+        while True:
+            while self._wire.is_busy():
+                self._receive(PATIENCE)
+            result = self._wire.get_result()
+            if result is None:
+                return
+            while (
+                result.status == ExecStatus.COPY_OUT
+                and (taken := self._wire.get_copy_data(1)[0]) >= 0
+            ):
+                if not taken:
+                    self._receive(PATIENCE)

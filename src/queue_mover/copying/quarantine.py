@@ -1,0 +1,83 @@
+"""A batch with events that the target cannot take: everything else enters, those are kept.
+
+The slow way, used only for a batch that has failed: events go in chunks, each under a
+savepoint; a chunk that fails goes event by event. What is bad is the server's verdict,
+not our guess.
+"""
+
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from queue_mover.copying.copy import COLUMNS, bad_event, client_encoding
+from queue_mover.copying.insert import FIELDS, Row, rows_in_chunks
+from queue_mover.errors import BadEventError
+from queue_mover.model import Route
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.translation import boundary, one_line
+
+SELECTED = f"{COLUMNS}, ev_id::text, ev_time::text"
+"""What the SELECT of a careful copy brings: the events, and what names them in quarantine."""
+
+Write = Callable[[Sequence[Row]], None]
+"""Writes events to the target; raises driver errors."""
+
+
+def copy_rows(target: Connection, rows: Sequence[Row], table: str, encoding: str) -> None:
+    """Write a few events of SELECTED into an event table by COPY. Raises driver errors."""
+    statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+    with client_encoding(target, encoding), target.cursor().copy(statement.encode()) as sink:
+        for row in rows:
+            sink.write_row(row[:-2])
+
+
+def write_sound_events(
+    source: Connection,
+    select: str,
+    target: Connection,
+    write: Write,
+    encoding: str,
+    keep: Callable[[Row, str], str],
+) -> tuple[int, tuple[str, ...]]:
+    """Write what the target takes, `keep` the rest with the reason, all in its open transaction.
+
+    Returns the events written, and what `keep` says about the others.
+    """
+    written, notes = 0, list[str]()
+    with rows_in_chunks(source, select, encoding) as chunks, boundary("target"):
+        for chunk in chunks:
+            if _refusal(target, chunk, write) is None:
+                written += len(chunk)
+                continue
+            for row in chunk:
+                reason = _refusal(target, [row], write)
+                if reason is None:
+                    written += 1
+                else:
+                    notes.append(keep(row, reason))
+    return written, tuple(notes)
+
+
+def _refusal(target: Connection, rows: Sequence[Row], write: Write) -> str | None:
+    """Write events under a savepoint. Returns None, or why the target refuses one of them."""
+    try:
+        with target.transaction():
+            write(rows)
+    except psycopg.Error as error:
+        if not isinstance(bad_event(error), BadEventError):
+            raise
+        return one_line(error.diag.message_primary or str(error))
+    return None
+
+
+def keep_aside(
+    target: Connection, row: Row, encoding: str, route: Route, origin: str, reason: str
+) -> str:
+    """Put an event of SELECTED into quarantine. Returns a line about it."""
+    number, time = ((field or b"").decode() for field in row[-2:])
+    fields = list(row[:FIELDS])
+    target.execute(
+        "select queue_mover.quarantine_event(%s, %s, %s, %s, %s::timestamptz, %s, %s, %s)",
+        [route.consumer, origin, route.queue, int(number), time, fields, encoding, reason],
+    )
+    return f"event {number} ({time}): {reason}"

@@ -1,0 +1,65 @@
+"""Movers that take no locks: those of Skytools. Side by side with one, events would be doubled.
+
+Our own commit never doubles what such a mover has committed: the position is compared as it is
+set. What it commits after us cannot be prevented, so whatever gives it away stops us.
+"""
+
+from collections.abc import Callable
+
+from queue_mover.errors import UnlockedMoverError
+from queue_mover.model import Log, Route
+from queue_mover.pgq import source
+from queue_mover.pgq.source import Usage
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.translation import boundary
+
+WATCHED = 5.0
+"""Seconds for which a consumer must stand still, where another program left its position."""
+
+
+class Watch:
+    """The look, before the first batch, for the program that left the position: does it run?"""
+
+    def __init__(self, route: Route, log: Log) -> None:
+        self._route = route
+        self._log = log
+        self._since: Usage | None = None
+        self._over = False
+
+    def goes_on(self, src: Connection, unknown_origin: Callable[[], bool]) -> bool:
+        """Whether to move nothing yet, and look again in a moment.
+
+        Raises UnlockedMoverError when the consumer has finished a batch meanwhile, unless a
+        mover that records origins, one of ours, was at work.
+        """
+        if self._over:
+            return False
+        with boundary("source"):
+            now = source.usage(src, self._route)
+        if now is None or not unknown_origin():
+            self._over = True
+            return False
+        if self._since is None:
+            self._since = now
+            self._log.info(
+                "the position on the target was left by another program;"
+                " looking for %g s whether it still moves this queue",
+                WATCHED,
+            )
+        if now.last_tick != self._since.last_tick:
+            evidence = f"it went from tick {self._since.last_tick} to {now.last_tick}"
+            raise unlocked_mover(src, self._route, evidence)
+        if now.batch != self._since.batch:
+            self._since = now
+        self._over = now.at - self._since.at >= WATCHED
+        return not self._over
+
+
+def unlocked_mover(src: Connection, route: Route, evidence: str) -> UnlockedMoverError:
+    """The operator's line, which names the sessions to look for."""
+    with boundary("source"):
+        sessions = source.unlocked_sessions(src, route)
+    return UnlockedMoverError(
+        f'another mover, which takes no locks, moves consumer "{route.consumer}": {evidence};'
+        f" on the source: {sessions}; remedy: stop the other one, then start this one again"
+    )

@@ -1,0 +1,240 @@
+"""A consumer's registration on the source and its position on the target, changed together.
+
+Two databases cannot change at once, so each change runs in the order that a crash in
+between leaves harmless: it ends with a registration and no position (all events since
+will come) or a position and no registration (the next start refuses), never with a pair
+that makes a batch look as if the target had it.
+
+Where both locks are held, the target's is taken first, and of two consumers the one whose name
+comes first: two of these cannot deadlock.
+"""
+
+from dataclasses import dataclass, replace
+
+from queue_mover.errors import NotReadyError
+from queue_mover.model import Log, Position, Route
+from queue_mover.moving.decision import foreign_position
+from queue_mover.moving.preflight import Running, find_left_behind
+from queue_mover.moving.takeover import take_over_tick
+from queue_mover.pgq import server, source, target
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.database import Sessions
+from queue_mover.postgres.translation import boundary
+
+
+@dataclass(frozen=True, slots=True)
+class Registrar:
+    """The switches that change a consumer's registration and position."""
+
+    route: Route
+    source: Sessions
+    target: Sessions
+    log: Log
+    running: Running = frozenset
+
+    def register(self) -> None:
+        """`--register`: register on the source; if new there, forget the position on the target.
+
+        The position goes first: a crash before the registration leaves a consumer that is
+        unknown on both sides.
+        """
+        with self.source.session() as src, self.target.session() as dst:
+            identity = self._identity(src)
+            server.require_two_queues(src, dst, self.route)
+            with target.locked(dst, self.route, self.log):
+                with boundary("source"):
+                    if source.is_registered(src, self.route):
+                        self.log.info("Consumer is registered on the source queue already")
+                        return
+                self._forget(src, dst)
+            self.log.info("Registering consumer on source queue")
+            with boundary("source"):
+                source.register(src, self.route)
+            self._tell_left_behind(src, dst, identity)
+
+    def _tell_left_behind(self, src: Connection, dst: Connection, identity: str) -> None:
+        remembers = target.inspect(dst, self.route).remembers
+        behind = find_left_behind(src, dst, self.route, identity, self.running, remembers)
+        for name, (registration, position) in behind.items():
+            self.log.warning(
+                'consumer "%s" stays behind, at tick %d, with %d events; as long as it is'
+                " registered, the queue keeps them; remedy, unless another mover runs it:"
+                " --consumer %s --unregister",
+                name,
+                position.tick,
+                registration.waiting if registration else 0,
+                name,
+            )
+
+    def unregister(self) -> None:
+        """`--unregister`: unregister on the source, then forget the position on the target.
+
+        In this order: without its position, a consumer that is still registered would be
+        given the batch again that the target has. Under the target's lock throughout: a mover
+        that runs meanwhile finds either nothing changed or both.
+        """
+        with (
+            self.source.session() as src,
+            self.target.session() as dst,
+            target.locked(dst, self.route, self.log),
+        ):
+            self._own_position(src, dst)
+            self.log.info("Unregistering consumer from source queue")
+            with boundary("source"), src.transaction():
+                source.lock(src, self.route)
+                known = [
+                    registered.consumer for registered in source.registrations(src, self.route)
+                ]
+                if not source.unregister(src, self.route):
+                    self.log.warning(
+                        "Consumer was not registered on the source queue (registered: %s)",
+                        ", ".join(known) or "none",
+                    )
+            self._forget(src, dst)
+
+    def rewind(self) -> None:
+        """`--rewind`: move the source's position to the one on the target.
+
+        Raises NotReadyError when there is none, or the source does not have its tick any more.
+        """
+        with (
+            self.source.session() as src,
+            self.target.session() as dst,
+            target.locked(dst, self.route, self.log),
+        ):
+            self._identity(src)
+            position, _ = self._own_position(src, dst)
+            if position is None:
+                raise self._no_position("rewind to")
+            with boundary("source"), src.transaction():
+                source.lock(src, self.route)
+                source.register(src, self.route, position.tick)
+        self.log.info("Rewound the source queue to tick %d", position.tick)
+
+    def reset(self) -> None:
+        """`--reset`: forget the position on the target."""
+        with (
+            self.source.session() as src,
+            self.target.session() as dst,
+            target.locked(dst, self.route, self.log),
+        ):
+            self._forget(src, dst)
+
+    def accept_source(self) -> None:
+        """`--accept-source`: the position on the target belongs to this source from now on.
+
+        Raises NotReadyError when there is none.
+        """
+        with (
+            self.source.session() as src,
+            self.target.session() as dst,
+            target.locked(dst, self.route, self.log),
+        ):
+            position, _ = self._position(dst)
+            if position is None:
+                raise self._no_position("accept")
+            identity = self._identity(src)
+            with boundary("source"):
+                newest = source.newest_tick(src, self.route)
+            mark = None
+            if newest is None or position.tick > newest:
+                self._warn_ahead(position, newest)
+                # Should the source ever make a tick of that number, it is not the one applied.
+                mark = position.mark
+            target.set_position(dst, self.route, Position(position.tick, identity, mark))
+        self.log.info(
+            "The position, tick %d, came from %s; it belongs to %s now",
+            position.tick,
+            position.source or "an unknown source",
+            identity,
+        )
+
+    def _warn_ahead(self, position: Position, newest: int | None) -> None:
+        self.log.warning(
+            "the target's tick, %d, is ahead of the source's newest, %s: the target has events that"
+            " this source does not know, or the source was copied before the mover stopped; the"
+            " source's events up to tick %d would count as moved; remedy: compare both queues;"
+            " --reset moves all that the consumer has not finished on the source",
+            position.tick,
+            newest or "none",
+            position.tick,
+        )
+
+    def take_over(self, old: str) -> None:
+        """`--take-over`: go on in the place of another consumer of the same queue.
+
+        Registers this one where the target has the old one and unregisters that, at once; then
+        the position changes hands, at once. A crash in between leaves this one registered where
+        it must go on, and a position that belongs to nobody: running it again completes it.
+
+        Raises NotReadyError where events would be lost or doubled.
+        """
+        behind = replace(self.route, consumer=old)
+        first, second = sorted((self.route, behind), key=lambda route: route.consumer)
+        with (
+            self.source.session() as src,
+            self.target.session() as dst,
+            target.locked(dst, first, self.log),
+            target.locked(dst, second, self.log),
+        ):
+            identity = self._identity(src)
+            remembers = target.inspect(dst, self.route).remembers
+            mine, theirs = (
+                target.position(dst, route, remembers=remembers) for route in (self.route, behind)
+            )
+            with boundary("source"), src.transaction():
+                source.lock(src, first)
+                source.lock(src, second)
+                known = {there.consumer: there for there in source.registrations(src, self.route)}
+                tick = take_over_tick(
+                    self.route,
+                    identity,
+                    (old, known.get(old), theirs),
+                    (known.get(self.route.consumer), mine),
+                    lambda tick: source.mark(src, self.route, tick),
+                )
+                if self.route.consumer not in known:
+                    source.register(src, self.route, tick)
+                source.unregister(src, behind)
+            if theirs is not None:
+                target.set_position(dst, self.route, theirs)
+                target.forget_position(dst, behind, remembers=remembers)
+        self.log.info('Took over from consumer "%s", at tick %d', old, tick)
+
+    def _no_position(self, what: str) -> NotReadyError:
+        return NotReadyError(
+            f'consumer "{self.route.consumer}" has no position on the target: nothing to {what};'
+            " remedy: correct the consumer's name, or start the mover, which goes on from where"
+            " the source has it"
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.source.close()
+        self.target.close()
+
+    def _forget(self, src: Connection, dst: Connection) -> None:
+        _, remembers = self._own_position(src, dst)
+        self.log.info("Resetting queue tracking on dst side")
+        target.forget_position(dst, self.route, remembers=remembers)
+
+    def _own_position(self, src: Connection, dst: Connection) -> tuple[Position | None, bool]:
+        """As `_position`. Raises NotReadyError when it belongs to another source."""
+        position, remembers = self._position(dst)
+        if position is not None and position.source is not None:
+            identity = self._identity(src)
+            if position.source != identity:
+                raise NotReadyError(foreign_position(position, identity))
+        return position, remembers
+
+    def _position(self, dst: Connection) -> tuple[Position | None, bool]:
+        """The position, and whether the target remembers where it came from."""
+        remembers = target.inspect(dst, self.route).remembers
+        return target.position(dst, self.route, remembers=remembers), remembers
+
+    def _identity(self, src: Connection) -> str:
+        """Of the source. Raises NotReadyError when the queue is missing there."""
+        with boundary("source"):
+            state = source.inspect(src, self.route)
+            source.check(state, self.route)
+        return state.identity

@@ -1,0 +1,162 @@
+"""One queue, several names: who is left behind, and where a successor goes on.
+
+Pure functions, and their words.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from queue_mover.errors import NotReadyError
+from queue_mover.model import Position, Registration, Route
+from queue_mover.moving.decision import rewritten
+
+LeftBehind = tuple[Registration | None, Position]
+"""What both sides know of a consumer that moved this queue to this target under another name;
+no registration: somebody unregistered it and left its position."""
+
+
+def left_behind(
+    registrations: Sequence[Registration],
+    positions: Mapping[str, Position],
+    source: str,
+    running: Collection[str],
+) -> dict[str, LeftBehind]:
+    """Which consumers of a source queue have events that a new consumer would leave unmoved.
+
+    `registrations` are those on the queue, `positions` those on the target, `source` is the
+    queue's identity; `running` are the consumers that somebody looks after.
+    A position of another source, or of an unknown one, counts where its tick is one that the
+    registration would have: the source was moved, or an older mover recorded no source.
+    """
+    known = {registration.consumer: registration for registration in registrations}
+    found: dict[str, LeftBehind] = {}
+    for consumer, position in positions.items():
+        registration = known.get(consumer)
+        if consumer not in running and (
+            position.source == source or fits(registration, position.tick)
+        ):
+            found[consumer] = (registration, position)
+    return found
+
+
+def fits(registration: Registration | None, tick: int) -> bool:
+    """Whether a position at this tick is one that a mover of the registration leaves."""
+    return registration is not None and tick in (registration.tick, registration.batch_end)
+
+
+def explain_left_behind(route: Route, found: Mapping[str, LeftBehind]) -> str:
+    """The operator's line for consumers left behind, with the ways out."""
+    told = "; ".join(
+        f'"{name}" has, up to tick {position.tick}, '
+        + (f"{registration.waiting} events wait there" if registration else "and was unregistered")
+        for name, (registration, position) in found.items()
+    )
+    old = next(iter(found)) if len(found) == 1 else "OLD"
+    return (
+        f'consumer "{route.consumer}" has not moved queue "{route.queue}" to this target before,'
+        f" but {told}; remedy: consumer_name = {old} goes on from there, --take-over {old} moves"
+        " that position here, --register starts anew from now"
+    )
+
+
+def take_over_tick(
+    route: Route,
+    source: str,
+    old: tuple[str, Registration | None, Position | None],
+    new: tuple[Registration | None, Position | None],
+    mark_of: Callable[[int], str | None],
+) -> int:
+    """The tick from which the route's consumer goes on in the place of an old one.
+
+    `source` is the identity of the source queue; `old` is the old consumer's name, registration
+    and position, `new` what both sides know of the route's own; `mark_of` asks the source for a
+    tick's mark, None when it does not have the tick. Raises NotReadyError, with the remedy, where
+    a position cannot be taken over without losing or doubling events.
+    """
+    name, registration, position = old
+    standing = position or registration
+    if name == route.consumer:
+        refusal = (
+            f'consumer "{name}" is the one that would take over; remedy: name the old one, or'
+            " --rewind, which goes on from its own position"
+        )
+    elif standing is None:
+        refusal = (
+            f'consumer "{name}" is neither registered on queue "{route.queue}" nor has it a'
+            " position on the target: nothing to take over; remedy: correct the name"
+        )
+    else:
+        refusal = (
+            _why_not_from(name, position, source)
+            or _why_not_to(route, name, standing.tick, registration, new)
+            or _why_unknown(route, old, new[0])
+            or _why_not_there(name, standing.tick, position, mark_of(standing.tick))
+        )
+        if not refusal:
+            return standing.tick
+    raise NotReadyError(refusal)
+
+
+def _why_not_from(name: str, position: Position | None, source: str) -> str:
+    if position is None or position.source in (None, source):
+        return ""
+    return (
+        f'the position of consumer "{name}", tick {position.tick}, belongs to another source'
+        f" ({position.source}) than this one ({source}); remedy: if it is the same queue, moved or"
+        f" upgraded: first --accept-source with --consumer {name}"
+    )
+
+
+def _why_not_to(
+    route: Route,
+    name: str,
+    tick: int,
+    old: Registration | None,
+    new: tuple[Registration | None, Position | None],
+) -> str:
+    """Registered at the tick in the place of the old one, it was interrupted: to be completed."""
+    registration, position = new
+    if position is not None:
+        return (
+            f'consumer "{route.consumer}" has a position of its own, tick {position.tick}; remedy:'
+            f" if it has taken over already, --consumer {name} --unregister removes what is left of"
+            " the old one; else --unregister it first, which makes what it has moved come again"
+        )
+    if registration and (old or registration.tick != tick):
+        return (
+            f'consumer "{route.consumer}" is registered already, at tick {registration.tick};'
+            " remedy: --unregister it first"
+        )
+    return ""
+
+
+def _why_unknown(
+    route: Route,
+    old: tuple[str, Registration | None, Position | None],
+    successor: Registration | None,
+) -> str:
+    name, registration, position = old
+    if position is None or position.source is not None or fits(registration, position.tick):
+        return ""
+    if successor:
+        return ""
+    return (
+        f'the position of consumer "{name}", tick {position.tick}, does not say which source it'
+        f' came from, and does not fit its registration on queue "{route.queue}"; remedy: if it is'
+        f" this queue: first --rewind with --consumer {name}"
+    )
+
+
+def _why_not_there(name: str, tick: int, position: Position | None, mark: str | None) -> str:
+    if mark is None:
+        return (
+            f'the source does not have tick {tick} of consumer "{name}" any more; remedy:'
+            f" --register starts anew from now, and --consumer {name} --unregister removes what is"
+            " left of the old one"
+        )
+    if position and position.mark not in (None, mark):
+        # Its mover would find out; a crash before the position is handed over would hide it.
+        return (
+            f"Lost position: {rewritten(tick)}; remedy: compare both queues, then --accept-source"
+            f" with --consumer {name} takes the source's events up to tick {tick} as moved"
+        )
+    return ""

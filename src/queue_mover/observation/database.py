@@ -1,0 +1,224 @@
+"""What `pgqadm status` knows: read from one snapshot of the database."""
+
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg.rows import class_row
+
+from queue_mover.pgq.queues import require_queue
+from queue_mover.pgq.refusals import explained, grant
+from queue_mover.pgq.server import NEWEST_TXID, pgq_version
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.statements import has_function, schema_exists
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue. Periods and ages are in seconds."""
+
+    name: str
+    tables: int
+    current_table: int
+    rotation_period: float
+    since_rotation: float
+    half_rotated: bool
+    """The second step of the last rotation has not been done."""
+    tick_holds: bool
+    """Even a consumer at the newest tick would hold the rotation: an old transaction is open."""
+    external_ticker: bool
+    ticker_paused: bool
+    inserts_disabled: bool
+    max_count: int
+    max_lag: float
+    idle_period: float
+    since_tick: float | None
+    """None: the queue has no tick at all."""
+    last_tick: int | None
+    events_per_second: float | None
+    """Between the last twenty ticks or so; None: too few ticks to tell."""
+    new_events: int | None
+    """Inserted since the last tick."""
+    txid: int
+    tick_txid: int | None
+    """How far the server's transaction ids are, and those that the ticks know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A consumer of a queue. Ages are in seconds."""
+
+    queue: str
+    name: str
+    lag: float | None
+    """The age of the last tick it has finished; None: that tick is gone, or a subconsumer."""
+    since_seen: float
+    """Since it last took or finished a batch."""
+    last_tick: int | None
+    batch: int | None
+    """Its active batch."""
+    batch_end: int | None
+    """The tick that its active batch ends with."""
+    pending: int | None
+    """Events between its position and the newest tick."""
+    waiting: float | None
+    """The age of the first tick after its position; None: no tick waits, or a subconsumer."""
+    holds: bool
+    """It may still need the table that the next rotation would empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Events of a consumer that this database, the target, could not take."""
+
+    consumer: str
+    events: int
+    since: float
+    """The age of the oldest, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A database with its queues and their consumers, in order of name."""
+
+    database: str
+    postgresql: str
+    is_standby: bool
+    pgq: str | None
+    """What pgq.version() says; None: nothing, and pgqd ignores the database."""
+    pgq_ext: str | None
+    """The version of pgq_ext; None: not there."""
+    queues: tuple[Queue, ...]
+    consumers: tuple[Consumer, ...]
+    quarantined: tuple[Quarantine, ...] | None
+    """By consumer; None: there are none to be seen without the role pgq_admin."""
+
+
+_QUEUES: LiteralString = f"""
+select q.queue_name as name,
+       q.queue_ntables as tables,
+       q.queue_cur_table as current_table,
+       extract(epoch from q.queue_rotation_period)::float8 as rotation_period,
+       extract(epoch from now() - q.queue_switch_time)::float8 as since_rotation,
+       q.queue_switch_step2 is null as half_rotated,
+       coalesce(txid_snapshot_xmin(t.tick_snapshot) <= q.queue_switch_step2, false) as tick_holds,
+       q.queue_external_ticker as external_ticker,
+       q.queue_ticker_paused as ticker_paused,
+       q.queue_disable_insert as inserts_disabled,
+       q.queue_ticker_max_count as max_count,
+       extract(epoch from q.queue_ticker_max_lag)::float8 as max_lag,
+       extract(epoch from q.queue_ticker_idle_period)::float8 as idle_period,
+       extract(epoch from i.ticker_lag)::float8 as since_tick,
+       i.last_tick_id as last_tick,
+       i.ev_per_sec as events_per_second,
+       i.ev_new as new_events,
+       txid_snapshot_xmax(txid_current_snapshot()) as txid,
+       {NEWEST_TXID} as tick_txid
+  from pgq.queue q
+  join pgq.get_queue_info(%(queue)s::text) i on i.queue_name = q.queue_name
+  left join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = i.last_tick_id
+ order by q.queue_name
+"""
+
+_CONSUMERS = """
+select c.queue_name as queue,
+       c.consumer_name as name,
+       extract(epoch from c.lag)::float8 as lag,
+       extract(epoch from c.last_seen)::float8 as since_seen,
+       c.last_tick,
+       c.current_batch as batch,
+       c.next_tick as batch_end,
+       c.pending_events as pending,
+       extract(epoch from now() - next.tick_time)::float8 as waiting,
+       coalesce(txid_snapshot_xmin(t.tick_snapshot) <= q.queue_switch_step2, false) as holds
+  from pgq.get_consumer_info() c
+  join pgq.queue q on q.queue_name = c.queue_name
+  left join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = c.last_tick
+  left join lateral (
+       select n.tick_time from pgq.tick n
+        where n.tick_queue = q.queue_id and n.tick_id > c.last_tick
+        order by n.tick_queue, n.tick_id limit 1) next on true
+ where (%(queue)s::text is null or q.queue_name = %(queue)s)
+   and (%(consumer)s::text is null or c.consumer_name = %(consumer)s)
+ order by c.queue_name, c.consumer_name
+"""
+
+
+def gather(conn: Connection, queue: str | None = None) -> Status:
+    """Look at the database, or at one queue of it.
+
+    Raises OperatorError when it has no PgQ, or no such queue.
+    """
+    with explained(conn, grant(conn, "pgq_reader")), conn.transaction():
+        conn.execute("set transaction isolation level repeatable read, read only")
+        queues = read_queues(conn, queue)
+        if queue is not None and not queues:
+            require_queue(conn, queue)
+        consumers = read_consumers(conn, queue)
+        row = conn.execute(
+            "select current_setting('server_version'), pg_is_in_recovery()"
+        ).fetchone()
+        assert row is not None
+        return Status(
+            database=conn.info.dbname,
+            # Debian adds its package version in brackets.
+            postgresql=str(row[0]).partition(" ")[0],
+            is_standby=row[1],
+            pgq=pgq_version(conn),
+            pgq_ext=_pgq_ext_version(conn),
+            queues=queues,
+            consumers=consumers,
+            quarantined=read_quarantine(conn),
+        )
+
+
+def read_queues(conn: Connection, queue: str | None = None) -> tuple[Queue, ...]:
+    """All queues, or one of them; none when there is no such queue."""
+    with conn.cursor(row_factory=class_row(Queue)) as cursor:
+        return tuple(cursor.execute(_QUEUES, {"queue": queue}))
+
+
+def read_consumers(
+    conn: Connection, queue: str | None = None, consumer: str | None = None
+) -> tuple[Consumer, ...]:
+    """All consumers, or those of a queue, or of a name; none when there is no such."""
+    with conn.cursor(row_factory=class_row(Consumer)) as cursor:
+        return tuple(cursor.execute(_CONSUMERS, {"queue": queue, "consumer": consumer}))
+
+
+def read_quarantine(conn: Connection, consumer: str | None = None) -> tuple[Quarantine, ...] | None:
+    """Events in quarantine by consumer, or of one; None when the role may not see them."""
+    table = "queue_mover.copying.quarantine"
+    row = conn.execute(
+        """
+        select c.oid is null, has_table_privilege(c.oid, 'select')
+          from (values (to_regclass(%s)::oid)) as c (oid)
+        """,
+        [table],
+    ).fetchone()
+    assert row is not None
+    is_absent, is_allowed = row
+    if is_absent:
+        return ()
+    if not is_allowed:
+        return None
+    with conn.cursor(row_factory=class_row(Quarantine)) as cursor:
+        cursor.execute(
+            """
+            select consumer, count(*) as events,
+                   extract(epoch from now() - min(arrived))::float8 as since
+              from queue_mover.quarantine
+             where %(consumer)s::text is null or consumer = %(consumer)s
+             group by consumer order by consumer
+            """,
+            {"consumer": consumer},
+        )
+        return tuple(cursor)
+
+
+def _pgq_ext_version(conn: Connection) -> str | None:
+    if not schema_exists(conn, "pgq_ext"):
+        return None
+    if not has_function(conn, "pgq_ext.version()"):
+        return "of unknown version"
+    row = conn.execute("select pgq_ext.version()").fetchone()
+    return str(row[0]) if row and row[0] else "of unknown version"

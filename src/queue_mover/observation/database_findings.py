@@ -1,0 +1,210 @@
+"""What is wrong with queues and consumers: pure functions over what `status` has read."""
+
+from dataclasses import dataclass
+
+from queue_mover.observation.database import Consumer, Quarantine, Queue, Status
+from queue_mover.observation.findings import Code, Finding, Place, Severity
+from queue_mover.observation.words import counted, duration, literal
+from queue_mover.pgq.server import TransactionIds
+
+TICKER_GRACE = 10.0
+"""Seconds that a tick may be late in any case."""
+
+WAITING_GRACE = 30.0
+"""The same when events wait: they may have come after a rest, just before the status."""
+
+ROTATION_GRACE = 15 * 60.0
+"""Seconds that a rotation may be late: maintenance runs every ten minutes at the rarest."""
+
+START_TICKER = "start pgqd, or pgqadm.py CONFIG ticker"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a consumer may leave ticks waiting; in seconds."""
+
+    trouble_after: float
+    allowance: float = 0.0
+    """How long it leaves them on purpose, which is added."""
+
+    @property
+    def waiting(self) -> float:
+        """How long a tick may wait in all."""
+        return self.trouble_after + self.allowance
+
+
+def problems(status: Status, trouble_after: float) -> tuple[Finding, ...]:
+    """All that is wrong: the database, then queue by queue, consumers after their queue."""
+    found = [finding for finding in (_version(status),) if finding]
+    patience = Patience(trouble_after)
+    for queue in status.queues:
+        own = tuple(c for c in status.consumers if c.queue == queue.name)
+        found += judge_queue(queue, own)
+        for consumer in own:
+            found += judge_consumer(consumer, patience)
+    found += [judge_quarantine(held) for held in status.quarantined or ()]
+    return tuple(found)
+
+
+def judge_queue(queue: Queue, consumers: tuple[Consumer, ...]) -> list[Finding]:
+    """What is wrong with a queue, given its consumers."""
+    verdicts = (
+        _paused(queue),
+        _epoch(queue),
+        _ticker(queue),
+        _inserts(queue),
+        _rotation(queue, consumers),
+    )
+    return [finding for finding in verdicts if finding]
+
+
+def judge_consumer(consumer: Consumer, patience: Patience) -> list[Finding]:
+    """What is wrong with a consumer."""
+    return [finding for finding in (_late(consumer, patience), _position(consumer)) if finding]
+
+
+def judge_quarantine(held: Quarantine) -> Finding:
+    """Events that were kept aside: whoever reads the target queue lacks them."""
+    return Finding(
+        Code.QUARANTINE,
+        Place(consumer=held.consumer),
+        f"{counted(held.events, 'event')} in quarantine",
+        "SELECT * FROM queue_mover.quarantine WHERE consumer = "
+        f"{literal(held.consumer)}; pgq.insert_event what can be repaired, then DELETE the rows",
+        held.since,
+        Severity.WARNING,
+    )
+
+
+def _version(status: Status) -> Finding | None:
+    if status.pgq is not None:
+        return None
+    return Finding(
+        Code.VERSION,
+        Place(),
+        "pgq.version() returns NULL, so pgqd ignores this database",
+        "pgqadm.py CONFIG install",
+        severity=Severity.WARNING,
+    )
+
+
+def _paused(queue: Queue) -> Finding | None:
+    if not queue.ticker_paused:
+        return None
+    return Finding(
+        Code.PAUSED,
+        Place(queue=queue.name),
+        "ticker paused: consumers get nothing new",
+        f"SELECT pgq.set_queue_config({literal(queue.name)}, 'ticker_paused', 'false')",
+    )
+
+
+def _epoch(queue: Queue) -> Finding | None:
+    ids = TransactionIds(queue.txid, queue.tick_txid)
+    if not ids.behind:
+        return None
+    return Finding(Code.EPOCH, Place(queue=queue.name), ids.complaint, ids.remedy)
+
+
+def _ticker(queue: Queue) -> Finding | None:
+    if _epoch(queue):
+        # No ticker could.
+        return None
+    if queue.ticker_paused or queue.external_ticker:
+        return None
+    place = Place(queue=queue.name)
+    if queue.since_tick is None:
+        return Finding(Code.TICKER, place, "never ticked", START_TICKER)
+    idle = max(queue.idle_period, queue.max_lag)
+    new = queue.new_events or 0
+    if new > 0 and queue.since_tick > queue.max_lag + max(2 * queue.max_lag, WAITING_GRACE):
+        due, waiting = queue.max_lag, " while events wait"
+    elif queue.since_tick > max(2 * idle, idle + TICKER_GRACE):
+        due, waiting = idle, ""
+    else:
+        return None
+    late = f"no tick for {duration(queue.since_tick)}{waiting}, one was due after {duration(due)}"
+    return Finding(Code.TICKER, place, late, START_TICKER, queue.since_tick)
+
+
+def _inserts(queue: Queue) -> Finding | None:
+    if not queue.inserts_disabled:
+        return None
+    return Finding(
+        Code.INSERTS,
+        Place(queue=queue.name),
+        "inserts disabled",
+        "UPDATE pgq.queue SET queue_disable_insert = false"
+        f" WHERE queue_name = {literal(queue.name)}",
+    )
+
+
+def _rotation(queue: Queue, consumers: tuple[Consumer, ...]) -> Finding | None:
+    """A queue that cannot rotate keeps every event, and grows until the disk is full."""
+    late = queue.since_rotation - (0 if queue.half_rotated else queue.rotation_period)
+    if late <= ROTATION_GRACE:
+        return None
+    if queue.half_rotated:
+        text, remedy = f"rotation half done for {duration(late)}: no maintenance", START_TICKER
+    else:
+        why, remedy = _late_rotation(queue, [c.name for c in consumers if c.holds])
+        text = f"rotation late by {duration(late)}{why}"
+    return Finding(Code.ROTATION, Place(queue=queue.name), text, remedy, late)
+
+
+def _late_rotation(queue: Queue, holders: list[str]) -> tuple[str, str]:
+    """Why a rotation is late, and the remedy. `holders`: consumers that hold it back."""
+    if holders and queue.tick_holds:
+        if queue.since_tick is None or queue.since_tick >= queue.since_rotation:
+            return ": there has been no tick since the one before", START_TICKER
+        return (
+            ", held back by a transaction that is older than the one before",
+            "look for an old xact_start in pg_stat_activity, or prepared in pg_prepared_xacts",
+        )
+    if holders:
+        return f", held back by {', '.join(holders)}", "let it catch up, or unregister it"
+    return (
+        ": no maintenance, or the table to be emptied is locked",
+        f"{START_TICKER}; look for pg_dump and the like in pg_stat_activity",
+    )
+
+
+def _late(consumer: Consumer, patience: Patience) -> Finding | None:
+    """Silence is fine while no tick waits, and a dead ticker silences everybody."""
+    waiting = consumer.waiting
+    if waiting is None or consumer.lag is None or waiting <= patience.waiting:
+        return None
+    place = Place(queue=consumer.queue, consumer=consumer.name)
+    if consumer.since_seen > patience.trouble_after:
+        events = consumer.pending or 0
+        verb = "waits" if events == 1 else "wait"
+        return Finding(
+            Code.CONSUMER,
+            place,
+            f"not seen for {duration(consumer.since_seen)}"
+            + (f", {counted(events, 'event')} {verb}" if events else ""),
+            "start it, or unregister it if it is no longer needed",
+            consumer.since_seen,
+        )
+    if not consumer.pending:
+        return None
+    return Finding(
+        Code.LAG,
+        place,
+        f"lagging: {counted(consumer.pending, 'event')}, waiting for up to {duration(waiting)}",
+        "look for errors in its log, and at the load of whatever it writes to;"
+        " if it lags on purpose, raise trouble_after",
+        waiting,
+    )
+
+
+def _position(consumer: Consumer) -> Finding | None:
+    if consumer.last_tick is None or consumer.lag is not None:
+        return None
+    return Finding(
+        Code.POSITION,
+        Place(queue=consumer.queue, consumer=consumer.name),
+        f"its position, tick {consumer.last_tick}, is gone, and the queue cannot rotate",
+        "unregister it, and register it anew",
+        consumer.since_seen,
+    )

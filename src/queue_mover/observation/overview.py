@@ -1,0 +1,94 @@
+"""`pgqadm status`: look at databases and at a mover's sources, and judge what was read.
+
+The printers are `report` and `mover_report` for people, `document` for programs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from queue_mover.config.settings import MoverSettings
+from queue_mover.errors import QueueMoverError
+from queue_mover.observation import source_findings
+from queue_mover.observation.database import Status, gather
+from queue_mover.observation.database_findings import problems
+from queue_mover.observation.findings import Finding, Place, exit_code, unreadable
+from queue_mover.observation.sources import Standing
+from queue_mover.observation.sources import gather as gather_sources
+from queue_mover.postgres.conninfo import describe
+from queue_mover.postgres.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseView:
+    """One database, and what is wrong with it."""
+
+    place: str
+    """Where its connect string leads: never a password."""
+    status: Status | None
+    """None: it could not be looked at; the finding says why."""
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """One source of a mover, and what is wrong with it."""
+
+    standing: Standing
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything that one run of `status` looks at."""
+
+    databases: tuple[DatabaseView, ...] = ()
+    sources: tuple[SourceView, ...] = ()
+    others: tuple[Finding, ...] = ()
+    """Of neither: what kept it from looking at all."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings."""
+        of_sources = (finding for view in self.sources for finding in view.findings)
+        of_databases = (finding for view in self.databases for finding in view.findings)
+        return (*self.others, *of_sources, *of_databases)
+
+    @property
+    def exit_code(self) -> int:
+        """As `findings.exit_code`."""
+        return exit_code(self.findings)
+
+
+def look(
+    databases: Sequence[str],
+    sources: Sequence[MoverSettings],
+    queue: str | None,
+    trouble_after: float,
+) -> Overview:
+    """Look at databases, by their connect strings, and at sources. Raises nothing of its own.
+
+    `queue`: only this one, in the databases; `trouble_after`: seconds, for the databases.
+    """
+    standings = gather_sources(sources)
+    return Overview(
+        tuple(_look_at(text, queue, trouble_after) for text in dict.fromkeys(databases)),
+        tuple(SourceView(each, tuple(source_findings.judge(each))) for each in standings),
+    )
+
+
+def _look_at(text: str, queue: str | None, trouble_after: float) -> DatabaseView:
+    place = describe(text)
+    database = Database("", text, "pgqadm")
+    try:
+        with database.session() as connection:
+            status = gather(connection, queue)
+    except QueueMoverError as error:
+        return DatabaseView(place, None, (unreadable(str(error), Place(place)),))
+    finally:
+        database.close()
+    found = problems(status, trouble_after)
+    return DatabaseView(
+        place,
+        status,
+        tuple(replace(each, place=replace(each.place, database=place)) for each in found),
+    )

@@ -1,0 +1,1 @@
+"""Everything that is said to PgQ and pgq_ext."""

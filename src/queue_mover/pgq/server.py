@@ -1,0 +1,178 @@
+"""What a server is asked before anything is written: may it be written to, which one is it, are
+its transaction ids good for the queue, does it understand the settings."""
+
+import secrets
+from dataclasses import dataclass
+from typing import LiteralString
+
+import psycopg
+from psycopg.rows import class_row
+
+from queue_mover.errors import NotReadyError, UnavailableError
+from queue_mover.model import BatchLimits, Route
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.statements import has_function
+from queue_mover.postgres.translation import boundary
+
+_SYSTEM = "pg_control_system()"
+_OWN = "queue_mover.database_identity()"
+_IDENTITIES: dict[str, LiteralString] = {
+    _SYSTEM: "select format('system %s', system_identifier) from pg_control_system()",
+    _OWN: "select format('identity %s', queue_mover.database_identity())",
+}
+
+NEWEST_TXID: LiteralString = """
+    (select max(txid_snapshot_xmax(t.tick_snapshot))
+       from pgq.tick t where t.tick_queue = q.queue_id)
+"""
+"""Of a row q of pgq.queue: the first transaction id that was not given yet at its last tick."""
+
+
+def require_primary(connection: Connection, side: str) -> None:
+    """Raise NotReadyError on a standby, UnavailableError where writing is off for a while.
+
+    Asked before anything is written, on either side: half of a change is worse than none.
+    """
+    row = connection.execute(
+        "select pg_is_in_recovery(), current_setting('transaction_read_only')::bool"
+    ).fetchone()
+    assert row is not None
+    place = f"{side} database"
+    if row[0]:
+        raise NotReadyError(
+            f"{place} is a standby; remedy: connect to the primary"
+            " (several hosts in the connect string, and target_session_attrs=read-write)"
+        )
+    if row[1]:
+        raise UnavailableError(f"{place} is read-only; remedy: connect to the primary", place)
+
+
+def identity(connection: Connection) -> str:
+    """Which database server this is, for people and for comparison.
+
+    PostgreSQL's system identifier; managed servers may refuse it, then an identity of our own
+    that `pgqadm install` leaves in the database. Raises NotReadyError when neither can be had.
+    """
+    for function, statement in _IDENTITIES.items():
+        row = connection.execute(
+            "select has_function_privilege(to_regprocedure(%s), 'execute')", [function]
+        ).fetchone()
+        if row == (True,):
+            found = connection.execute(statement).fetchone()
+            assert found is not None
+            return str(found[0])
+    role = connection.execute("select format('\"%s\"', current_user)").fetchone()
+    assert role is not None
+    own = f"GRANT pgq_reader TO {role[0]}"
+    if not has_function(connection, _OWN):
+        own = "pgqadm.py CONFIG install, which gives the database an identity of its own"
+    raise NotReadyError(
+        f"source database: role {role[0]} may not ask which server this is; remedy:"
+        f" GRANT EXECUTE ON FUNCTION pg_control_system() TO {role[0]} in this database, or {own}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionIds:
+    """How far a server's transaction ids are, and those that a queue's ticks know.
+
+    Where the queue came from another server, in a dump, its ticks may be ahead. To PgQ an event
+    with an id below theirs is one that was read before: nobody would ever get it.
+    """
+
+    txid: int
+    """The next one of the server; all below it are given."""
+    ticks: int | None
+    """The same, when the last tick was made; None: there is none."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether events that are written now would never be read."""
+        return self.ticks is not None and self.txid < self.ticks
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong, in words."""
+        return (
+            f"the server's transaction ids are behind those of the ticks ({self.ticks}), as after"
+            " a restore from another server's dump: events written now would never be read"
+        )
+
+    @property
+    def remedy(self) -> str:
+        """What brings the ids above those of the ticks, in words."""
+        epoch = ((self.ticks or 0) >> 32) + 1
+        return (
+            f"stop producers and server, pg_resetwal --epoch={epoch} -D DATADIR, start;"
+            " docs/moving-a-shard.md has the details"
+        )
+
+
+def transaction_ids(connection: Connection, queue: str) -> TransactionIds | None:
+    """Those of a queue; None when there is no such queue."""
+    with connection.cursor(row_factory=class_row(TransactionIds)) as cursor:
+        cursor.execute(
+            "select txid_snapshot_xmax(txid_current_snapshot()) as txid,"
+            f" {NEWEST_TXID} as ticks from pgq.queue q where q.queue_name = %s",
+            [queue],
+        )
+        return cursor.fetchone()
+
+
+def require_transaction_ids(connection: Connection, queue: str, side: str) -> None:
+    """Raise NotReadyError when events that are written into a queue now would never be read."""
+    found = transaction_ids(connection, queue)
+    if found and found.behind:
+        raise NotReadyError(
+            f'{side} database: queue "{queue}": {found.complaint}; remedy: {found.remedy}'
+        )
+
+
+def require_two_queues(src: Connection, dst: Connection, route: Route) -> None:
+    """Raise NotReadyError when a queue would be moved into itself, doubling its events for ever.
+
+    The servers are asked by a lock, which is visible in one database only: a clone has the
+    identity of its original, and a pooler or another host name may lead to the same database.
+    """
+    if route.queue != route.target_queue:
+        return
+    key = [secrets.randbits(63)]
+    with boundary("target"), dst.transaction():
+        dst.execute("select pg_advisory_xact_lock(%s)", key)
+        with boundary("source"):
+            row = src.execute("select pg_try_advisory_xact_lock(%s)", key).fetchone()
+    if row != (True,):
+        raise NotReadyError(
+            f'source and target are the same database, and queue "{route.queue}" would be moved'
+            " into itself; remedy: another dst_db or dst_queue_name"
+        )
+
+
+def require_intervals(connection: Connection, limits: BatchLimits) -> None:
+    """Raise NotReadyError where PostgreSQL cannot take an interval for what PgQ does with it."""
+    for key, value in (
+        ("pgq_batch_collect_interval", limits.min_interval),
+        ("pgq_keep_lag", limits.keep_lag),
+    ):
+        if value and not _is_usable(connection, value):
+            raise NotReadyError(
+                f"{key}: {value!r} is not an interval that PostgreSQL can use;"
+                f" remedy: something like {key} = 30 seconds"
+            )
+
+
+def _is_usable(connection: Connection, interval: str) -> bool:
+    # PgQ goes back from now by it, and doubles it: both have an end.
+    try:
+        row = connection.execute(
+            "select now() - i <= now() + i and i <= i * 2 from cast(%s as interval) i", [interval]
+        ).fetchone()
+    except psycopg.DataError:
+        return False
+    return row == (True,)
+
+
+def pgq_version(conn: Connection) -> str | None:
+    """The version that PgQ tells; None: it tells none, having come from an SQL file."""
+    row = conn.execute("select pgq.version()").fetchone()
+    return str(row[0]) if row and row[0] else None

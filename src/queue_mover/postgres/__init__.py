@@ -1,0 +1,1 @@
+"""Connections, statements and locks; the driver's errors become ours here."""

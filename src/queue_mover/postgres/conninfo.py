@@ -1,0 +1,63 @@
+"""Connect strings: what libpq can read, and what may be shown of them."""
+
+import re
+from difflib import get_close_matches
+
+import psycopg
+from psycopg import conninfo, pq
+
+
+def check_conninfo(text: str) -> None:
+    """Raise ValueError, without the text itself, when libpq could not read a connect string."""
+    try:
+        timeout = conninfo.conninfo_to_dict(text).get("connect_timeout") or 0
+    except psycopg.Error as error:
+        # libpq's own message quotes the part it stumbled over: perhaps a password.
+        raise ValueError(
+            f"not a connect string{_misspelt(str(error))}; write key=value pairs"
+            " ('host=db1 dbname=app') or a URI ('postgresql://db1/app')"
+        ) from None
+    try:
+        int(timeout)
+    except ValueError:
+        raise ValueError("connect_timeout in it is not a whole number of seconds") from None
+
+
+def _misspelt(message: str) -> str:
+    """The bad key that libpq's message quotes; only if it resembles a key, so that it gives away
+    no part of a password."""
+    quoted = re.search(r'"([^"]*)"', message)
+    key = quoted[1] if quoted else ""
+    keys = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
+    close = [_OTHER_KEYS[key]] if key in _OTHER_KEYS else get_close_matches(key, keys, 1, 0.8)
+    if not close or key in keys:
+        return ""
+    return f': no key "{key}" in it, did you mean {close[0]}?'
+
+
+_OTHER_KEYS = {
+    **dict.fromkeys(("pass", "passwd", "pwd", "pw"), "password"),
+    **dict.fromkeys(("db", "database"), "dbname"),
+    **dict.fromkeys(("username", "login"), "user"),
+    **dict.fromkeys(("hostname", "server"), "host"),
+}
+"""What other drivers call libpq's keys."""
+
+
+def password(text: str) -> str | None:
+    """The password that a connect string holds, if any; an empty one is none."""
+    value = conninfo.conninfo_to_dict(text).get("password")
+    return str(value) if value else None
+
+
+def describe(text: str) -> str:
+    """Where a connect string leads, for messages: never a password."""
+    values = conninfo.conninfo_to_dict(text)
+    shown = [f"{key}={values[key]}" for key in ("host", "port", "dbname", "user") if key in values]
+    return " ".join(shown) or "the default database"
+
+
+def location(text: str) -> tuple[str, ...]:
+    """Which database a connect string leads to, as far as it says: whatever else is in it."""
+    values = conninfo.conninfo_to_dict(text)
+    return tuple(str(values.get(key, "")) for key in ("host", "hostaddr", "port", "dbname"))

@@ -1,0 +1,39 @@
+"""Advisory locks: their keys, their holders, and what keeps them from being held for hours."""
+
+import hashlib
+from typing import LiteralString
+
+from queue_mover.postgres.connection import Connection
+
+GUARDS: LiteralString = """
+    select set_config('idle_in_transaction_session_timeout', '300s', true),
+           set_config('tcp_keepalives_idle', '30', true),
+           set_config('tcp_keepalives_interval', '10', true),
+           set_config('tcp_keepalives_count', '3', true)
+"""
+"""For a transaction with the consumer's lock: should our host die in the middle of it, the server
+must not hold the lock for hours."""
+
+
+def lock_key(*names: str) -> int:
+    """A key for PostgreSQL's advisory locks: the same 64 bits for the same names, everywhere."""
+    digest = hashlib.sha256("\0".join(("queue_mover", *names)).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def lock_holder(connection: Connection, key: int) -> str:
+    """Who holds an advisory lock, as words for a log line."""
+    bits = key & 0xFFFF_FFFF_FFFF_FFFF
+    row = connection.execute(
+        """
+        select format('pid %%s (%%s) from %%s, its transaction open since %%s',
+                      a.pid, a.application_name, coalesce(a.client_addr::text, 'local socket'),
+                      date_trunc('second', a.xact_start))
+          from pg_locks l join pg_stat_activity a using (pid)
+         where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+           and l.database = (select oid from pg_database where datname = current_database())
+           and l.classid::bigint = %s and l.objid::bigint = %s
+        """,
+        [bits >> 32, bits & 0xFFFF_FFFF],
+    ).fetchone()
+    return str(row[0]) if row else "another mover"

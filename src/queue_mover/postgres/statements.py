@@ -1,0 +1,36 @@
+"""Statements in one message, and what a database has."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, LiteralString
+
+import psycopg
+
+from queue_mover.postgres.connection import Connection
+
+
+def has_function(connection: Connection, signature: str) -> bool:
+    """Whether the database has a function, by its `name(argument types)`."""
+    row = connection.execute("select to_regprocedure(%s) is not null", [signature]).fetchone()
+    return row == (True,)
+
+
+def together(
+    connection: Connection, statements: Sequence[LiteralString], values: Mapping[str, object]
+) -> list[list[tuple[Any, ...]]]:
+    """Run several statements as one message: one round trip, and one time to wake the server.
+
+    A pipeline would send a message for each. Returns the rows of each statement.
+    """
+    results = []
+    with psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(";".join(statements), values)
+        for _ in statements:
+            results.append([] if cursor.rownumber is None else cursor.fetchall())
+            cursor.nextset()
+    return results
+
+
+def schema_exists(conn: Connection, name: str) -> bool:
+    """Whether the database has a schema of this name."""
+    row = conn.execute("select to_regnamespace(%s) is not null", [name]).fetchone()
+    return row == (True,)

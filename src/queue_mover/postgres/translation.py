@@ -1,0 +1,69 @@
+"""The one place where the driver's errors become ours."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors
+
+from queue_mover.errors import NotReadyError, StatementError, UnavailableError
+from queue_mover.postgres import outage
+
+PASSING_SQLSTATES = ("08", "25P03", "53", "55P03", "57")
+"""Connections that failed, or idled in a transaction; disk, memory or slots used up; a lock
+timeout; shutdowns, terminations and statement timeouts: troubles of the server that may pass,
+not of what was asked."""
+
+
+def one_line(text: str) -> str:
+    """Fold a server's or libpq's message into one line."""
+    return " ".join(text.split())
+
+
+@contextmanager
+def boundary(side: str) -> Iterator[None]:
+    """Turn driver errors into ours, naming the side ("source", "target", "database").
+
+    Raises UnavailableError, NotReadyError (a privilege is missing, or PgQ itself refused)
+    or StatementError.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translate(error, side) from error
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        # The driver waits for a connection with a file descriptor more.
+        place = f"{side} database".lstrip()
+        raise UnavailableError(
+            f"{place} not available: too many open files; remedy: raise the limit"
+            " (ulimit -n, LimitNOFILE=)",
+            place,
+            "too many open files",
+        ) from error
+
+
+def translate(error: psycopg.Error, side: str) -> Exception:
+    """Which of our errors a driver error is. `side` may be empty: "database" alone."""
+    place = f"{side} database".lstrip()
+    state = error.sqlstate or ""
+    message = one_line(error.diag.message_primary or str(error))
+    passing = state.startswith(PASSING_SQLSTATES) or (
+        not state and isinstance(error, errors.OperationalError)
+    )
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        words = f"{place} is read-only; remedy: connect to the primary"
+        return UnavailableError(words, place, "read-only")
+    refused = errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification
+    if passing or isinstance(error, refused):
+        kind = outage.kind(state, message)
+        return UnavailableError(f"{place} not available: {message}", place, kind)
+    if isinstance(error, errors.InsufficientPrivilege):
+        remedy = "pgq_reader" if side == "source" else "pgq_admin"
+        return NotReadyError(f"{place}: {message}; remedy: GRANT {remedy} TO the role")
+    if isinstance(error, errors.RaiseException):
+        return NotReadyError(f"{place}: PgQ says: {message}")
+    context = one_line(error.diag.context or "")
+    return StatementError(f"{place}: {message}" + (f" ({context})" if context else ""))

@@ -1,0 +1,1 @@
+"""Observations as text and as JSON."""

@@ -1,0 +1,149 @@
+"""The JSON of `pgqadm status`; docs/status-json.md describes it, and a test compares the two.
+
+Within a version keys are added, never renamed, removed, or given another meaning.
+"""
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from queue_mover.observation.database import Consumer, Quarantine, Queue
+from queue_mover.observation.findings import Finding
+from queue_mover.observation.overview import DatabaseView, Overview, SourceView
+from queue_mover.observation.source_findings import patience
+from queue_mover.reporting.source_report import is_trouble
+
+VERSION = 1
+
+Object = dict[str, Any]
+
+
+def text(overview: Overview) -> str:
+    """One JSON document about everything that was looked at."""
+    return json.dumps(_overview(overview), indent=2, allow_nan=False)
+
+
+def _overview(overview: Overview) -> Object:
+    return {
+        "version": VERSION,
+        "generated": datetime.now(UTC).isoformat(timespec="seconds"),
+        "exit_code": overview.exit_code,
+        "databases": [_database(view) for view in overview.databases],
+        "sources": [_source(view) for view in overview.sources],
+        "findings": [_finding(finding) for finding in overview.findings],
+    }
+
+
+def _database(view: DatabaseView) -> Object:
+    status = view.status
+    if status is None:
+        return {"database": view.place, "readable": False}
+    quarantined = status.quarantined
+    return {
+        "database": view.place,
+        "readable": True,
+        "name": status.database,
+        "postgresql": status.postgresql,
+        "standby": status.is_standby,
+        "pgq": status.pgq,
+        "pgq_ext": status.pgq_ext,
+        "queues": [
+            _queue(queue)
+            | {"consumers": [_consumer(c) for c in status.consumers if c.queue == queue.name]}
+            for queue in status.queues
+        ],
+        "quarantined": None if quarantined is None else [_quarantine(each) for each in quarantined],
+    }
+
+
+def _queue(queue: Queue) -> Object:
+    return {
+        "queue": queue.name,
+        "tables": queue.tables,
+        "current_table": queue.current_table,
+        "rotation_period_seconds": _number(queue.rotation_period),
+        "since_rotation_seconds": _number(queue.since_rotation),
+        "external_ticker": queue.external_ticker,
+        "ticker_paused": queue.ticker_paused,
+        "inserts_disabled": queue.inserts_disabled,
+        "ticker_max_count": queue.max_count,
+        "ticker_max_lag_seconds": _number(queue.max_lag),
+        "ticker_idle_period_seconds": _number(queue.idle_period),
+        "last_tick": queue.last_tick,
+        "since_tick_seconds": _number(queue.since_tick),
+        "events_per_second": _number(queue.events_per_second),
+        "new_events": queue.new_events,
+    }
+
+
+def _consumer(consumer: Consumer) -> Object:
+    return {"consumer": consumer.name} | _registration(consumer)
+
+
+def _registration(consumer: Consumer | None) -> Object:
+    """How far a consumer is; nothing is known of one that is not registered, or not readable."""
+    if consumer is None:
+        return dict.fromkeys(
+            ("tick", "batch", "batch_end_tick", "pending_events", "lag_seconds",
+             "since_seen_seconds", "waiting_seconds")
+        )  # fmt: skip
+    return {
+        "tick": consumer.last_tick,
+        "batch": consumer.batch,
+        "batch_end_tick": consumer.batch_end,
+        "pending_events": consumer.pending,
+        "lag_seconds": _number(consumer.lag),
+        "since_seen_seconds": _number(consumer.since_seen),
+        "waiting_seconds": _number(consumer.waiting),
+    }
+
+
+def _quarantine(held: Quarantine) -> Object:
+    return {
+        "consumer": held.consumer,
+        "events": held.events,
+        "oldest_seconds": _number(held.since),
+    }
+
+
+def _source(view: SourceView) -> Object:
+    standing = view.standing
+    route, limit = standing.mover.route, patience(standing)
+    return {
+        "source": standing.name,
+        "readable": not standing.unread,
+        "in_trouble": is_trouble(view.findings),
+        "queue": route.queue,
+        "consumer": route.consumer,
+        "target_queue": route.target_queue,
+        "registered": None
+        if standing.queue is None and standing.unread
+        else standing.consumer is not None,
+        **_registration(standing.consumer),
+        "new_events": standing.queue.new_events if standing.queue else None,
+        "target_tick": standing.position,
+        "quarantined_events": standing.quarantined,
+        "trouble_after_seconds": limit.trouble_after,
+        "allowance_seconds": _number(limit.allowance),
+    }
+
+
+def _finding(finding: Finding) -> Object:
+    place = finding.place
+    return {
+        "code": finding.code.value,
+        "severity": finding.severity.value,
+        "database": place.database or None,
+        "source": place.source or None,
+        "queue": place.queue or None,
+        "consumer": place.consumer or None,
+        "since_seconds": _number(finding.since),
+        "text": finding.text,
+        "remedy": finding.remedy,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """JSON has no infinity, which an interval may be: null."""
+    return value if value is not None and math.isfinite(value) else None

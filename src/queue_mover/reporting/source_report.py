@@ -1,0 +1,62 @@
+"""The text of `pgqadm status --movers`: one table about all sources of a mover's config."""
+
+from collections.abc import Sequence
+
+from queue_mover.observation.findings import REMEDY, Finding, Severity, marks
+from queue_mover.observation.overview import SourceView
+from queue_mover.observation.sources import Standing
+from queue_mover.observation.words import counted, duration, number
+from queue_mover.reporting.database_report import ruled
+from queue_mover.reporting.tables import columns
+
+HEADER = ("", "Source", "Queue", "Consumer", "Lag", "LastSeen", "Pending", "New", "Tick", "Target",
+          "Quarantined")  # fmt: skip
+
+
+def lines(sources: Sequence[SourceView]) -> list[str]:
+    """The table, a line about each thing that is wrong with a source, and a summary."""
+    rows = [_row(view.standing, view.findings) for view in sources]
+    told = [
+        f"  {finding.mark}  {view.standing.name}: {finding.text}{REMEDY}{finding.remedy}"
+        for view in sources
+        for finding in view.findings
+    ]
+    table = ruled(columns([HEADER, *rows], "<<<<>>>>>>>"))
+    return [*table, "", *told, _summary(sources)]
+
+
+def is_trouble(found: Sequence[Finding]) -> bool:
+    """Whether a source with these findings counts as one in trouble."""
+    return any(finding.severity is not Severity.WARNING for finding in found)
+
+
+def _row(standing: Standing, found: Sequence[Finding]) -> tuple[str, ...]:
+    route, queue, consumer = standing.mover.route, standing.queue, standing.consumer
+    return (
+        marks(found),
+        standing.name,
+        route.queue,
+        route.consumer,
+        duration(consumer.lag if consumer else None),
+        duration(consumer.since_seen if consumer else None),
+        number(consumer.pending if consumer else None),
+        number(queue.new_events if queue else None),
+        number(consumer.last_tick if consumer else None),
+        number(standing.position),
+        number(standing.quarantined),
+    )
+
+
+def _summary(sources: Sequence[SourceView]) -> str:
+    standings = [view.standing for view in sources]
+    waiting = sum(
+        ((s.consumer and s.consumer.pending) or 0) + ((s.queue and s.queue.new_events) or 0)
+        for s in standings
+    )
+    quarantined = sum(s.quarantined or 0 for s in standings)
+    aside = f", {quarantined} in quarantine" if quarantined else ""
+    in_trouble = sum(is_trouble(view.findings) for view in sources)
+    return (
+        f"{counted(len(sources), 'source')}, {counted(waiting, 'event')} waiting{aside},"
+        f" {in_trouble} in trouble."
+    )

@@ -1,0 +1,199 @@
+"""Movers as jobs of the service."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from queue_mover.config.settings import MoverSettings, Settings
+from queue_mover.errors import StoppingError, UnregisteredError
+from queue_mover.model import BatchLimits, Log, Outcome, Result
+from queue_mover.moving.mover import Mover
+from queue_mover.moving.registration import Registrar
+from queue_mover.postgres.conninfo import describe, location
+from queue_mover.postgres.database import Database
+from queue_mover.postgres.pool import Pool, Seat
+from queue_mover.service.job import Plan, Step, Task
+from queue_mover.system import logs
+
+REMINDER = 60.0
+"""Seconds between log lines while another mover holds the lock."""
+
+LOOK = 1.0
+"""Seconds between looks at whether another program still moves the queue."""
+
+FIRST_SHARE = 20
+"""How much smaller a first batch is where more sources than target connections start at once.
+It is urgent, too: no source waits for the backlogs of others before its first events arrive."""
+
+
+BASE_FILES = 24
+"""Open files of a process without any connection: its log, pidfile, libraries, a name look-up."""
+
+FILES_PER_CONNECTION = 2
+"""The socket, and what the driver waits with while it connects."""
+
+
+class MovingJob:
+    """Moves one source queue, a batch a step."""
+
+    def __init__(self, mover: Mover, seat: Seat, log: Log, first: BatchLimits | None) -> None:
+        """`seat`: the mover's place among those who share its target.
+        `first`: how much the first batch may span; None: as much as any."""
+        self._mover = mover
+        self._seat = seat
+        self._log = log
+        self._first = first
+        self._reminded = float("-inf")
+
+    def prepare(self) -> None:
+        """Look at both sides, and register when new."""
+        with self._ending_unregistered():
+            self._mover.prepare()
+
+    def step(self) -> Step:
+        """Move the next batch."""
+        with self._ending_unregistered():
+            outcome = self._mover.move_batch(self._first)
+        if outcome.result is Result.BUSY:
+            self._tell_busy(outcome)
+            return Step(worked=False, waits=True)
+        if outcome.result is Result.WATCHING:
+            return Step(worked=False, again_in=LOOK)
+        self._reminded = float("-inf")
+        if outcome.result is Result.IDLE:
+            return Step(worked=False)
+        if outcome.result is Result.MOVED:
+            self._first, self._seat.urgent = None, False
+        else:
+            self._log.info("batch %s: not applied again", outcome.result.value)
+        for note in outcome.quarantined:
+            self._log.warning("quarantined: %s", note)
+        return Step(worked=True, count=outcome.count, quarantined=len(outcome.quarantined))
+
+    @contextmanager
+    def _ending_unregistered(self) -> Iterator[None]:
+        """An operator who takes the consumer away wants its mover to end, not to fail."""
+        try:
+            yield
+        except UnregisteredError as error:
+            self._log.warning("%s", error)
+            raise StoppingError("unregistered") from error
+
+    def _tell_busy(self, outcome: Outcome) -> None:
+        now = time.monotonic()
+        if now - self._reminded >= REMINDER:
+            self._reminded = now
+            self._log.info("standing by: the consumer's lock is held by %s", outcome.holder)
+
+    def stop(self) -> None:
+        """Wait for no connection to the target any more."""
+        self._seat.stop()
+
+    def finish(self) -> None:
+        """Tell the source about the last batch."""
+        self._mover.finish()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._mover.close()
+
+    def waiting_since(self) -> float | None:
+        """Since when one of the servers owes an answer."""
+        return self._mover.waiting_since()
+
+    def abandon(self) -> None:
+        """Cut the connections."""
+        self._mover.abandon()
+
+
+@dataclass(slots=True)
+class Targets:
+    """What all movers of a process share: connections to targets, and who else moves there."""
+
+    _pools: dict[tuple[object, ...], Pool] = field(default_factory=dict)
+    _running: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+
+    def serve(self, movers: Iterable[MoverSettings]) -> None:
+        """From now on these are the movers of the process, and no others."""
+        running: dict[tuple[str, ...], frozenset[str]] = {}
+        for mover in movers:
+            way = _way(mover)
+            running[way] = running.get(way, frozenset()) | {mover.route.consumer}
+        self._running = running
+
+    def running(self, settings: MoverSettings) -> frozenset[str]:
+        """The consumers of the process that move the same source queue to the same target."""
+        return self._running.get(_way(settings), frozenset())
+
+    def seat(self, settings: MoverSettings, size: int) -> Seat:
+        """A seat in the one pool for a mover's target, of at most so many connections."""
+        process = settings.process
+        how = (settings.dst_db, process.job_name, process.connection_lifetime)
+        key = (*how, size)
+        if key not in self._pools:
+            self._pools[key] = Pool([Database("target", *how) for _ in range(size)])
+        return self._pools[key].join()
+
+
+def _way(settings: MoverSettings) -> tuple[str, ...]:
+    """From which queue of which database to which database."""
+    return (*location(settings.src_db), settings.route.queue, *location(settings.dst_db))
+
+
+def source_database(settings: MoverSettings) -> Database:
+    """The source of a mover, not connected yet."""
+    process = settings.process
+    return Database("source", settings.src_db, process.job_name, process.connection_lifetime)
+
+
+def plan(settings: Settings, targets: Targets) -> Plan:
+    """What the service needs to run the movers of a config."""
+    targets.serve(settings.movers)
+    connections = settings.dst_connections
+    crowded = len(settings.movers) > connections
+    tasks = (_task(mover, connections, targets, crowded=crowded) for mover in settings.movers)
+    count = len(settings.movers)
+    return Plan(
+        tuple(tasks),
+        settings.refresh,
+        "1 source" if count == 1 else f"{count} sources",
+        settings.warnings,
+        settings.refused,
+        BASE_FILES + FILES_PER_CONNECTION * (count + min(count, connections)),
+    )
+
+
+def _task(settings: MoverSettings, connections: int, targets: Targets, *, crowded: bool) -> Task:
+    limits = settings.limits
+    first = replace(limits, max_events=limits.max_events // FIRST_SHARE) if crowded else None
+
+    def make() -> MovingJob:
+        log = logs.logger(settings.process.job_name, settings.source)
+        seat = targets.seat(settings, connections)
+        source = source_database(settings)
+        mover = Mover(
+            settings.route,
+            limits,
+            source,
+            seat,
+            log,
+            settings.policy,
+            lambda: targets.running(settings),
+        )
+        return MovingJob(mover, seat, log, first)
+
+    target = describe(settings.dst_db) if settings.source else ""
+    return Task(settings.source, (settings, connections), settings.process, make, target)
+
+
+def registrar(settings: MoverSettings, targets: Targets) -> Registrar:
+    """What changes the registration and position of a mover."""
+    log = logs.logger(settings.process.job_name, settings.source)
+    return Registrar(
+        settings.route,
+        source_database(settings),
+        targets.seat(settings, 1),
+        log,
+        lambda: targets.running(settings),
+    )

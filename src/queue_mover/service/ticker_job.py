@@ -1,0 +1,153 @@
+"""`pgqadm ticker` as a job of the service."""
+
+import logging
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from queue_mover.admin import ticker
+from queue_mover.admin.ticker import Call, Ticked
+from queue_mover.config.settings import AdminSettings
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.database import Database
+from queue_mover.service.job import Step, Task
+from queue_mover.system import logs
+
+TICK = "pgq.ticker("
+"""How the names of calls begin that are made at every step, and listed only when they fail."""
+
+
+@dataclass(slots=True)
+class Chores:
+    """When maintenance and retry events are due next, in seconds of the monotonic clock."""
+
+    maint_delay: float
+    retry_delay: float
+    log: logging.Logger
+    _maintenance: float = 0.0
+    _retry: float = 0.0
+
+    def due(self, connection: Connection) -> Generator[Call, None, None] | None:
+        """The chore that is due, begun; maintenance brings back retry events too."""
+        now = time.monotonic()
+        if self.maint_delay and now >= self._maintenance:
+            self._maintenance, self._retry = now + self.maint_delay, now + self.retry_delay
+            return self._timed(ticker.maintain(connection))
+        if self.retry_delay and now >= self._retry:
+            self._retry = now + self.retry_delay
+            return ticker.retry_events(connection)
+        return None
+
+    def _timed(self, calls: Iterator[Call]) -> Generator[Call, None, None]:
+        """The calls of a round; then a line that says how many seconds it took."""
+        began = time.monotonic()
+        yield from calls
+        duration = round(time.monotonic() - began, 4)
+        self.log.info("%s", logs.statistics({"maint_duration": duration}))
+
+
+@dataclass(slots=True)
+class TickLines:
+    """When to write how many queues have been ticked: at once, then every `delay` seconds."""
+
+    delay: float
+    _count: int = 0
+    _next: float = 0.0
+
+    def add(self, count: int, now: float) -> dict[str, object]:
+        """Count the ticks of a step made `now`, in seconds of the monotonic clock.
+
+        Returns the values of a statistics line, empty when none is due.
+        """
+        self._count += count
+        if now < self._next:
+            return {}
+        values: dict[str, object] = {"ticks": self._count}
+        self._count, self._next = 0, now + self.delay
+        return values
+
+
+class TickingJob:
+    """Ticks at every step; in between, makes the calls of a chore one at a time."""
+
+    def __init__(
+        self, database: Database, chores: Chores, lines: TickLines, log: logging.Logger
+    ) -> None:
+        self._database = database
+        self._chores = chores
+        self._lines = lines
+        self._log = log
+        self._running: Generator[Call, None, None] | None = None
+        self._told: set[str] = set()
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """The first tick tells whether ticking is possible; it is made once."""
+        if not self._prepared:
+            with self._database.session() as connection:
+                self._tell_ticks(ticker.tick(connection))
+            self._prepared = True
+
+    def step(self) -> Step:
+        """Tick; then one call of the chore that is running or due."""
+        # Taken out while it runs: one that fails with its connection must not come back.
+        chore, self._running = self._running, None
+        with self._database.session() as connection:
+            self._tell_ticks(ticker.tick(connection))
+            chore = chore or self._chores.due(connection)
+            call = next(chore, None) if chore else None
+        if call is None:
+            return Step(worked=False)
+        self._running = chore
+        self._log.debug("maintenance: %s", call.name)
+        self._tell(call)
+        return Step(worked=True)
+
+    def _tell_ticks(self, ticked: Ticked) -> None:
+        failing = {call.name for call in ticked.failures}
+        self._told = {name for name in self._told if name in failing or not name.startswith(TICK)}
+        for call in ticked.failures:
+            self._tell(call)
+        if values := self._lines.add(ticked.count, time.monotonic()):
+            self._log.info("%s", logs.statistics(values))
+
+    def _tell(self, call: Call) -> None:
+        """Log a failure once, until the same call has succeeded again."""
+        if call.failure is None:
+            self._told.discard(call.name)
+        elif call.name not in self._told:
+            self._told.add(call.name)
+            self._log.error("%s: %s", call.name, call.failure)
+
+    def finish(self) -> None:
+        """Nothing is left undone: a chore begins anew at the next start."""
+
+    def close(self) -> None:
+        """Close the connection, and forget the chore that was running on it."""
+        self._running = None
+        self._database.close()
+
+    def stop(self) -> None:
+        """A round is short: it may end."""
+
+    def waiting_since(self) -> float | None:
+        """Since when the server owes an answer."""
+        return self._database.waiting_since()
+
+    def abandon(self) -> None:
+        """Cut the connection."""
+        self._database.abandon()
+
+
+def task(settings: AdminSettings) -> Task:
+    """What the service needs to run the ticker."""
+
+    def make() -> TickingJob:
+        process = settings.process
+        database = Database("", settings.db, process.job_name, process.connection_lifetime)
+        log = logging.getLogger(process.job_name)
+        chores = Chores(settings.maint_delay, settings.retry_delay, log)
+        return TickingJob(database, chores, TickLines(settings.ticker_log_delay), log)
+
+    delays = (settings.maint_delay, settings.retry_delay, settings.ticker_log_delay)
+    return Task("", (settings.db, delays), settings.process, make, idle_lines=False)

@@ -1,0 +1,1 @@
+"""The operating system: pidfile, background, signals, limits, logs."""

@@ -1,0 +1,202 @@
+"""Handlers and formats of the log, and the statistics line that collectors parse."""
+
+import logging
+import socket
+import stat
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from queue_mover.errors import ConfigError
+from queue_mover.model import Log
+
+LOG_FORMAT = "%(asctime)s %(process)s %(levelname)s %(message)s"
+
+TRACE = 5
+"""Below DEBUG: everything, the driver's messages included; switched on by -vv."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Where the log goes and how its lines look; empty formats mean the default."""
+
+    job_name: str
+    service_name: str
+    logfile: Path | None
+    log_size: int
+    log_count: int
+    logfmt_file: str
+    logfmt_console: str
+    logdatefmt_file: str
+    logdatefmt_console: str
+    logfmt_file_verbose: str
+    logfmt_console_verbose: str
+    logdatefmt_file_verbose: str
+    logdatefmt_console_verbose: str
+    use_skylog: int
+    skylog_locations: tuple[str, ...]
+
+
+def statistics(values: Mapping[str, object]) -> str:
+    """The line that fifteen years of log collectors parse: `{count: 1000, duration: 0.0527}`."""
+    return "{" + ", ".join(f"{key}: {value}" for key, value in values.items()) + "}"
+
+
+def logger(job_name: str, source: str) -> Log:
+    """The job's log; where a process has many sources, lines begin with the source's name."""
+    log = logging.getLogger(job_name)
+    return _SourceLog(log, {"source": source}) if source else log
+
+
+class _SourceLog(logging.LoggerAdapter[logging.Logger]):
+    def process(
+        self, msg: object, kwargs: MutableMapping[str, Any]
+    ) -> tuple[str, MutableMapping[str, Any]]:
+        assert self.extra is not None
+        return f"{self.extra['source']}: {msg}", kwargs
+
+
+def start(
+    settings: LogSettings, level: int, *, daemon: bool, console_level: int = logging.NOTSET
+) -> None:
+    """Set the handlers of the root logger, replacing any from before; files are opened anew.
+
+    console_level: what is below it does not go to stderr.
+
+    Raises ConfigError when the log file or the logging config cannot be used.
+    """
+    logging.addLevelName(TRACE, "TRACE")
+    logging.captureWarnings(True)
+    handlers = _handlers(settings, level)
+    handlers[-1].setLevel(console_level)
+    _identify(settings)
+    root = logging.getLogger()
+    before = root.handlers[:]
+    skylog = settings.use_skylog >= 2 or (
+        settings.use_skylog == 1 and (daemon or not sys.stdout.isatty())
+    )
+    if skylog:
+        try:
+            _load_config(settings)
+        except ConfigError:
+            # It may have come half way; what logged so far has to tell why it did not.
+            root.handlers[:] = before
+            raise
+        # The console is the business of the loaded config.
+        handlers = handlers[:-1]
+    for handler in before:
+        root.removeHandler(handler)
+        handler.close()
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)
+    # The driver logs each pipeline step at DEBUG: that is "everything", not "verbose".
+    logging.getLogger("psycopg").setLevel(level if level <= TRACE else logging.WARNING)
+
+
+def _identify(settings: LogSettings) -> None:
+    """Give each record what formats of old logging configs refer to."""
+    names = {
+        "hostname": socket.gethostname(),
+        "service_name": settings.service_name,
+        "job_name": settings.job_name,
+    }
+    make = logging.getLogRecordFactory()
+    # A reload replaces ours; what others have put around it stays.
+    if isinstance(make, partial) and make.func is _record:
+        make = make.args[0]
+    logging.setLogRecordFactory(partial(_record, make, names))
+
+
+def _record(
+    make: Callable[..., logging.LogRecord], names: dict[str, str], *args: Any, **kwargs: Any
+) -> logging.LogRecord:
+    record = make(*args, **kwargs)
+    vars(record).update(names)
+    return record
+
+
+def _handlers(settings: LogSettings, level: int) -> list[logging.Handler]:
+    """The one for the file, if any, then the one for the console."""
+    verbose = level < logging.INFO
+    console = logging.StreamHandler()
+    console.setFormatter(_formatter(settings, "console", verbose=verbose))
+    handlers: list[logging.Handler] = [console]
+    if settings.logfile:
+        file = _open(settings.logfile, settings)
+        file.setFormatter(_formatter(settings, "file", verbose=verbose))
+        handlers.insert(0, file)
+    return handlers
+
+
+def _open(path: Path, settings: LogSettings) -> logging.Handler:
+    try:
+        if path.is_symlink() and path.parent.stat().st_mode & stat.S_IWOTH:
+            raise ConfigError(
+                f"logfile: {path} is a symbolic link in a folder that anyone may write to;"
+                " remedy: a folder of its own"
+            )
+        # Imported when needed: what asks for a version or a signal has no use for it.
+        make = import_module("queue_mover.system.logfile").LogFile
+        handler: logging.Handler = make(
+            path, maxBytes=settings.log_size, backupCount=settings.log_count
+        )
+    except OSError as error:
+        folder = path.absolute().parent
+        remedy = "make its directory, writable for this user, or set another logfile"
+        if not folder.exists():
+            remedy = f"mkdir -p {folder}"
+        raise ConfigError(
+            f"logfile: cannot write {path}: {error.strerror}; remedy: {remedy}"
+        ) from None
+    return handler
+
+
+def _formatter(settings: LogSettings, kind: str, *, verbose: bool) -> logging.Formatter:
+    def chosen(name: str) -> str:
+        usual: str = getattr(settings, f"{name}_{kind}")
+        return (verbose and getattr(settings, f"{name}_{kind}_verbose")) or usual
+
+    try:
+        return logging.Formatter(chosen("logfmt") or LOG_FORMAT, chosen("logdatefmt") or None)
+    except ValueError as error:
+        raise ConfigError(f"logfmt_{kind}: {error}") from None
+
+
+def _load_config(settings: LogSettings) -> None:
+    candidates = [Path(name).expanduser() for name in settings.skylog_locations]
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        raise ConfigError("skylog.ini not found; remedy: use_skylog = 0, or skylog_locations")
+    _offer_skylog_handlers(settings)
+    defaults = {"job_name": settings.job_name, "service_name": settings.service_name}
+    try:
+        import_module("logging.config").fileConfig(found, defaults, disable_existing_loggers=False)
+    except ModuleNotFoundError as error:
+        if error.name != "skylog":
+            raise _unusable(found, error) from error
+        raise ConfigError(
+            f"{found}: its handlers of the skylog namespace are not installed;"
+            " remedy: pip install 'queue-mover[skylog]'"
+        ) from error
+    except Exception as error:
+        # Whatever the handlers named in there raise.
+        raise _unusable(found, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> ConfigError:
+    return ConfigError(f"{path}: not a usable logging config: {' '.join(str(error).split())}")
+
+
+def _offer_skylog_handlers(settings: LogSettings) -> None:
+    """Old configs name handlers as skylog.X; the optional package `skytools` has them."""
+    try:
+        skylog = import_module("skytools.skylog")
+    except ImportError:
+        return
+    skylog.set_service_name(settings.service_name, settings.job_name)
+    logging.skylog = skylog  # type: ignore[attr-defined]

@@ -1,0 +1,120 @@
+"""A pidfile whose lock proves that its process lives."""
+
+import errno
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from queue_mover.errors import OperatorError
+from queue_mover.system.process_owner import owner
+
+
+class PidFile:
+    """A pidfile whose lock, held for life, proves that its process lives.
+
+    The lock survives a fork: it is taken in the foreground, where a refusal is seen, and
+    belongs to the daemon afterwards.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # Removed at the end, when a daemon's working directory may have gone.
+        self._path = path.absolute()
+        self._descriptor = -1
+
+    def lock(self) -> str:
+        """Take the lock. Returns a note about what had been left in the file, else "".
+
+        Raises OperatorError when another process holds it, or is named in it and runs without
+        locking it, or when the file cannot be made.
+        """
+        while True:
+            self._descriptor = self._open()
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = _content(self._descriptor)
+                os.close(self._descriptor)
+                raise OperatorError(
+                    f"{self._path}: another process is running, pid {pid};"
+                    " remedy: stop it with -s, or use another pidfile"
+                ) from None
+            # Its last owner may have removed the file between our open and our lock.
+            if _same_file(self._descriptor, self._path):
+                return self._look_at_owner(_content(self._descriptor))
+            os.close(self._descriptor)
+
+    def _look_at_owner(self, text: str) -> str:
+        found = owner(text)
+        if found is None:
+            return f"Ignoring stale pidfile: process {text} is gone" if text else ""
+        if not found.may_be_mover:
+            return f"Ignoring stale pidfile: process {text} is another program, {found.command}"
+        os.close(self._descriptor)
+        raise OperatorError(
+            f"{self._path}: process {text} ({found.command or 'command not known'}) is running"
+            " without locking it, as programs of Skytools do; remedy: stop it with -s, or remove"
+            " the file if it is something else"
+        )
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(self._path, flags, 0o644)
+        except OSError as error:
+            reason = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
+            remedy = "make its directory, writable for this user, or set another pidfile"
+            if not self._path.parent.exists():
+                remedy = f"mkdir -p {self._path.parent}"
+            raise OperatorError(
+                f"pidfile: cannot write {self._path}: {reason}; remedy: {remedy}"
+            ) from None
+
+    def write(self) -> None:
+        """Write the pid of this process. Raises OperatorError."""
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise OperatorError(
+                f"pidfile: cannot write {self._path}: {error.strerror}; remedy: make room"
+            ) from None
+
+    def remove(self) -> None:
+        """Remove the file, unless it is another's by now, then let go of the lock."""
+        with suppress(OSError):
+            if _same_file(self._descriptor, self._path):
+                self._path.unlink()
+        os.close(self._descriptor)
+
+
+def running_pid(path: Path) -> int | None:
+    """The pid of the process that holds a pidfile's lock, or is named in it and takes no lock.
+
+    None when there is none.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = _content(descriptor)
+        return int(text) if text.isdigit() else None
+    else:
+        found = owner(_content(descriptor))
+        return found.pid if found and found.may_be_mover else None
+    finally:
+        os.close(descriptor)
+
+
+def _content(descriptor: int) -> str:
+    return os.pread(descriptor, 64, 0).decode(errors="replace").strip()
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

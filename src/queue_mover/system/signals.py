@@ -1,0 +1,44 @@
+"""Signals: handled in the main thread, kept from all others."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from queue_mover.system import early_signals
+from queue_mover.system.early_signals import CAUGHT
+
+
+@contextmanager
+def signals_blocked() -> Iterator[None]:
+    """Start threads inside: they will never be given the signals that the main thread waits for.
+
+    Given to another thread, a signal would not wake the main thread from waiting for one.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def signals(handler: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Hand INT, TERM and HUP to a handler while inside, those first that came since the start;
+    what was set before comes back.
+
+    The handler runs between two instructions of the main thread: it may only set a flag,
+    or put into a `queue.SimpleQueue`.
+    """
+    with signals_blocked():
+        early = early_signals.remembered()
+        before = {
+            number: signal.signal(number, lambda number, _: handler(signal.Signals(number)))
+            for number in CAUGHT
+        }
+        for number in early:
+            handler(signal.Signals(number))
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
