@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from queue_mover.observation.database import Consumer, Quarantine, Queue, Status
+from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.database_findings import (
-    Patience,
+    LagLimit,
     judge_consumer,
     judge_queue,
     problems,
@@ -47,7 +47,7 @@ CONSUMER = Consumer(
     waiting=None,
     holds=False,
 )
-STATUS = Status("db", "15.1", False, "3.5", None, (), (), ())
+STATUS = DatabaseStatus("db", "15.1", False, "3.5", None, (), (), ())
 HOUR = 3600.0
 
 
@@ -181,29 +181,29 @@ BEHIND = {"last_tick": 99, "pending": 7, "since_seen": 1000.0}
     ],
 )  # fmt: skip
 def test_consumer(changes: dict[str, Any], code: Code | None, text: str) -> None:
-    found = judge_consumer(replace(CONSUMER, **changes), Patience(300))
+    found = judge_consumer(replace(CONSUMER, **changes), LagLimit(300))
     assert [(problem.code, problem.text) for problem in found] == ([(code, text)] if code else [])
 
 
 @pytest.mark.parametrize(
-    ("patience", "codes"),
+    ("limit", "codes"),
     [
-        (Patience(900), [Code.CONSUMER]),
-        (Patience(1200), []),
-        (Patience(900, 99), [Code.CONSUMER]),
-        (Patience(900, 101), []),
-        (Patience(900, float("inf")), []),
+        (LagLimit(900), [Code.CONSUMER]),
+        (LagLimit(1200), []),
+        (LagLimit(900, 99), [Code.CONSUMER]),
+        (LagLimit(900, 101), []),
+        (LagLimit(900, float("inf")), []),
     ],
 )
-def test_how_long_is_too_long_can_be_set(patience: Patience, codes: list[Code]) -> None:
+def test_how_long_is_too_long_can_be_set(limit: LagLimit, codes: list[Code]) -> None:
     """And what a consumer leaves on purpose does not count."""
     late = replace(CONSUMER, **BEHIND, waiting=1000.0)  # type: ignore[arg-type]
-    assert [problem.code for problem in judge_consumer(late, patience)] == codes
+    assert [problem.code for problem in judge_consumer(late, limit)] == codes
 
 
 def test_findings_say_since_when() -> None:
     late = replace(CONSUMER, waiting=700.0, since_seen=800.0)
-    assert [problem.since for problem in judge_consumer(late, Patience(300))] == [800.0]
+    assert [problem.since for problem in judge_consumer(late, LagLimit(300))] == [800.0]
     silent = replace(QUEUE, since_tick=121.0, since_rotation=3 * HOUR)
     assert [problem.since for problem in judge_queue(silent, ())] == [121.0, HOUR]
 

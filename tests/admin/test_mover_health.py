@@ -11,7 +11,7 @@ from queue_mover.model import BatchLimits
 from queue_mover.observation.findings import Code, Severity
 from queue_mover.observation.overview import SourceView
 from queue_mover.observation.source_findings import judge
-from queue_mover.observation.sources import Standing
+from queue_mover.observation.sources import SourceStatus
 from queue_mover.reporting.source_report import lines
 from tests.admin.test_health import CONSUMER, QUEUE
 from tests.config.files import load, only
@@ -30,7 +30,7 @@ def mover(tmp_path: Path) -> MoverSettings:
 CASES: list[tuple[dict[str, Any], dict[str, Any], list[Code]]] = [
     ({}, {}, []),
     ({}, {"queue": None}, [Code.QUEUE]),
-    ({}, {"queue": None, "unread": "source database: away"}, [Code.UNREADABLE]),
+    ({}, {"queue": None, "error": "source database: away"}, [Code.UNREADABLE]),
     ({}, {"queue": replace(QUEUE, ticker_paused=True)}, [Code.PAUSED]),
     ({}, {"queue": replace(QUEUE, inserts_disabled=True)}, []),
     ({}, {"consumer": None, "position": None}, [Code.UNREGISTERED]),
@@ -38,7 +38,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], list[Code]]] = [
     # late: dead, or slow
     ({}, {"consumer": LATE}, [Code.CONSUMER]),
     ({}, {"consumer": SLOW}, [Code.LAG]),
-    ({}, {"consumer": LATE, "unread": "target database: away"}, [Code.UNREADABLE, Code.CONSUMER]),
+    ({}, {"consumer": LATE, "error": "target database: away"}, [Code.UNREADABLE, Code.CONSUMER]),
     # late and without a position; a fresh one has none either
     ({}, {"consumer": LATE, "position": None}, [Code.CONSUMER, Code.UNPLACED]),
     ({}, {"position": None}, []),
@@ -69,47 +69,47 @@ def test_a_source(
     mover: MoverSettings, limits: dict[str, Any], changes: dict[str, Any], codes: list[Code]
 ) -> None:
     mover = replace(mover, limits=BatchLimits(**limits))
-    well = Standing(mover, QUEUE, CONSUMER, position=100, quarantined=0)
+    well = SourceStatus(mover, QUEUE, CONSUMER, position=100, quarantined=0)
     found = judge(replace(well, **changes))
     assert [finding.code for finding in found] == codes
     assert all(finding.remedy and finding.place.source == "mover" for finding in found)
 
 
 def test_trouble_after_is_the_movers_own(mover: MoverSettings) -> None:
-    standing = Standing(replace(mover, trouble_after=400.0), QUEUE, LATE, position=100)
-    assert judge(standing) == []
+    source = SourceStatus(replace(mover, trouble_after=400.0), QUEUE, LATE, position=100)
+    assert judge(source) == []
 
 
 def test_a_source_of_several_is_named_in_the_command(mover: MoverSettings) -> None:
-    (finding,) = judge(Standing(replace(mover, source="riga"), QUEUE, CONSUMER, position=1))
+    (finding,) = judge(SourceStatus(replace(mover, source="riga"), QUEUE, CONSUMER, position=1))
     assert "queue_mover3 --rewind CONFIG --source riga" in finding.remedy
-    (finding,) = judge(Standing(mover, QUEUE, CONSUMER, position=1))
+    (finding,) = judge(SourceStatus(mover, QUEUE, CONSUMER, position=1))
     assert "queue_mover3 --rewind CONFIG" in finding.remedy
 
 
 def test_who_must_not_register_by_itself_is_told_the_switch(mover: MoverSettings) -> None:
-    fresh = Standing(mover, QUEUE, None)
+    fresh = SourceStatus(mover, QUEUE, None)
     assert judge(fresh)[0].remedy == "start it: queue_mover3 -d CONFIG"
     forbidden = replace(mover, policy=replace(mover.policy, auto_register=False))
     assert judge(replace(fresh, mover=forbidden))[0].remedy == "queue_mover3 --register CONFIG"
 
 
-def view(standing: Standing) -> SourceView:
-    return SourceView(standing, tuple(judge(standing)))
+def view(source: SourceStatus) -> SourceView:
+    return SourceView(source, tuple(judge(source)))
 
 
 def test_the_table(mover: MoverSettings) -> None:
     a, b, c, d, e = (replace(mover, source=name) for name in "abcde")
-    standings = [
-        Standing(a, replace(QUEUE, new_events=3), CONSUMER, position=100, quarantined=0),
-        Standing(b, QUEUE, replace(LATE, pending=1000), position=100, quarantined=12,
+    sources_seen = [
+        SourceStatus(a, replace(QUEUE, new_events=3), CONSUMER, position=100, quarantined=0),
+        SourceStatus(b, QUEUE, replace(LATE, pending=1000), position=100, quarantined=12,
                  quarantined_since=5.0),
-        Standing(c, unread="source database not available: refused"),
-        Standing(d, QUEUE, CONSUMER, quarantined=0),
-        Standing(e, replace(QUEUE, ticker_paused=True), SLOW, unread="target database: away"),
+        SourceStatus(c, error="source database not available: refused"),
+        SourceStatus(d, QUEUE, CONSUMER, quarantined=0),
+        SourceStatus(e, replace(QUEUE, ticker_paused=True), SLOW, error="target database: away"),
     ]  # fmt: skip
     assert (
-        "\n".join(lines([view(standing) for standing in standings]))
+        "\n".join(lines([view(source) for source in sources_seen]))
         == """\
      Source  Queue      Consumer  Lag  LastSeen  Pending  New  Tick  Target  Quarantined
 ----------------------------------------------------------------------------------------
@@ -135,9 +135,7 @@ the load of whatever it writes to; if it lags on purpose, raise trouble_after
 
 def test_one_is_not_many_and_a_warning_is_no_trouble(mover: MoverSettings) -> None:
     one = replace(CONSUMER, pending=1)
-    standing = Standing(mover, QUEUE, one, position=100, quarantined=1)
-    (finding,) = judge(standing)
+    source = SourceStatus(mover, QUEUE, one, position=100, quarantined=1)
+    (finding,) = judge(source)
     assert finding.severity is Severity.WARNING
-    assert (
-        lines([view(standing)])[-1] == "1 source, 1 event waiting, 1 in quarantine, 0 in trouble."
-    )
+    assert lines([view(source)])[-1] == "1 source, 1 event waiting, 1 in quarantine, 0 in trouble."

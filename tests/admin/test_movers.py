@@ -9,7 +9,7 @@ import pytest
 from queue_mover.config.settings import MoverSettings, load_mover
 from queue_mover.observation.findings import Code
 from queue_mover.observation.source_findings import judge
-from queue_mover.observation.sources import Standing, gather
+from queue_mover.observation.sources import SourceStatus, gather
 from testbed.database import Database
 from testbed.ini import ini_text
 from testbed.queues import create_queue, last_tick, produce, tick
@@ -18,9 +18,9 @@ from tests.admin.test_status import quarantine
 Make = Callable[..., list[MoverSettings]]
 
 
-def codes(standing: Standing) -> list[Code]:
+def codes(status: SourceStatus) -> list[Code]:
     """What is wrong with a source."""
-    return [finding.code for finding in judge(standing)]
+    return [finding.code for finding in judge(status)]
 
 
 @pytest.fixture
@@ -53,17 +53,17 @@ def test_how_far_a_source_has_been_moved(
     tick(source, "q")
     target.execute("select pgq_ext.set_last_tick('job.a', 77::bigint)")
     # when
-    (standing,) = gather(make(a=source_db.conninfo()))
+    (status,) = gather(make(a=source_db.conninfo()))
     # then
-    assert (standing.unread, standing.position, standing.quarantined) == ("", 77, 0)
-    consumer = standing.consumer
+    assert (status.error, status.position, status.quarantined) == ("", 77, 0)
+    consumer = status.consumer
     assert consumer is not None
     assert (consumer.last_tick, consumer.batch) == (before, None)
     assert consumer.pending is not None
     assert consumer.pending >= 10
     assert consumer.waiting is not None
     # and the two ticks do not fit
-    assert codes(standing) == [Code.MISFIT]
+    assert codes(status) == [Code.MISFIT]
 
 
 def test_a_source_without_a_position(
@@ -71,8 +71,8 @@ def test_a_source_without_a_position(
 ) -> None:
     create_queue(source, "q")
     source.execute("select pgq.register_consumer('q', 'job.a')")
-    (standing,) = gather(make(a=source_db.conninfo()))
-    assert (codes(standing), standing.position) == ([], None)
+    (status,) = gather(make(a=source_db.conninfo()))
+    assert (codes(status), status.position) == ([], None)
 
 
 def test_the_end_of_the_active_batch_fits(
@@ -84,11 +84,11 @@ def test_the_end_of_the_active_batch_fits(
     end = tick(source, "q")
     source.execute("select pgq.next_batch('q', 'job.a')")
     target.execute("select pgq_ext.set_last_tick('job.a', %s)", [end])
-    (standing,) = gather(make(a=source_db.conninfo()))
-    assert codes(standing) == []
+    (status,) = gather(make(a=source_db.conninfo()))
+    assert codes(status) == []
     source.execute("select pgq.finish_batch(sub_batch) from pgq.subscription")
-    (standing,) = gather(make(a=source_db.conninfo()))
-    assert codes(standing) == []
+    (status,) = gather(make(a=source_db.conninfo()))
+    assert codes(status) == []
 
 
 def test_a_position_without_registration(
@@ -96,8 +96,8 @@ def test_a_position_without_registration(
 ) -> None:
     create_queue(source, "q")
     target.execute("select pgq_ext.set_last_tick('job.a', 77::bigint)")
-    (standing,) = gather(make(a=source_db.conninfo()))
-    (finding,) = judge(standing)
+    (status,) = gather(make(a=source_db.conninfo()))
+    (finding,) = judge(status)
     assert finding.code is Code.UNREGISTERED
     assert finding.text.endswith("yet the target has its position, tick 77")
     assert "queue_mover3 --rewind CONFIG --source a" in finding.remedy
@@ -153,11 +153,11 @@ def test_events_that_get_no_tick(
     produce(source, "q", 10)
     source.execute(damage.encode())
     # when
-    (standing,) = gather(make(a=source_db.conninfo()))
+    (status,) = gather(make(a=source_db.conninfo()))
     # then
-    assert standing.queue is not None
-    assert standing.queue.new_events == 10
-    assert codes(standing) == ([code] if code else [])
+    assert status.queue is not None
+    assert status.queue.new_events == 10
+    assert codes(status) == ([code] if code else [])
 
 
 def test_what_the_source_knows_is_shown_without_the_target(
@@ -167,16 +167,16 @@ def test_what_the_source_knows_is_shown_without_the_target(
     source.execute("select pgq.register_consumer('q', 'job.a')")
     before = last_tick(source, "q")
     away = {"dst_db": "host=127.0.0.1 port=1"}
-    (standing,) = gather(make(away, a=source_db.conninfo()))
-    assert standing.unread.startswith("target database not available: ")
-    assert codes(standing) == [Code.UNREADABLE]
-    assert standing.consumer is not None
-    assert (standing.consumer.last_tick, standing.position) == (before, None)
+    (status,) = gather(make(away, a=source_db.conninfo()))
+    assert status.error.startswith("target database not available: ")
+    assert codes(status) == [Code.UNREADABLE]
+    assert status.consumer is not None
+    assert (status.consumer.last_tick, status.position) == (before, None)
 
 
 def test_a_source_without_the_queue(make: Make, source_db: Database) -> None:
-    (standing,) = gather(make(a=source_db.conninfo()))
-    (finding,) = judge(standing)
+    (status,) = gather(make(a=source_db.conninfo()))
+    (finding,) = judge(status)
     assert finding.code is Code.QUEUE
     assert finding.remedy == "pgqadm.py CONFIG create q"
 
@@ -188,9 +188,9 @@ def test_troubles_are_told_and_keep_their_places(
     source.execute("select pgq.register_consumer('q', 'job.c')")
     there = source_db.conninfo()
     movers = make(a=there, b="host=127.0.0.1 port=1 password=hunter2", c=there)
-    standings = gather(movers)
-    assert [s.mover.source for s in standings] == ["a", "b", "c"]
-    told = [[finding.text for finding in judge(standing)] for standing in standings]
+    statuses = gather(movers)
+    assert [s.mover.source for s in statuses] == ["a", "b", "c"]
+    told = [[finding.text for finding in judge(status)] for status in statuses]
     assert told[0] == ['consumer "job.a" is not registered']
     assert told[1][0].startswith("source database not available: ")
     assert told[2] == []
@@ -199,8 +199,8 @@ def test_troubles_are_told_and_keep_their_places(
 
 def test_a_source_without_pgq(make: Make, target_db: Database) -> None:
     """Given a database that has never seen PgQ, then that is its trouble, in one line."""
-    (standing,) = gather(make(a=target_db.conninfo(dbname="postgres")))
-    (finding,) = judge(standing)
+    (status,) = gather(make(a=target_db.conninfo(dbname="postgres")))
+    (finding,) = judge(status)
     assert finding.text == "source database: PgQ is not installed"
     assert finding.remedy == "pgqadm.py CONFIG install"
 
@@ -212,6 +212,6 @@ def test_more_sources_than_are_asked_at_once(
     names = [f"s{number}" for number in range(40)]
     for name in names:
         source.execute("select pgq.register_consumer('q', %s)", [f"job.{name}"])
-    standings = gather(make(**dict.fromkeys(names, source_db.conninfo())))
-    assert [s.mover.source for s in standings] == names
-    assert {s.unread for s in standings} == {""}
+    statuses = gather(make(**dict.fromkeys(names, source_db.conninfo())))
+    assert [s.mover.source for s in statuses] == names
+    assert {s.error for s in statuses} == {""}

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from queue_mover.observation.database import Quarantine, Status
+from queue_mover.observation.database import DatabaseStatus, Quarantine
 from queue_mover.observation.database_findings import problems
 from queue_mover.reporting.database_report import status_lines
 from tests.admin.test_health import CONSUMER, QUEUE
 
-WELL = Status(
+WELL = DatabaseStatus(
     database="db",
     postgresql="15.1",
     is_standby=False,
@@ -19,7 +19,7 @@ WELL = Status(
 )
 
 
-def report(status: Status) -> list[str]:
+def report(status: DatabaseStatus) -> list[str]:
     """The text, as with the default of trouble_after."""
     return status_lines(status, problems(status, 300))
 

@@ -173,18 +173,18 @@ class Pair:
         return position
 
     @property
-    def there(self) -> EventSet:
+    def source_events(self) -> EventSet:
         """The events on the source."""
         return queue_events(self.source_db, self.queue)
 
     @property
-    def here(self) -> EventSet:
+    def target_events(self) -> EventSet:
         """The events on the target."""
         return queue_events(self.target_db, self.target_queue)
 
     def compared(self) -> Comparison:
         """The target, compared with the source."""
-        return compare([self.there], self.here)
+        return compare([self.source_events], self.target_events)
 
     def assert_identical(self) -> None:
         """All events of the source are on the target: once, unchanged, in order."""
@@ -193,7 +193,7 @@ class Pair:
 
     def wait_for(self, count: int) -> None:
         """Wait until the target has so many events."""
-        wait_until(lambda: self.here.count() >= count, 30, f"{count} events on the target")
+        wait_until(lambda: self.target_events.count() >= count, 30, f"{count} events on the target")
 
 
 def age(pair: Pair, interval: str, *, first: bool = False) -> None:

@@ -20,7 +20,7 @@ def test_an_empty_batch_moves_the_position(registered: Pair) -> None:
     tick = registered.tick()
     assert registered.move() == moved(0)
     assert registered.position == tick
-    assert registered.here.count() == 0
+    assert registered.target_events.count() == 0
 
 
 def test_two_hundred_thousand_events_in_one_tick(registered: Pair) -> None:

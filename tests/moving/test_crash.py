@@ -75,11 +75,11 @@ def test_killed_in_mid_copy(pair: Pair) -> None:
         wait_until_blocked(pair.target)
         # when it is killed, then nothing of it is there
         mover.kill()
-        assert pair.here.count() == 0
+        assert pair.target_events.count() == 0
         assert pair.position is None
     # nor when the server has noticed
     end_backends(pair.target)
-    assert pair.here.count() == 0
+    assert pair.target_events.count() == 0
     assert pair.position is None
     # when it is started again, then everything comes, once
     pair.command(loop_delay=0).check()
@@ -107,7 +107,7 @@ def test_killed_again_and_again(pair: Pair) -> None:
     total = 0
     pair.register()
     for _ in range(8):
-        before = pair.here.count()
+        before = pair.target_events.count()
         for _ in range(5):
             pair.produce(200)
             total += 200
@@ -115,5 +115,5 @@ def test_killed_again_and_again(pair: Pair) -> None:
             pair.wait_for(before + 1)
     # when the last one may go on, then all is there, once, in order
     pair.command(loop_delay=0).check()
-    assert pair.here.count() == total
+    assert pair.target_events.count() == total
     pair.assert_identical()

@@ -79,7 +79,7 @@ def arrived(pair: Pair) -> list[bytes]:
     statement = sql.SQL(
         "select convert_to(ev_data, getdatabaseencoding()),"
         " convert_to(ev_type, getdatabaseencoding()) from {} order by ev_id"
-    ).format(qualified(pair.here.table))
+    ).format(qualified(pair.target_events.table))
     rows = pair.target.execute(statement).fetchall()
     assert all(data == kind for data, kind in rows)
     return [bytes(row[0]) for row in rows]
@@ -142,7 +142,7 @@ def test_table_filter_finds_names_that_are_not_ascii(
         insert(pair, table.encode(codec).replace(b"public.t", b""), table.encode(codec))
     pair.move(tables=["public.täble", "public.none"])
     assert len(arrived(pair)) == 1
-    assert pair.here.count() == 1
+    assert pair.target_events.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_table_filter_that_the_source_cannot_have(between: Pairs, insert_event
     insert(pair, b"x")
     with pytest.raises(NotReadyError, match='its encoding has no "漢"; remedy: name'):
         pair.mover(tables=["public.漢"], insert=insert_event).move_batch()
-    assert pair.here.count() == 0
+    assert pair.target_events.count() == 0
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_what_the_target_cannot_hold_is_named(
     for _ in range(2):
         with pytest.raises(BadEventError):
             mover.move_batch()
-        assert pair.here.count() == 0
+        assert pair.target_events.count() == 0
         assert pair.position is None
     # and comes when the event is gone
     statement = sql.SQL("delete from {} where ev_data not in ('before', 'after')")
-    pair.source.execute(statement.format(qualified(pair.there.table)))
+    pair.source.execute(statement.format(qualified(pair.source_events.table)))
     pair.move(mover)
     assert arrived(pair) == [b"before", b"after"]

@@ -64,7 +64,7 @@ def assert_arrives(pair: Pair, *events: Event) -> None:
     """Given these events, when they are moved, then the target has exactly them, in order."""
     pair.insert(*events)
     pair.move()
-    assert pair.here.read() == list(events)
+    assert pair.target_events.read() == list(events)
     pair.assert_identical()
 
 
@@ -124,9 +124,9 @@ def test_ids_come_from_the_targets_sequence_in_source_order(registered: Pair) ->
     registered.produce(1000)
     registered.move()
     # then their ids go on from there, without a gap, in the order of the source
-    arrived = registered.here.read()
+    arrived = registered.target_events.read()
     assert [event.id for event in arrived] == list(range(777001, 779001))
-    assert arrived == registered.there.read()
+    assert arrived == registered.source_events.read()
     assert value(registered.target, "select pgq.seq_getval(%s)", sequence) == 779000
 
 
@@ -136,7 +136,7 @@ def test_txid_is_the_transaction_on_the_target(registered: Pair) -> None:
     statement = sql.SQL("""
         select count(distinct ev_txid), bool_and(ev_txid::text = xmin::text),
                bool_and(ev_owner is null and ev_retry is null) from {}
-    """).format(qualified(registered.here.table))
+    """).format(qualified(registered.target_events.table))
     assert registered.target.execute(statement).fetchone() == (1, True, True)
 
 
@@ -146,7 +146,7 @@ def test_events_and_position_are_one_transaction(registered: Pair) -> None:
     statement = sql.SQL("""
         select array_agg(distinct e.xmin::text), array_agg(distinct t.xmin::text)
           from {} e, pgq_ext.completed_tick t where consumer_id = {}
-    """).format(qualified(registered.here.table), sql.Literal(registered.consumer))
+    """).format(qualified(registered.target_events.table), sql.Literal(registered.consumer))
     row = registered.target.execute(statement).fetchone()
     assert row is not None
     events, positions = row

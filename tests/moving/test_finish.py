@@ -124,4 +124,4 @@ def test_finished_before_it_was_moved(registered: Pair) -> None:
     registered.produce(10)
     with pytest.raises(LostPositionError):
         mover.move_batch()
-    assert registered.here.count() == 10
+    assert registered.target_events.count() == 10

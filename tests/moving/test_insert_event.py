@@ -16,7 +16,7 @@ def test_text_arrives_and_the_time_is_of_the_arrival(registered: Pair) -> None:
     events.append(Event(data="".join(map(chr, [*range(1, 0xD800), *range(0xE000, 0x110000)]))))
     registered.insert(*events)
     registered.move(insert=True)
-    arrived = registered.here.read()
+    arrived = registered.target_events.read()
     assert [replace(event, time="") for event in arrived] == [
         replace(event, time="") for event in events
     ]
@@ -49,7 +49,7 @@ def test_a_role_that_may_only_insert(pair: Pair, writer: str) -> None:
     pair.register()
     pair.produce(10)
     pair.command(dst_db=writer, loop_delay=0, write_with="insert_event").check()
-    assert pair.here.count() == 10
+    assert pair.target_events.count() == 10
 
 
 def test_quarantine_for_a_role_that_may_only_insert(pair: Pair, writer: str) -> None:
@@ -60,4 +60,4 @@ def test_quarantine_for_a_role_that_may_only_insert(pair: Pair, writer: str) -> 
     # when it is to be kept aside, then the others arrive
     options = {"write_with": "insert_event", "on_bad_event": "quarantine"}
     pair.command(dst_db=writer, loop_delay=0, **options).check()
-    assert pair.here.count() == 10
+    assert pair.target_events.count() == 10

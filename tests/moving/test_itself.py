@@ -46,7 +46,7 @@ def test_between_two_queues_of_one_database_events_move(itself: Pair) -> None:
     itself.register()
     itself.produce(7)
     itself.command(loop_delay=0).check()
-    assert itself.here.count() == 7
+    assert itself.target_events.count() == 7
 
 
 def test_a_queue_of_the_same_name_elsewhere_is_another(pair: Pair) -> None:
@@ -55,5 +55,5 @@ def test_a_queue_of_the_same_name_elsewhere_is_another(pair: Pair) -> None:
     pair.register()
     pair.produce(7)
     pair.command(loop_delay=0).check()
-    assert pair.here.count() == 7
+    assert pair.target_events.count() == 7
     pair.assert_identical()

@@ -13,7 +13,7 @@ LAG = "1 hour"
 def test_young_events_stay(registered: Pair) -> None:
     registered.produce(10)
     assert registered.move(keep_lag=LAG) == []
-    assert registered.here.count() == 0
+    assert registered.target_events.count() == 0
 
 
 def test_events_come_when_they_are_old_enough(registered: Pair) -> None:
@@ -57,7 +57,7 @@ def test_all_old_events_and_no_young_one(
     # when all batches are moved that there are
     outcomes = registered.move(keep_lag=LAG, max_events=limit)
     # then exactly the old events are there
-    arrived = [str(event.data).partition(":")[0] for event in registered.here.read()]
+    arrived = [str(event.data).partition(":")[0] for event in registered.target_events.read()]
     assert arrived == ["old"] * sum(old)
     # in fewer batches than ticks, if that is allowed
     if limit == 50_000 and len(old) == 20:
@@ -72,7 +72,7 @@ def test_the_rest_comes_when_it_is_old_enough(registered: Pair) -> None:
         registered.produce(10)
     mover = registered.mover(keep_lag=LAG)
     registered.move(mover)
-    assert registered.here.count() == 200
+    assert registered.target_events.count() == 200
     age(registered, "2 hours")
     registered.move(mover)
     registered.assert_identical()

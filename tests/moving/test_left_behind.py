@@ -159,7 +159,7 @@ def test_register_starts_anew_and_says_who_stays_behind(renamed: Pair) -> None:
     assert f"--consumer {old_name(renamed)} --unregister" in result.stderr
     renamed.produce(3)
     renamed.command(loop_delay=0).check()
-    assert renamed.here.count() == 13
+    assert renamed.target_events.count() == 13
     # when the old one is removed, as the message says
     renamed.command("--consumer", old_name(renamed), "--unregister").check()
     renamed.consumer = old_name(renamed)

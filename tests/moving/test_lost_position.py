@@ -26,7 +26,7 @@ def lost(queues: Pair) -> Pair:
 
 def labels(pair: Pair) -> list[str]:
     """What has arrived, as the labels of the events, each once for ten."""
-    arrived = [str(event.data).partition(":")[0] for event in pair.here.read()]
+    arrived = [str(event.data).partition(":")[0] for event in pair.target_events.read()]
     assert all(len(set(arrived[n : n + 10])) == 1 for n in range(0, len(arrived), 10))
     return arrived[::10]
 
@@ -63,7 +63,9 @@ def test_rewind_goes_on_from_the_target(lost: Pair) -> None:
 def test_rewind_goes_back_as_well(lost: Pair) -> None:
     # given a target that was restored from a backup: it has tick 2 only
     set_position(lost, 2)
-    lost.target.execute(f"delete from {lost.here.table} where ev_data like 'three:%'".encode())
+    lost.target.execute(
+        f"delete from {lost.target_events.table} where ev_data like 'three:%'".encode()
+    )
     lost.source.execute("select pgq.register_consumer_at(%s, %s, 3)", [lost.queue, lost.consumer])
     assert "Lost position: batch 3..4, dst has 2" in lost.command(loop_delay=0).stderr
     # when the source is rewound, then everything comes

@@ -12,11 +12,11 @@ def test_the_first_start_registers_from_now(queues: Pair) -> None:
     # when it is started the first time, then it registers, and moves what comes from now on
     result = queues.command(loop_delay=0).check()
     assert result.stderr.count("Registering consumer on source queue") == 1
-    assert queues.here.count() == 0
+    assert queues.target_events.count() == 0
     queues.produce(7)
     result = queues.command(loop_delay=0).check()
     assert "Registering" not in result.stderr
-    assert queues.here.count() == 7
+    assert queues.target_events.count() == 7
 
 
 def test_auto_register_can_be_off(queues: Pair) -> None:
@@ -51,7 +51,7 @@ def test_a_position_without_registration_is_refused(registered: Pair) -> None:
         assert "Traceback" not in result.stderr
     assert registered.subscription() is None
     assert registered.position == tick
-    assert registered.here.count() == 10
+    assert registered.target_events.count() == 10
 
 
 def test_rewind_registers_at_the_position(registered: Pair) -> None:
@@ -74,7 +74,7 @@ def test_register_starts_anew(registered: Pair) -> None:
     assert registered.position is None
     registered.produce(3)
     registered.move()
-    assert registered.here.count() == 13
+    assert registered.target_events.count() == 13
 
 
 def test_register_keeps_what_is_registered(registered: Pair) -> None:

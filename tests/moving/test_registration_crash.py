@@ -70,7 +70,7 @@ def test_register(moved: Pair) -> None:
     moved.move()
     moved.produce(5)
     moved.move()
-    assert moved.here.count() == 15
+    assert moved.target_events.count() == 15
 
 
 @pytest.mark.parametrize(
@@ -214,5 +214,5 @@ def everything_came_once(pair: Pair) -> None:
     """Under the first name ten events came, and were followed by ten that nobody moved."""
     pair.command(loop_delay=0).check()
     comparison = pair.compared()
-    assert pair.here.count() == 30
+    assert pair.target_events.count() == 30
     assert (comparison.doubled, comparison.foreign, comparison.changed) == (0, 0, 0)

@@ -106,16 +106,16 @@ def test_an_operator_changed_the_registration(
     late = registered.mover(operator)
     # when it goes on, then it does not lose its position by a batch that is not its own any more
     go_on(late)
-    assert registered.here.count() == before + arriving
+    assert registered.target_events.count() == before + arriving
     comparison = registered.compared()
     assert (comparison.doubled, comparison.foreign, comparison.changed) == (0, 0, 0)
-    labels = {str(event.data).partition(":")[0] for event in registered.here.read()}
+    labels = {str(event.data).partition(":")[0] for event in registered.target_events.read()}
     assert "new" in labels
     assert "nobody's" not in labels
     # and the next batches come as ever
     registered.produce(5)
     go_on(late)
-    assert registered.here.count() == before + arriving + 5
+    assert registered.target_events.count() == before + arriving + 5
 
 
 def test_a_stopped_process_is_overtaken(pair: Pair, target_cluster: Cluster) -> None:
@@ -135,7 +135,7 @@ def test_a_stopped_process_is_overtaken(pair: Pair, target_cluster: Cluster) -> 
         pair.move()
         pair.produce(10)
         pair.move()
-        assert pair.here.count() == 40
+        assert pair.target_events.count() == 40
         # and it goes on
         proxy.release()
         late.send(signal.SIGCONT)
@@ -166,7 +166,7 @@ def test_a_process_stopped_in_mid_batch_makes_its_partner_wait(pair: Pair) -> No
         outcome = partner.move_batch()
         assert outcome.result is Result.BUSY
         assert "(mover)" in outcome.holder
-        assert pair.here.count() == 0
+        assert pair.target_events.count() == 0
         # when it goes on, then all comes
         stopped.send(signal.SIGCONT)
         pair.wait_for(21)
@@ -185,7 +185,7 @@ def test_a_process_stopped_in_mid_batch_whose_transaction_is_ended(pair: Pair) -
         # when a partner carries on
         pair.produce(10)
         pair.move()
-        assert pair.here.count() == 21
+        assert pair.target_events.count() == 21
         # and the stopped one wakes up, then its transaction fails
         stopped.send(signal.SIGCONT)
         stopped.wait_for_output("target database not available")

@@ -31,7 +31,7 @@ TABLES = [
 def test_exactly_one_table_passes(registered: Pair, table: str) -> None:
     registered.insert(*(Event(data="x", extra1=name) for name in TABLES))
     registered.move(tables=[table])
-    assert [event.extra1 for event in registered.here.read()] == [table]
+    assert [event.extra1 for event in registered.target_events.read()] == [table]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_as_written_in_the_file(
     registered.command(loop_delay=0, table_filter=table_filter).check()
     wanted = {name if name is None or "." in name else f"public.{name}" for name in passing}
     expected = TABLES if not table_filter else [name for name in TABLES if name in wanted]
-    assert [event.extra1 for event in registered.here.read()] == expected
+    assert [event.extra1 for event in registered.target_events.read()] == expected
 
 
 def test_a_batch_without_any_event_that_passes_is_done(registered: Pair) -> None:

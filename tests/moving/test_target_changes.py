@@ -63,7 +63,7 @@ def test_rotation_between_batches(pair: Pair, collector: Collector) -> None:
         drain(pair, collector)
         assert rotate(pair.target, pair.target_queue)
     # then its consumer has seen everything
-    comparison = compare([pair.there], collector.events)
+    comparison = compare([pair.source_events], collector.events)
     assert comparison.identical, comparison
 
 
@@ -73,7 +73,7 @@ def test_rotation_in_mid_batch(pair: Pair, collector: Collector) -> None:
         for number in range(50):
             insert_event(pair.source, pair.queue, "t", str(number))
         # given a mover that knows the target's table, and waits for the source's events
-        with hold_table(pair.source_db, pair.there.table):
+        with hold_table(pair.source_db, pair.source_events.table):
             pair.tick()
             wait_until_blocked(pair.source)
             # when the target queue rotates, and is ticked
@@ -83,7 +83,7 @@ def test_rotation_in_mid_batch(pair: Pair, collector: Collector) -> None:
         assert mover.stop() == 0
     # then its consumer sees the events all the same
     drain(pair, collector)
-    comparison = compare([pair.there], collector.events)
+    comparison = compare([pair.source_events], collector.events)
     assert comparison.identical, comparison
     # and they are not truncated unseen
     assert rotate(pair.target, pair.target_queue)
@@ -121,7 +121,7 @@ def test_inserts_disabled_for_a_while(pair: Pair) -> None:
         set_disabled(pair, True)
         pair.produce(10)
         mover.wait_for_output('inserts into queue "to_here_1" are disabled')
-        assert pair.here.count() == 10
+        assert pair.target_events.count() == 10
         # and on again, then it goes on
         set_disabled(pair, False)
         pair.wait_for(20)
@@ -142,7 +142,7 @@ def test_the_target_queue_is_dropped_and_made_anew(pair: Pair) -> None:
         create_queue(pair.target, pair.target_queue)
         pair.wait_for(7)
         assert mover.stop() == 0
-    assert pair.here.count() == 7
+    assert pair.target_events.count() == 7
 
 
 def test_the_source_queue_is_dropped_and_made_anew(pair: Pair) -> None:

@@ -20,13 +20,13 @@ def test_transactions_open_across_ticks(registered: Pair) -> None:
         registered.tick()
         # when batches are moved, then what is not committed is not there
         registered.move()
-        assert registered.here.count() == 11
+        assert registered.target_events.count() == 11
         registered.produce(5, label="c")
         first.commit()
     # and all of it, once it is committed
     registered.tick()
     registered.move()
-    assert registered.here.count() == 18
+    assert registered.target_events.count() == 18
     registered.assert_identical()
 
 
@@ -40,7 +40,7 @@ def test_one_batch_over_a_transaction_that_spans_its_ticks(registered: Pair) -> 
         other.commit()
     registered.tick()
     registered.move(max_events=100)
-    assert registered.here.count() == 151
+    assert registered.target_events.count() == 151
     registered.assert_identical()
 
 
@@ -54,7 +54,7 @@ def test_what_is_rolled_back_never_arrives(registered: Pair) -> None:
         other.rollback()
     registered.produce(3)
     registered.move()
-    assert registered.here.count() == 6
+    assert registered.target_events.count() == 6
     registered.assert_identical()
 
 
@@ -73,13 +73,13 @@ def test_what_another_consumer_retries_does_not_come_again(registered: Pair) -> 
     registered.produce(3)
     retry(registered, "other")
     registered.move()
-    assert registered.there.count() == 4
-    assert registered.here.count() == 3
+    assert registered.source_events.count() == 4
+    assert registered.target_events.count() == 3
 
 
 def test_what_somebody_retries_in_our_name_comes_again(registered: Pair) -> None:
     registered.produce(3)
     retry(registered, registered.consumer)
     registered.move()
-    assert registered.here.count() == 4
+    assert registered.target_events.count() == 4
     registered.assert_identical()

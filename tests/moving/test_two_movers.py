@@ -85,7 +85,7 @@ def test_the_one_that_stands_by_says_so_once(pair: Pair) -> None:
             # then it has said once who
             assert mover.stderr.count(STANDING_BY) == 1
             assert "(the test)" in mover.stderr
-            assert pair.here.count() == 0
+            assert pair.target_events.count() == 0
         # and it moves when it may
         pair.wait_for(10)
         assert mover.stop() == 0

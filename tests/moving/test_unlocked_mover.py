@@ -55,7 +55,7 @@ def legacy_process(pair: Pair) -> Process:
             "pidfile": pair.directory / "legacy.pid",
         },
     )
-    before = pair.here.count()
+    before = pair.target_events.count()
     process = Process(
         [sys.executable, "-m", "testbed.legacy_mover", ini],
         pair.directory,

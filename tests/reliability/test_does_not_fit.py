@@ -30,7 +30,7 @@ def test_a_statement_timeout_on_the_target(pair: Pair, target_db: Database) -> N
     config = pair.ini(exception_sleep=20)
     pair.produce(20, label="waiting")
     with (
-        hold_table(target_db, pair.here.table + "_0"),
+        hold_table(target_db, pair.target_events.table + "_0"),
         start_mover(config, "-v", name="mover") as mover,
     ):
         assert_patient(mover, "target database not available: canceling statement due to")
@@ -52,7 +52,7 @@ def set_timeout(pair: Pair, database: Database, timeout: str) -> None:
 
 def test_a_disk_that_is_full(pair: Pair) -> None:
     """The server says so in the middle of the COPY; `make torture` fills a real disk."""
-    table = sql.SQL(pair.here.table + "_0")
+    table = sql.SQL(pair.target_events.table + "_0")
     pair.target.execute(
         sql.SQL("""
             create function public.full() returns trigger language plpgsql as $$ begin
@@ -66,7 +66,7 @@ def test_a_disk_that_is_full(pair: Pair) -> None:
     pair.produce(20, label="waiting")
     with start_mover(pair.ini(exception_sleep=20), "-v", name="mover") as mover:
         assert_patient(mover, "No space left on device")
-        assert pair.here.count() == 10
+        assert pair.target_events.count() == 10
         pair.target.execute(sql.SQL("drop trigger full_disk on {}").format(table))
         mover.wait_for_output("recovered: working again")
         assert mover.stop() == 0

@@ -63,7 +63,7 @@ def test_stop_says_which_event_and_why(poisoned: Pair) -> None:
     assert 'invalid byte sequence for encoding "UTF8": 0xe9' in lines[0]
     assert "on_bad_event = quarantine" in lines[0]
     assert "Traceback" not in result.stderr
-    assert poisoned.here.count() == 0
+    assert poisoned.target_events.count() == 0
 
 
 def kept(pair: Pair) -> list[tuple[object, ...]]:
@@ -76,7 +76,9 @@ def kept(pair: Pair) -> list[tuple[object, ...]]:
 
 def test_quarantine_keeps_the_bytes_and_moves_the_rest(poisoned: Pair) -> None:
     result = poisoned.command(loop_delay=0, on_bad_event="quarantine").check()
-    assert [event.data and event.data.partition(":")[0] for event in poisoned.here.read()] == [
+    assert [
+        event.data and event.data.partition(":")[0] for event in poisoned.target_events.read()
+    ] == [
         *["before"] * 3,
         *["after"] * 3,
     ]
@@ -94,11 +96,11 @@ def test_many_bad_events_and_many_sound_ones(poisoned: Pair) -> None:
     insert_raw(poisoned, [b"\xff%d" % number for number in range(150)])
     poisoned.produce(1200, label="many")
     result = poisoned.command(loop_delay=0, on_bad_event="quarantine").check()
-    assert poisoned.here.count() == 1206
+    assert poisoned.target_events.count() == 1206
     assert [row[1] for row in kept(poisoned)][1:] == [b"\xff%d" % n for n in range(150)]
     assert "quarantined: 151}" in result.stderr
     # everything is either here or there, and the source can rotate
-    assert poisoned.there.count() == poisoned.here.count() + len(kept(poisoned))
+    assert poisoned.source_events.count() == poisoned.target_events.count() + len(kept(poisoned))
     assert poisoned.subscription() == (poisoned.position, None, None)
 
 
@@ -112,11 +114,11 @@ def test_quarantine_and_position_are_one_transaction(poisoned: Pair) -> None:
     )
     assert "not now" in poisoned.command(loop_delay=0, on_bad_event="quarantine").stderr
     assert kept(poisoned) == []
-    assert poisoned.here.count() == 0
+    assert poisoned.target_events.count() == 0
     poisoned.target.execute("drop trigger refuse on pgq_ext.completed_tick")
     poisoned.command(loop_delay=0, on_bad_event="quarantine").check()
     assert len(kept(poisoned)) == 1
-    assert poisoned.here.count() == 6
+    assert poisoned.target_events.count() == 6
     assert value(poisoned.target, "select count(distinct ev_txid) from pgq.event_1") == 1
 
 
@@ -125,7 +127,7 @@ def test_without_our_schema_nothing_is_dropped(poisoned: Pair) -> None:
     result = poisoned.command(loop_delay=0, on_bad_event="quarantine")
     assert result.returncode == 1
     assert "no table for quarantined events; remedy: pgqadm.py CONFIG install" in result.stderr
-    assert poisoned.here.count() == 0
+    assert poisoned.target_events.count() == 0
 
 
 def test_all_that_is_sound_needs_no_quarantine(pair: Pair) -> None:

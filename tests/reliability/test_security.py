@@ -58,7 +58,7 @@ def test_reader_and_admin_are_enough(pair: Pair, role: Roles) -> None:
     for switch in ("--register", "--rewind", "--accept-source", "--reset", "--unregister"):
         result = pair.command(switch, **roles).check()
         assert "ERROR" not in result.stderr
-    assert pair.here.count() == 30
+    assert pair.target_events.count() == 30
     assert pair.subscription() is None
     assert pair.position is None
 
@@ -124,7 +124,7 @@ def test_names_are_text(pair: Pair, name: str) -> None:
     for switch in ("--register", "--rewind", "--accept-source"):
         pair.command(switch, **names).check()
     pair.assert_identical()
-    assert pair.here.count() == 20
+    assert pair.target_events.count() == 20
     pair.command("--unregister", **names).check()
     assert pair.subscription() is None
     for conn in (pair.source, pair.target):
@@ -146,7 +146,7 @@ def test_tables_of_a_filter_are_text(pair: Pair, name: str) -> None:
         )
     pair.tick()
     pair.command(loop_delay=0, table_filter=escaped(name)).check()
-    arrived = [event.extra1 for event in pair.here.read() if event.data == "d"]
+    arrived = [event.extra1 for event in pair.target_events.read() if event.data == "d"]
     assert arrived == [table]
     pair.source.execute("drop table public.witness")
 

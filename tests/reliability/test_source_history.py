@@ -31,7 +31,7 @@ def restorable(own_source: Database, target_db: Database, tmp_path: Path) -> Ite
 
 def assert_refused(pair: Pair, waiting: int) -> None:
     """It says that the tick is another one, stops, and changes nothing."""
-    before = (pair.position, pair.here.count(), pair.subscription())
+    before = (pair.position, pair.target_events.count(), pair.subscription())
     result = pair.command(loop_delay=0.05)
     assert result.returncode == 1
     lines = [line for line in news(result.stderr) if "Lost position" in line]
@@ -40,12 +40,12 @@ def assert_refused(pair: Pair, waiting: int) -> None:
     assert "--accept-source" in lines[0]
     assert "--reset" in lines[0]
     assert "Traceback" not in result.stderr
-    after = (pair.position, pair.here.count(), pair.subscription())
+    after = (pair.position, pair.target_events.count(), pair.subscription())
     assert before[:2] == after[:2]
     # when the operator repeats what waits, it comes
     pair.command("--reset").check()
     pair.command(loop_delay=0).check()
-    assert pair.here.count() == before[1] + waiting
+    assert pair.target_events.count() == before[1] + waiting
 
 
 def make_queue_anew(pair: Pair) -> None:
@@ -63,7 +63,7 @@ def test_the_queue_was_made_anew(pair: Pair) -> None:
     result = pair.command(loop_delay=0.05)
     assert result.returncode == 1
     assert "belongs to another source" in result.stderr
-    assert pair.here.count() == 10
+    assert pair.target_events.count() == 10
 
 
 def restore(pair: Pair, cluster: Cluster, saved: Path) -> None:

@@ -149,7 +149,7 @@ def test_a_source_that_freezes_in_the_midst_of_a_batch_is_given_up(
 ) -> None:
     # given a source in the midst of a batch that the target does not take yet
     monkeypatch.setattr(copy_reader, "PATIENCE", 0.5)
-    before = pair.here.count()
+    before = pair.target_events.count()
     pair.produce(100_000)
     mover = pair.mover()
     table = queue_table(pair.target, pair.target_queue) + "_0"
@@ -163,7 +163,7 @@ def test_a_source_that_freezes_in_the_midst_of_a_batch_is_given_up(
         with stopped, pytest.raises(UnavailableError, match=r"silent for 0\.5 s in the midst"):
             moving.result(60)
         # then nothing of the batch is there, and nobody waits for it
-        assert pair.here.count() == before
+        assert pair.target_events.count() == before
         assert value(pair.target, "select count(*) from pg_locks where locktype = 'advisory'") == 0
     # and all of it once the source is back
     pair.move()

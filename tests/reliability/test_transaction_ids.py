@@ -30,13 +30,13 @@ def test_no_event_is_moved_that_nobody_would_read(pair: Pair, side: str, snapsho
         queue,
         snapshot,
     )
-    before = (pair.position, pair.here.count(), pair.subscription())
+    before = (pair.position, pair.target_events.count(), pair.subscription())
     result = pair.command(loop_delay=0)
     assert result.returncode == 1
     (line,) = news(result.stderr)
     assert f'{side} database: queue "{queue}": the server\'s transaction ids are behind' in line
     assert "remedy: stop producers and server, pg_resetwal --epoch=3 -D DATADIR, start" in line
-    assert (pair.position, pair.here.count(), pair.subscription()) == before
+    assert (pair.position, pair.target_events.count(), pair.subscription()) == before
     # when the ids are right, then it moves
     conn.execute(
         "update pgq.tick set tick_snapshot = %s where tick_snapshot::text = %s", [given, snapshot]

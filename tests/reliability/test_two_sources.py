@@ -47,7 +47,7 @@ def test_with_a_name_of_its_own_it_moves(pair: Pair, other: Pair) -> None:
     other.register()
     other.produce(7, label="other")
     other.move()
-    comparison = compare([pair.there, other.there], pair.here)
+    comparison = compare([pair.source_events, other.source_events], pair.target_events)
     assert comparison.identical, comparison
 
 

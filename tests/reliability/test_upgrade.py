@@ -70,7 +70,7 @@ def test_a_source_that_was_upgraded_is_refused_until_it_is_accepted(
         pair.source = pair.source_db.connect()
         assert identity(pair) != before
         # then it is refused, naming both, and nothing has changed
-        state = (pair.position, pair.here.count(), pair.subscription())
+        state = (pair.position, pair.target_events.count(), pair.subscription())
         assert state[1] == 10
         result = pair.command(loop_delay=0.05)
         assert result.returncode == 1
@@ -78,12 +78,12 @@ def test_a_source_that_was_upgraded_is_refused_until_it_is_accepted(
         assert before in line
         assert identity(pair) in line
         assert "--accept-source" in line
-        assert (pair.position, pair.here.count(), pair.subscription()) == state
+        assert (pair.position, pair.target_events.count(), pair.subscription()) == state
         # when it is accepted, then all comes once and in order, what is new included
         pair.command("--accept-source").check()
         pair.produce(5, label="after")
         pair.command(loop_delay=0).check()
-        assert pair.here.count() == 21
+        assert pair.target_events.count() == 21
         pair.assert_identical()
         assert pair.subscription() == (pair.position, None, None)
         pair.source.close()

@@ -5,7 +5,7 @@ import pytest
 from psycopg import errors as pg
 
 from queue_mover.errors import NotReadyError, QueueMoverError, StatementError, UnavailableError
-from queue_mover.postgres.translation import boundary, one_line, translate
+from queue_mover.postgres.translation import one_line, translate, translating_errors
 
 TABLE: list[tuple[psycopg.Error, type[QueueMoverError]]] = [
     (psycopg.OperationalError("server closed the connection"), UnavailableError),
@@ -60,13 +60,13 @@ def test_what_several_lines_say_comes_in_one() -> None:
 
 def test_the_boundary_keeps_the_cause() -> None:
     cause = pg.UniqueViolation("duplicate key")
-    with pytest.raises(StatementError) as raised, boundary("target"):
+    with pytest.raises(StatementError) as raised, translating_errors("target"):
         raise cause
     assert raised.value.__cause__ is cause
 
 
 def test_the_boundary_lets_everything_else_through() -> None:
-    with pytest.raises(KeyError), boundary("target"):
+    with pytest.raises(KeyError), translating_errors("target"):
         raise KeyError
-    with pytest.raises(NotReadyError, match="as it was"), boundary("target"):
+    with pytest.raises(NotReadyError, match="as it was"), translating_errors("target"):
         raise NotReadyError("as it was")

@@ -147,7 +147,7 @@ def _plan(given: argparse.Namespace, settings: AdminSettings) -> Plan:
     """What the ticker is to do, once its log has been started."""
     common.start_log(given, settings.log)
     warnings = (*settings.warnings, *common.elsewhere(given, settings.process, settings.log))
-    return Plan((ticker_job.task(settings),), title=describe(settings.db), warnings=warnings)
+    return Plan((ticker_job.spec(settings),), title=describe(settings.db), warnings=warnings)
 
 
 def _start_command_log(given: argparse.Namespace, settings: AdminSettings) -> None:

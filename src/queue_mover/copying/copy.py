@@ -12,10 +12,10 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from queue_mover.copying.copy_reader import Reading
+from queue_mover.copying.copy_reader import CopyReader
 from queue_mover.errors import BadEventError, NotReadyError, StatementError
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.translation import boundary, one_line
+from queue_mover.postgres.translation import one_line, translating_errors
 
 COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time"
 """What travels; the target's sequence and transaction give the id and the txid."""
@@ -60,10 +60,10 @@ def copy_events(
     writer = target.cursor()
     statement = f"{_SORTING}; COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
-        boundary("source"),
+        translating_errors("source"),
         client_encoding(source, encoding),
         client_encoding(target, encoding),
-        Reading(source, encoded(statement, source)) as reading,
+        CopyReader(source, encoded(statement, source)) as reading,
         _blaming_events(),
         writer.copy(f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
     ):
@@ -78,7 +78,7 @@ def copy_events(
 
 @contextmanager
 def _blaming_events() -> Iterator[None]:
-    with boundary("target"):
+    with translating_errors("target"):
         try:
             yield
         except psycopg.Error as error:

@@ -12,7 +12,7 @@ from psycopg.pq.abc import PGresult
 
 from queue_mover.errors import UnavailableError
 from queue_mover.postgres.connection import Connection, waiting
-from queue_mover.postgres.translation import boundary
+from queue_mover.postgres.translation import translating_errors
 
 BLOCK = 64 * 1024
 """Bytes gathered before they are handed on: to write each row costs twice the processor time."""
@@ -22,7 +22,7 @@ PATIENCE = 300.0
 connection; meanwhile the batch would hold a lock on the target, and one of its connections."""
 
 
-class Reading:
+class CopyReader:
     """The rows of a COPY, the last one of a few statements. It is begun when made and awaited when
     read: the source works while the target gets ready. As a context manager it leaves the
     connection usable, whatever happens."""
@@ -40,7 +40,7 @@ class Reading:
 
     def blocks(self) -> Iterator[bytearray | memoryview]:
         """The bytes, joined into blocks. An error of the source is named as such, whoever pulls."""
-        with boundary("source"):
+        with translating_errors("source"):
             self._result(ExecStatus.COPY_OUT)
             pending = bytearray()
             take = self._wire.get_copy_data

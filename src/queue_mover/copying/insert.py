@@ -10,7 +10,7 @@ import psycopg
 
 from queue_mover.copying.copy import bad_event, client_encoding, encoded
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.translation import boundary
+from queue_mover.postgres.translation import translating_errors
 
 SELECTED = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4"
 FIELDS = 6
@@ -31,7 +31,7 @@ def insert_events(
     Raises BadEventError when the target refuses one of them.
     """
     written = 0
-    with rows_in_chunks(source, select, encoding) as chunks, boundary("target"):
+    with rows_in_chunks(source, select, encoding) as chunks, translating_errors("target"):
         for chunk in chunks:
             try:
                 insert_rows(target, chunk, queue, encoding)
@@ -60,7 +60,7 @@ def rows_in_chunks(source: Connection, select: str, encoding: str) -> Iterator[I
     """The rows of a SELECT in lists of a few; errors of the source are named as such."""
     statement = f"COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
-        boundary("source"),
+        translating_errors("source"),
         client_encoding(source, encoding),
         source.cursor().copy(encoded(statement, source)) as reading,
     ):
@@ -71,7 +71,7 @@ def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
     chunk: list[Row] = []
     size = 0
     # Pulled from within the target's boundary, which must not take the blame.
-    with boundary("source"):
+    with translating_errors("source"):
         for row in rows:
             chunk.append(row)
             size += sum(len(value) for value in row if value)

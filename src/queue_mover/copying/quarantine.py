@@ -14,7 +14,7 @@ from queue_mover.copying.insert import FIELDS, Row, rows_in_chunks
 from queue_mover.errors import BadEventError
 from queue_mover.model import Route
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.translation import boundary, one_line
+from queue_mover.postgres.translation import one_line, translating_errors
 
 SELECTED = f"{COLUMNS}, ev_id::text, ev_time::text"
 """What the SELECT of a careful copy brings: the events, and what names them in quarantine."""
@@ -44,7 +44,7 @@ def write_sound_events(
     Returns the events written, and what `keep` says about the others.
     """
     written, notes = 0, list[str]()
-    with rows_in_chunks(source, select, encoding) as chunks, boundary("target"):
+    with rows_in_chunks(source, select, encoding) as chunks, translating_errors("target"):
         for chunk in chunks:
             if _refusal(target, chunk, write) is None:
                 written += len(chunk)

@@ -11,7 +11,7 @@ from queue_mover.model import Log, Route
 from queue_mover.pgq import source
 from queue_mover.pgq.source import Usage
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.translation import boundary
+from queue_mover.postgres.translation import translating_errors
 
 WATCHED = 5.0
 """Seconds for which a consumer must stand still, where another program left its position."""
@@ -34,7 +34,7 @@ class Watch:
         """
         if self._over:
             return False
-        with boundary("source"):
+        with translating_errors("source"):
             now = source.usage(src, self._route)
         if now is None or not unknown_origin():
             self._over = True
@@ -57,7 +57,7 @@ class Watch:
 
 def unlocked_mover(src: Connection, route: Route, evidence: str) -> UnlockedMoverError:
     """The operator's line, which names the sessions to look for."""
-    with boundary("source"):
+    with translating_errors("source"):
         sessions = source.unlocked_sessions(src, route)
     return UnlockedMoverError(
         f'another mover, which takes no locks, moves consumer "{route.consumer}": {evidence};'

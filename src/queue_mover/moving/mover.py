@@ -15,11 +15,11 @@ from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
 from queue_mover.moving.decision import Decision, decide, explain
 from queue_mover.moving.legacy_mover import Watch, unlocked_mover
-from queue_mover.moving.preflight import Ground, Running, prepare
+from queue_mover.moving.preflight import Preflight, Running, prepare
 from queue_mover.pgq import server, source, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
-from queue_mover.postgres.translation import boundary
+from queue_mover.postgres.translation import translating_errors
 
 PARTNERS = (Decision.APPLY, Decision.SKIP, Decision.STALE)
 """What a mover decides whose partner has moved on."""
@@ -45,7 +45,7 @@ class Mover:
         self._log = log
         self._policy = policy
         self._running = running
-        self._ground: Ground | None = None
+        self._preflight: Preflight | None = None
         self._applied: Batch | None = None
         self._idle = False
         self._started = False
@@ -55,11 +55,11 @@ class Mover:
     def prepare(self) -> None:
         """Look at both sides, unless that has been done since the last error, and register
         when new. Raises a QueueMoverError; `move_batch` prepares by itself."""
-        if self._ground is None:
+        if self._preflight is None:
             with self._source.session() as src, self._target.session() as dst:
-                with boundary("source"):
+                with translating_errors("source"):
                     server.require_intervals(src, self._limits)
-                self._ground = prepare(
+                self._preflight = prepare(
                     src,
                     dst,
                     self.route,
@@ -90,9 +90,11 @@ class Mover:
     def _move(self, limits: BatchLimits, *, careful: bool) -> Outcome:
         try:
             self.prepare()
-            assert self._ground is not None
+            assert self._preflight is not None
             with self._source.session() as src:
-                if self._ground.unknown_origin and self._watch.goes_on(src, self._unknown_origin):
+                if self._preflight.unknown_origin and self._watch.goes_on(
+                    src, self._unknown_origin
+                ):
                     return Outcome(Result.WATCHING)
                 if self._idle and not source.has_news(src, self.route):
                     return Outcome(Result.IDLE)
@@ -100,10 +102,10 @@ class Mover:
                 self._idle = batch is None
                 if batch is None:
                     return Outcome(Result.IDLE)
-                outcome = self._bring(batch, src, self._ground, careful=careful)
+                outcome = self._bring(batch, src, self._preflight, careful=careful)
         except BaseException:
             # What we remember may be half true now; the databases know.
-            self._ground, self._applied, self._idle = None, None, False
+            self._preflight, self._applied, self._idle = None, None, False
             raise
         if outcome.result in (Result.MOVED, Result.SKIPPED):
             self._applied = batch
@@ -116,14 +118,16 @@ class Mover:
             self._report_unfinished(applied)
         return batch
 
-    def _bring(self, batch: Batch, src: Connection, ground: Ground, *, careful: bool) -> Outcome:
+    def _bring(
+        self, batch: Batch, src: Connection, preflight: Preflight, *, careful: bool
+    ) -> Outcome:
         with self._target.session() as dst:
-            opening = target.open_transaction(dst, self.route, remembers=ground.remembers)
+            opening = target.open_transaction(dst, self.route, remembers=preflight.remembers)
             if not opening.locked:
                 dst.rollback()
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
             position = opening.position
-            decision = decide(batch, position, ground.identity, lambda: _is_active(src, batch))
+            decision = decide(batch, position, preflight.identity, lambda: _is_active(src, batch))
             if decision in PARTNERS and self._lost_its_origin(position):
                 raise unlocked_mover(
                     src, self.route, "it has set the position since our last batch"
@@ -132,14 +136,14 @@ class Mover:
                 case Decision.APPLY:
                     copy_batch = self._copy_carefully if careful else self._copy
                     try:
-                        count, quarantined = copy_batch(batch, src, dst, opening.table, ground)
+                        count, quarantined = copy_batch(batch, src, dst, opening.table, preflight)
                     except NotReadyError:
                         # The SELECT fails when the batch has been taken from us meanwhile.
                         if _is_active(src, batch):
                             raise
                         dst.rollback()
                         return Outcome(Result.STALE)
-                    self._commit(src, dst, position, ground.reached(batch))
+                    self._commit(src, dst, position, preflight.reached(batch))
                     return Outcome(Result.MOVED, count, quarantined)
                 case Decision.SKIP:
                     dst.rollback()
@@ -149,7 +153,7 @@ class Mover:
                     return Outcome(Result.STALE)
                 case refusal:
                     assert position is not None
-                    raise LostPositionError(explain(refusal, batch, position, ground.identity))
+                    raise LostPositionError(explain(refusal, batch, position, preflight.identity))
 
     def _lost_its_origin(self, position: Position | None) -> bool:
         """Whether somebody who records no origin has set the position that we had recorded."""
@@ -169,17 +173,17 @@ class Mover:
         self._recorded = after.source is not None
 
     def _copy(
-        self, batch: Batch, src: Connection, dst: Connection, table: str, ground: Ground
+        self, batch: Batch, src: Connection, dst: Connection, table: str, preflight: Preflight
     ) -> tuple[int, tuple[str, ...]]:
         columns = insert.SELECTED if self._policy.insert else copy.COLUMNS
         select = source.event_select(batch, self.route, columns)
         try:
             if self._policy.insert:
                 queue = self.route.target_queue
-                return insert.insert_events(src, select, dst, queue, ground.encoding), ()
-            return copy.copy_events(src, select, dst, table, ground.encoding), ()
+                return insert.insert_events(src, select, dst, queue, preflight.encoding), ()
+            return copy.copy_events(src, select, dst, table, preflight.encoding), ()
         except BadEventError as error:
-            with boundary("source"):
+            with translating_errors("source"):
                 event = source.describe_event(src, batch, self.route, error.line)
             raise BadEventError(
                 f"the target cannot take {event}: {error.column or 'a column'}: {error};"
@@ -187,13 +191,13 @@ class Mover:
             ) from error
 
     def _copy_carefully(
-        self, batch: Batch, src: Connection, dst: Connection, table: str, ground: Ground
+        self, batch: Batch, src: Connection, dst: Connection, table: str, preflight: Preflight
     ) -> tuple[int, tuple[str, ...]]:
-        if not ground.remembers:
+        if not preflight.remembers:
             raise NotReadyError(
                 "target database: no table for quarantined events; remedy: pgqadm.py CONFIG install"
             )
-        route, encoding = self.route, ground.encoding
+        route, encoding = self.route, preflight.encoding
 
         def write(rows: Sequence[insert.Row]) -> None:
             if self._policy.insert:
@@ -202,7 +206,7 @@ class Mover:
                 quarantine.copy_rows(dst, rows, table, encoding)
 
         def keep(row: insert.Row, reason: str) -> str:
-            return quarantine.keep_aside(dst, row, encoding, route, ground.identity, reason)
+            return quarantine.keep_aside(dst, row, encoding, route, preflight.identity, reason)
 
         select = source.event_select(batch, route, quarantine.SELECTED)
         return quarantine.write_sound_events(src, select, dst, write, encoding, keep)
@@ -242,5 +246,5 @@ class Mover:
 
 
 def _is_active(src: Connection, batch: Batch) -> bool:
-    with boundary("source"):
+    with translating_errors("source"):
         return source.is_active(src, batch)

@@ -10,14 +10,14 @@ from queue_mover.moving.decision import foreign_position
 from queue_mover.moving.takeover import LeftBehind, explain_left_behind, left_behind
 from queue_mover.pgq import server, source, target
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.translation import boundary
+from queue_mover.postgres.translation import translating_errors
 
 Running = Callable[[], Collection[str]]
 """The consumers of the same source queue that this process runs for the same target, as of now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Preflight:
     """What was learnt about both sides; good until the next error."""
 
     identity: str
@@ -45,7 +45,7 @@ def prepare(
     running: Running,
     *,
     first: bool,
-) -> Ground:
+) -> Preflight:
     """Check both sides, and register the consumer when it is new.
 
     `first`: whether the mover has just started. Later it registers nobody, since an operator
@@ -57,17 +57,17 @@ def prepare(
     there = target.inspect(dst, route)
     target.check(there, route, inserts=policy.insert)
     server.require_transaction_ids(dst, route.target_queue, "target")
-    with boundary("source"):
+    with translating_errors("source"):
         here = source.inspect(src, route)
         source.check(here, route)
         server.require_transaction_ids(src, route.queue, "source")
         server.require_two_queues(src, dst, route)
         if not here.registered and not first:
-            with boundary("target"):
+            with translating_errors("target"):
                 position = target.settled_position(dst, route, remembers=there.remembers)
             raise unregistered(route, position, here.identity)
         if here.registered:
-            with boundary("target"):
+            with translating_errors("target"):
                 position = target.position(dst, route, remembers=there.remembers)
         else:
             with src.transaction():
@@ -89,7 +89,7 @@ def prepare(
             " another source with the same consumer_name would not be noticed;"
             " remedy: pgqadm.py CONFIG install"
         )
-    return Ground(
+    return Preflight(
         here.identity,
         copy.common_encoding(here.encoding, there.encoding),
         there.remembers,
@@ -107,7 +107,7 @@ def check_new(
 ) -> None:
     """Raise NotReadyError when a consumer that is not registered has moved events, under its own
     name or another one: registered at the newest tick it would leave some out."""
-    with boundary("target"):
+    with translating_errors("target"):
         position = target.position(dst, route, remembers=remembers)
     check_position(route, position, identity)
     behind = find_left_behind(src, dst, route, identity, running, remembers)
@@ -124,10 +124,10 @@ def find_left_behind(
     remembers: bool,
 ) -> dict[str, LeftBehind]:
     """Which consumers moved this queue to this target and have nobody to go on for them."""
-    with boundary("source"):
+    with translating_errors("source"):
         registrations = source.registrations(src, route)
     names = [registration.consumer for registration in registrations]
-    with boundary("target"):
+    with translating_errors("target"):
         positions = target.positions(dst, names, identity, remembers=remembers)
     return left_behind(registrations, positions, identity, {route.consumer, *running()})
 

@@ -19,7 +19,7 @@ from queue_mover.moving.takeover import take_over_tick
 from queue_mover.pgq import server, source, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
-from queue_mover.postgres.translation import boundary
+from queue_mover.postgres.translation import translating_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class Registrar:
             identity = self._identity(src)
             server.require_two_queues(src, dst, self.route)
             with target.locked(dst, self.route, self.log):
-                with boundary("source"):
+                with translating_errors("source"):
                     if source.is_registered(src, self.route):
                         self.log.info("Consumer is registered on the source queue already")
                         return
                 self._forget(src, dst)
             self.log.info("Registering consumer on source queue")
-            with boundary("source"):
+            with translating_errors("source"):
                 source.register(src, self.route)
             self._tell_left_behind(src, dst, identity)
 
@@ -80,7 +80,7 @@ class Registrar:
         ):
             self._own_position(src, dst)
             self.log.info("Unregistering consumer from source queue")
-            with boundary("source"), src.transaction():
+            with translating_errors("source"), src.transaction():
                 source.lock(src, self.route)
                 known = [
                     registered.consumer for registered in source.registrations(src, self.route)
@@ -106,7 +106,7 @@ class Registrar:
             position, _ = self._own_position(src, dst)
             if position is None:
                 raise self._no_position("rewind to")
-            with boundary("source"), src.transaction():
+            with translating_errors("source"), src.transaction():
                 source.lock(src, self.route)
                 source.register(src, self.route, position.tick)
         self.log.info("Rewound the source queue to tick %d", position.tick)
@@ -134,7 +134,7 @@ class Registrar:
             if position is None:
                 raise self._no_position("accept")
             identity = self._identity(src)
-            with boundary("source"):
+            with translating_errors("source"):
                 newest = source.newest_tick(src, self.route)
             mark = None
             if newest is None or position.tick > newest:
@@ -182,7 +182,7 @@ class Registrar:
             mine, theirs = (
                 target.position(dst, route, remembers=remembers) for route in (self.route, behind)
             )
-            with boundary("source"), src.transaction():
+            with translating_errors("source"), src.transaction():
                 source.lock(src, first)
                 source.lock(src, second)
                 known = {there.consumer: there for there in source.registrations(src, self.route)}
@@ -234,7 +234,7 @@ class Registrar:
 
     def _identity(self, src: Connection) -> str:
         """Of the source. Raises NotReadyError when the queue is missing there."""
-        with boundary("source"):
+        with translating_errors("source"):
             state = source.inspect(src, self.route)
             source.check(state, self.route)
         return state.identity

@@ -77,7 +77,7 @@ class Quarantine:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class DatabaseStatus:
     """A database with its queues and their consumers, in order of name."""
 
     database: str
@@ -143,7 +143,7 @@ select c.queue_name as queue,
 """
 
 
-def gather(conn: Connection, queue: str | None = None) -> Status:
+def gather(conn: Connection, queue: str | None = None) -> DatabaseStatus:
     """Look at the database, or at one queue of it.
 
     Raises OperatorError when it has no PgQ, or no such queue.
@@ -158,7 +158,7 @@ def gather(conn: Connection, queue: str | None = None) -> Status:
             "select current_setting('server_version'), pg_is_in_recovery()"
         ).fetchone()
         assert row is not None
-        return Status(
+        return DatabaseStatus(
             database=conn.info.dbname,
             # Debian adds its package version in brackets.
             postgresql=str(row[0]).partition(" ")[0],

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from queue_mover.observation.database import Consumer, Quarantine, Queue, Status
+from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.findings import Code, Finding, Place, Severity
 from queue_mover.observation.words import counted, duration, literal
 from queue_mover.pgq.server import TransactionIds
@@ -20,7 +20,7 @@ START_TICKER = "start pgqd, or pgqadm.py CONFIG ticker"
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class LagLimit:
     """How long a consumer may leave ticks waiting; in seconds."""
 
     trouble_after: float
@@ -33,15 +33,15 @@ class Patience:
         return self.trouble_after + self.allowance
 
 
-def problems(status: Status, trouble_after: float) -> tuple[Finding, ...]:
+def problems(status: DatabaseStatus, trouble_after: float) -> tuple[Finding, ...]:
     """All that is wrong: the database, then queue by queue, consumers after their queue."""
     found = [finding for finding in (_version(status),) if finding]
-    patience = Patience(trouble_after)
+    limit = LagLimit(trouble_after)
     for queue in status.queues:
         own = tuple(c for c in status.consumers if c.queue == queue.name)
         found += judge_queue(queue, own)
         for consumer in own:
-            found += judge_consumer(consumer, patience)
+            found += judge_consumer(consumer, limit)
     found += [judge_quarantine(held) for held in status.quarantined or ()]
     return tuple(found)
 
@@ -58,9 +58,9 @@ def judge_queue(queue: Queue, consumers: tuple[Consumer, ...]) -> list[Finding]:
     return [finding for finding in verdicts if finding]
 
 
-def judge_consumer(consumer: Consumer, patience: Patience) -> list[Finding]:
+def judge_consumer(consumer: Consumer, limit: LagLimit) -> list[Finding]:
     """What is wrong with a consumer."""
-    return [finding for finding in (_late(consumer, patience), _position(consumer)) if finding]
+    return [finding for finding in (_late(consumer, limit), _position(consumer)) if finding]
 
 
 def judge_quarantine(held: Quarantine) -> Finding:
@@ -76,7 +76,7 @@ def judge_quarantine(held: Quarantine) -> Finding:
     )
 
 
-def _version(status: Status) -> Finding | None:
+def _version(status: DatabaseStatus) -> Finding | None:
     if status.pgq is not None:
         return None
     return Finding(
@@ -169,13 +169,13 @@ def _late_rotation(queue: Queue, holders: list[str]) -> tuple[str, str]:
     )
 
 
-def _late(consumer: Consumer, patience: Patience) -> Finding | None:
+def _late(consumer: Consumer, limit: LagLimit) -> Finding | None:
     """Silence is fine while no tick waits, and a dead ticker silences everybody."""
     waiting = consumer.waiting
-    if waiting is None or consumer.lag is None or waiting <= patience.waiting:
+    if waiting is None or consumer.lag is None or waiting <= limit.waiting:
         return None
     place = Place(queue=consumer.queue, consumer=consumer.name)
-    if consumer.since_seen > patience.trouble_after:
+    if consumer.since_seen > limit.trouble_after:
         events = consumer.pending or 0
         verb = "waits" if events == 1 else "wait"
         return Finding(

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import QueueMoverError
 from queue_mover.observation import source_findings
-from queue_mover.observation.database import Status, gather
+from queue_mover.observation.database import DatabaseStatus, gather
 from queue_mover.observation.database_findings import problems
 from queue_mover.observation.findings import Finding, Place, exit_code, unreadable
-from queue_mover.observation.sources import Standing
+from queue_mover.observation.sources import SourceStatus
 from queue_mover.observation.sources import gather as gather_sources
 from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.database import Database
@@ -24,7 +24,7 @@ class DatabaseView:
 
     place: str
     """Where its connect string leads: never a password."""
-    status: Status | None
+    status: DatabaseStatus | None
     """None: it could not be looked at; the finding says why."""
     findings: tuple[Finding, ...]
 
@@ -33,7 +33,7 @@ class DatabaseView:
 class SourceView:
     """One source of a mover, and what is wrong with it."""
 
-    standing: Standing
+    source: SourceStatus
     findings: tuple[Finding, ...]
 
 
@@ -69,10 +69,10 @@ def look(
 
     `queue`: only this one, in the databases; `trouble_after`: seconds, for the databases.
     """
-    standings = gather_sources(sources)
+    statuses = gather_sources(sources)
     return Overview(
         tuple(_look_at(text, queue, trouble_after) for text in dict.fromkeys(databases)),
-        tuple(SourceView(each, tuple(source_findings.judge(each))) for each in standings),
+        tuple(SourceView(each, tuple(source_findings.judge(each))) for each in statuses),
     )
 
 

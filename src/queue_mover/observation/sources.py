@@ -26,12 +26,12 @@ LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SourceStatus:
     """How far one source has been moved."""
 
     mover: MoverSettings
     queue: Queue | None = None
-    """None: there is none, or `unread` says why nobody knows."""
+    """None: there is none, or `error` says why nobody knows."""
     consumer: Consumer | None = None
     """None: it is not registered, or not known."""
     keep_lag: float = 0.0
@@ -39,14 +39,14 @@ class Standing:
     min_interval: float = 0.0
     """The mover's pgq_batch_collect_interval, in seconds; 0: not set."""
     position: int | None = None
-    """The last tick that the target has; None: it has none, or `unread`."""
+    """The last tick that the target has; None: it has none, or `error`."""
     quarantined: int | None = None
-    """Events of this consumer in quarantine; None: `unread`, or not to be seen by this role."""
+    """Events of this consumer in quarantine; None: `error`, or not to be seen by this role."""
     quarantined_since: float | None = None
     """The age of the oldest of them, in seconds."""
     moving: bool = False
     """It moved while it was looked at: the two sides need not fit."""
-    unread: str = ""
+    error: str = ""
     """Why a side could not be looked at; the source is looked at first."""
 
     @property
@@ -65,21 +65,21 @@ class Standing:
         return self.position in ends
 
 
-def gather(movers: Sequence[MoverSettings]) -> list[Standing]:
+def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
     """Look at every source and its position. What cannot be looked at is told, not raised."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(_standing, movers))
+        return list(pool.map(_source_status, movers))
 
 
-def _standing(mover: MoverSettings) -> Standing:
-    standing = Standing(mover)
+def _source_status(mover: MoverSettings) -> SourceStatus:
+    source = SourceStatus(mover)
     try:
         with _session("source", mover.src_db) as src:
-            standing = _on_source(src, mover)
+            source = _on_source(src, mover)
             with _session("target", mover.dst_db) as dst:
-                return _on_both(src, dst, standing)
+                return _on_both(src, dst, source)
     except QueueMoverError as error:
-        return replace(standing, unread=str(error))
+        return replace(source, error=str(error))
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def _session(side: str, text: str) -> Iterator[Connection]:
         database.close()
 
 
-def _on_source(src: Connection, mover: MoverSettings) -> Standing:
+def _on_source(src: Connection, mover: MoverSettings) -> SourceStatus:
     _require(src, "pgq.next_batch(text, text)", "source database: PgQ")
     queues = read_queues(src, mover.route.queue)
     limits = mover.limits
@@ -102,7 +102,7 @@ def _on_source(src: Connection, mover: MoverSettings) -> Standing:
         [limits.keep_lag, limits.min_interval],
     ).fetchone()
     assert row is not None
-    return Standing(mover, queues[0] if queues else None, _consumer(src, mover), *row)
+    return SourceStatus(mover, queues[0] if queues else None, _consumer(src, mover), *row)
 
 
 def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
@@ -110,25 +110,25 @@ def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
     return found[0] if found else None
 
 
-def _on_both(src: Connection, dst: Connection, standing: Standing) -> Standing:
+def _on_both(src: Connection, dst: Connection, source: SourceStatus) -> SourceStatus:
     _require(dst, "pgq_ext.get_last_tick(text)", "target database: pgq_ext")
-    mover = standing.mover
+    mover = source.mover
     held = read_quarantine(dst, mover.route.consumer)
-    standing = replace(
-        standing,
+    source = replace(
+        source,
         quarantined=None if held is None else sum(each.events for each in held),
         quarantined_since=held[0].since if held else None,
     )
     for _ in range(LOOKS):
         row = dst.execute("select pgq_ext.get_last_tick(%s)", [mover.route.consumer]).fetchone()
-        standing = replace(standing, position=row[0] if row else None)
-        if standing.fits:
-            return standing
+        source = replace(source, position=row[0] if row else None)
+        if source.fits:
+            return source
         again = _consumer(src, mover)
-        if _place(again) == _place(standing.consumer):
-            return standing
-        standing = replace(standing, consumer=again)
-    return replace(standing, moving=True)
+        if _place(again) == _place(source.consumer):
+            return source
+        source = replace(source, consumer=again)
+    return replace(source, moving=True)
 
 
 def _place(consumer: Consumer | None) -> tuple[int | None, int | None] | None:

@@ -12,7 +12,7 @@ from queue_mover.errors import NotReadyError, UnavailableError
 from queue_mover.model import BatchLimits, Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function
-from queue_mover.postgres.translation import boundary
+from queue_mover.postgres.translation import translating_errors
 
 _SYSTEM = "pg_control_system()"
 _OWN = "queue_mover.database_identity()"
@@ -137,9 +137,9 @@ def require_two_queues(src: Connection, dst: Connection, route: Route) -> None:
     if route.queue != route.target_queue:
         return
     key = [secrets.randbits(63)]
-    with boundary("target"), dst.transaction():
+    with translating_errors("target"), dst.transaction():
         dst.execute("select pg_advisory_xact_lock(%s)", key)
-        with boundary("source"):
+        with translating_errors("source"):
             row = src.execute("select pg_try_advisory_xact_lock(%s)", key).fetchone()
     if row != (True,):
         raise NotReadyError(

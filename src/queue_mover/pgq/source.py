@@ -14,7 +14,7 @@ from queue_mover.model import Batch, BatchLimits, Registration, Route, Tick
 from queue_mover.pgq import server
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import GUARDS, lock_holder, lock_key
-from queue_mover.postgres.statements import has_function, together
+from queue_mover.postgres.statements import has_function, run_in_one_message
 
 LOCK_WAIT: LiteralString = "30s"
 
@@ -131,7 +131,7 @@ def lock(connection: Connection, route: Route) -> None:
     Nobody holds it for longer than a round trip, unless frozen in the middle of one; so the
     wait has an end, which `waiting` puts into words.
     """
-    together(connection, _LOCK, {"key": _key(route)})
+    run_in_one_message(connection, _LOCK, {"key": _key(route)})
 
 
 @contextmanager
@@ -229,7 +229,7 @@ def next_batch(
     following = _NEXT_BATCH.replace("{count}", _count(limits))
     statements = ["begin", *_LOCK, *([_FINISH] if applied else []), following, "commit"]
     with waiting(connection, route):
-        *_, finished, batches, _ = together(connection, statements, arguments)
+        *_, finished, batches, _ = run_in_one_message(connection, statements, arguments)
     found = applied is None or finished == [(1,)]
     if not batches:
         return None, found
@@ -319,7 +319,9 @@ def finish(connection: Connection, route: Route, applied: Batch) -> bool:
     """Finish an applied batch. Returns False when it was not there any more."""
     arguments = {"key": _key(route), "applied": applied.id}
     with waiting(connection, route):
-        *_, finished, _ = together(connection, ["begin", *_LOCK, _FINISH, "commit"], arguments)
+        *_, finished, _ = run_in_one_message(
+            connection, ["begin", *_LOCK, _FINISH, "commit"], arguments
+        )
     return finished == [(1,)]
 
 

@@ -14,7 +14,7 @@ from queue_mover.pgq import server
 from queue_mover.postgres import locks
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import GUARDS, lock_key
-from queue_mover.postgres.statements import has_function, together
+from queue_mover.postgres.statements import has_function, run_in_one_message
 
 LOCK_WAIT: LiteralString = "10s"
 
@@ -138,7 +138,7 @@ def open_transaction(connection: Connection, route: Route, *, remembers: bool) -
     would have the events written where no consumer looks any more.
     """
     values = {"key": _key(route), "queue": route.target_queue, "consumer": route.consumer}
-    _, _, locked, _, table, found = together(
+    _, _, locked, _, table, found = run_in_one_message(
         connection,
         [
             "begin",
@@ -169,7 +169,7 @@ def commit_position(
         " %(source)s, %(mark)s)"
     )
     try:
-        together(connection, [advance, "commit"], values)
+        run_in_one_message(connection, [advance, "commit"], values)
     except psycopg.Error as error:
         if error.sqlstate != POSITION_CHANGED:
             raise
@@ -196,7 +196,7 @@ def _commit_unrecorded(connection: Connection, values: dict[str, object]) -> boo
 
 def set_position(connection: Connection, route: Route, position: Position) -> None:
     """Record the last tick applied (`pgq_ext.set_last_tick`), and where it came from if known."""
-    together(connection, _setting(position), _values(route, position))
+    run_in_one_message(connection, _setting(position), _values(route, position))
 
 
 def _setting(position: Position) -> list[LiteralString]:

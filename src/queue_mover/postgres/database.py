@@ -14,7 +14,7 @@ from psycopg import conninfo
 from queue_mover.errors import StoppingError
 from queue_mover.postgres.connection import Connection, TimedConnection
 from queue_mover.postgres.conninfo import describe
-from queue_mover.postgres.translation import boundary
+from queue_mover.postgres.translation import translating_errors
 
 DEFAULTS: dict[str, str] = {
     "connect_timeout": "10",
@@ -64,7 +64,7 @@ class Database:
     def session(self) -> Iterator[Connection]:
         """The connection, for a piece of work that leaves it outside a transaction."""
         try:
-            with boundary(self.side):
+            with translating_errors(self.side):
                 yield self._current()
         except BaseException:
             self.close()

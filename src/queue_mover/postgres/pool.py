@@ -1,4 +1,4 @@
-"""A few connections to one database, shared in turn by many threads."""
+"""A few connections to one database, which many threads take in turn."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -10,66 +10,66 @@ from queue_mover.errors import StoppingError, UnavailableError
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
 
-Turn = SimpleQueue[Database | None]
-"""Where one who waits is handed a database."""
+Waiter = SimpleQueue[Database | None]
+"""Where a waiting client is handed a database."""
 
 
 class Pool:
-    """Connections that threads take for one piece of work at a time.
+    """Connections that clients take for one piece of work at a time.
 
-    A background pool would reconnect on its own and hide from an operator why it cannot;
-    here the thread that needs a connection opens it and gets the error. The one used last
-    is taken first, so that no more are opened than are needed at one time.
+    A pool that reconnects in the background would hide from an operator why it cannot; here the
+    thread that needs a connection opens it and gets the error. The connection used last is taken
+    first, so that no more are opened than are needed at one time.
     """
 
     def __init__(self, databases: Sequence[Database]) -> None:
         self._free = list(databases)
-        self._urgent: deque[Turn] = deque()
-        self._others: deque[Turn] = deque()
-        self._seats = 0
+        self._urgent: deque[Waiter] = deque()
+        self._others: deque[Waiter] = deque()
+        self._clients = 0
         self._lock = Lock()
 
-    def join(self) -> "Seat":
-        """A seat for one more user, who will close it once."""
+    def client(self) -> "PoolClient":
+        """One more client, which must close itself once."""
         with self._lock:
-            self._seats += 1
-        return Seat(self)
+            self._clients += 1
+        return PoolClient(self)
 
-    def take(self, turn: Turn, *, urgent: bool) -> Database | None:
-        """A database for the caller alone: at once, or by its turn.
+    def take(self, waiter: Waiter, *, urgent: bool) -> Database | None:
+        """A database for the caller alone, as soon as one is free and nobody has waited longer.
 
-        A None that is put into its turn lets the caller go with None.
+        A None that is put into its waiter makes it return None.
         """
-        row = self._urgent if urgent else self._others
+        waiters = self._urgent if urgent else self._others
         with self._lock:
             if self._free:
                 return self._free.pop()
-            row.append(turn)
-        database = turn.get()
+            waiters.append(waiter)
+        database = waiter.get()
         if database is None:
             with self._lock:
-                if turn in row:
-                    row.remove(turn)
+                if waiter in waiters:
+                    waiters.remove(waiter)
                     return None
-            # It was handed a database in this very moment.
-            database = turn.get()
+            # It was handed a database at this very moment.
+            database = waiter.get()
         return database
 
     def give(self, database: Database) -> None:
-        """Hand a database on: to who waits longest, the urgent first."""
+        """Hand a database to the client that has waited longest, urgent ones first."""
         with self._lock:
-            waiting = self._urgent or self._others
-            if waiting:
-                waiting.popleft().put(database)
+            waiters = self._urgent or self._others
+            if waiters:
+                waiters.popleft().put(database)
             else:
                 self._free.append(database)
 
     def leave(self) -> None:
-        """One user leaves; the last one closes all."""
+        """A client leaves; the last one closes all connections."""
         with self._lock:
-            self._seats -= 1
-            empty = not self._seats
-        if empty:
+            self._clients -= 1
+            is_empty = not self._clients
+        if is_empty:
             self.close_idle()
 
     def close_idle(self) -> None:
@@ -81,39 +81,39 @@ class Pool:
             self.give(database)
 
 
-class Seat:
-    """One user's place in a pool."""
+class PoolClient:
+    """One of those who share a pool. It holds one connection at most."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._turn: Turn = SimpleQueue()
+        self._waiter: Waiter = SimpleQueue()
         self._taken: Database | None = None
         self._stopping = False
         self._handing = Lock()
         self.urgent = True
-        """Whether it goes before those who are not, until told otherwise."""
+        """Whether it goes before clients that are not urgent."""
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
-        """A connection, once it is this seat's turn. Raises StoppingError."""
-        database = self._taken = self._pool.take(self._turn, urgent=self.urgent)
+        """A connection, as soon as it is this client's turn. Raises StoppingError."""
+        database = self._taken = self._pool.take(self._waiter, urgent=self.urgent)
         if database is None:
-            raise StoppingError("told to stop before its turn")
+            raise StoppingError("told to stop while it waited for a connection")
         try:
             if self._stopping:
-                raise StoppingError("told to stop at its turn")
+                raise StoppingError("told to stop when it got a connection")
             with database.session() as connection:
                 yield connection
         except UnavailableError as error:
             if error.place == f"{database.side} database":
-                # What ended this connection has ended the idle ones: their next users should not
-                # take an outage that is over for another one.
+                # What ended this connection has ended the idle ones too: their next users would
+                # report an outage that is over as a new one.
                 self._pool.close_idle()
             raise
         finally:
             with self._handing:
                 self._taken = None
-                # What cut it off was meant for us, not for those who share it.
+                # The cut was meant for this client, not for those it shares with.
                 database.restore()
             self._pool.give(database)
 
@@ -123,10 +123,10 @@ class Seat:
         return database.waiting_since() if database else None
 
     def stop(self) -> None:
-        """From another thread: wait no more, and take no other connection."""
+        """From another thread: stop waiting, and take no further connection."""
         if not self._stopping:
             self._stopping = True
-            self._turn.put(None)
+            self._waiter.put(None)
 
     def close(self) -> None:
         """Leave the pool."""

@@ -14,7 +14,7 @@ def has_function(connection: Connection, signature: str) -> bool:
     return row == (True,)
 
 
-def together(
+def run_in_one_message(
     connection: Connection, statements: Sequence[LiteralString], values: Mapping[str, object]
 ) -> list[list[tuple[Any, ...]]]:
     """Run several statements as one message: one round trip, and one time to wake the server.

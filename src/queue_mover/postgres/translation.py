@@ -22,7 +22,7 @@ def one_line(text: str) -> str:
 
 
 @contextmanager
-def boundary(side: str) -> Iterator[None]:
+def translating_errors(side: str) -> Iterator[None]:
     """Turn driver errors into ours, naming the side ("source", "target", "database").
 
     Raises UnavailableError, NotReadyError (a privilege is missing, or PgQ itself refused)

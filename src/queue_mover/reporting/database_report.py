@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from queue_mover.observation.database import Consumer, Quarantine, Queue, Status
+from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.findings import MARKS, REMEDY, Code, Finding, Place, marks
 from queue_mover.observation.overview import DatabaseView
 from queue_mover.observation.words import duration, number
@@ -26,7 +26,7 @@ def failure(found: Sequence[Finding]) -> str:
     return "; ".join(f"{finding.text}{REMEDY}{finding.remedy}" for finding in found)
 
 
-def status_lines(status: Status, found: Sequence[Finding]) -> list[str]:
+def status_lines(status: DatabaseStatus, found: Sequence[Finding]) -> list[str]:
     """The whole report: versions, queues, consumers, and what was found wrong with them."""
     lines = [_title(status), ""]
     if status.queues:
@@ -47,7 +47,7 @@ def ruled(lines: list[str]) -> list[str]:
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
-def _title(status: Status) -> str:
+def _title(status: DatabaseStatus) -> str:
     standby = ", a standby" if status.is_standby else ""
     ext = f"pgq_ext {status.pgq_ext}" if status.pgq_ext else "no pgq_ext"
     return (
@@ -90,7 +90,7 @@ def _ticker(queue: Queue) -> str:
     return f"{queue.max_count}/{lag}/{idle}"
 
 
-def _consumer_rows(status: Status, found: Sequence[Finding]) -> list[Sequence[str]]:
+def _consumer_rows(status: DatabaseStatus, found: Sequence[Finding]) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = [CONSUMER_HEADER]
     for queue in status.queues:
         rows.append(("", f"{queue.name}:"))

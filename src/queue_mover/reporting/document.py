@@ -11,7 +11,7 @@ from typing import Any
 from queue_mover.observation.database import Consumer, Quarantine, Queue
 from queue_mover.observation.findings import Finding
 from queue_mover.observation.overview import DatabaseView, Overview, SourceView
-from queue_mover.observation.source_findings import patience
+from queue_mover.observation.source_findings import lag_limit
 from queue_mover.reporting.source_report import is_trouble
 
 VERSION = 1
@@ -108,22 +108,22 @@ def _quarantine(held: Quarantine) -> Object:
 
 
 def _source(view: SourceView) -> Object:
-    standing = view.standing
-    route, limit = standing.mover.route, patience(standing)
+    source = view.source
+    route, limit = source.mover.route, lag_limit(source)
     return {
-        "source": standing.name,
-        "readable": not standing.unread,
+        "source": source.name,
+        "readable": not source.error,
         "in_trouble": is_trouble(view.findings),
         "queue": route.queue,
         "consumer": route.consumer,
         "target_queue": route.target_queue,
         "registered": None
-        if standing.queue is None and standing.unread
-        else standing.consumer is not None,
-        **_registration(standing.consumer),
-        "new_events": standing.queue.new_events if standing.queue else None,
-        "target_tick": standing.position,
-        "quarantined_events": standing.quarantined,
+        if source.queue is None and source.error
+        else source.consumer is not None,
+        **_registration(source.consumer),
+        "new_events": source.queue.new_events if source.queue else None,
+        "target_tick": source.position,
+        "quarantined_events": source.quarantined,
         "trouble_after_seconds": limit.trouble_after,
         "allowance_seconds": _number(limit.allowance),
     }

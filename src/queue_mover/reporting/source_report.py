@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from queue_mover.observation.findings import REMEDY, Finding, Severity, marks
 from queue_mover.observation.overview import SourceView
-from queue_mover.observation.sources import Standing
+from queue_mover.observation.sources import SourceStatus
 from queue_mover.observation.words import counted, duration, number
 from queue_mover.reporting.database_report import ruled
 from queue_mover.reporting.tables import columns
@@ -15,9 +15,9 @@ HEADER = ("", "Source", "Queue", "Consumer", "Lag", "LastSeen", "Pending", "New"
 
 def lines(sources: Sequence[SourceView]) -> list[str]:
     """The table, a line about each thing that is wrong with a source, and a summary."""
-    rows = [_row(view.standing, view.findings) for view in sources]
+    rows = [_row(view.source, view.findings) for view in sources]
     told = [
-        f"  {finding.mark}  {view.standing.name}: {finding.text}{REMEDY}{finding.remedy}"
+        f"  {finding.mark}  {view.source.name}: {finding.text}{REMEDY}{finding.remedy}"
         for view in sources
         for finding in view.findings
     ]
@@ -30,11 +30,11 @@ def is_trouble(found: Sequence[Finding]) -> bool:
     return any(finding.severity is not Severity.WARNING for finding in found)
 
 
-def _row(standing: Standing, found: Sequence[Finding]) -> tuple[str, ...]:
-    route, queue, consumer = standing.mover.route, standing.queue, standing.consumer
+def _row(source: SourceStatus, found: Sequence[Finding]) -> tuple[str, ...]:
+    route, queue, consumer = source.mover.route, source.queue, source.consumer
     return (
         marks(found),
-        standing.name,
+        source.name,
         route.queue,
         route.consumer,
         duration(consumer.lag if consumer else None),
@@ -42,18 +42,18 @@ def _row(standing: Standing, found: Sequence[Finding]) -> tuple[str, ...]:
         number(consumer.pending if consumer else None),
         number(queue.new_events if queue else None),
         number(consumer.last_tick if consumer else None),
-        number(standing.position),
-        number(standing.quarantined),
+        number(source.position),
+        number(source.quarantined),
     )
 
 
 def _summary(sources: Sequence[SourceView]) -> str:
-    standings = [view.standing for view in sources]
+    statuses = [view.source for view in sources]
     waiting = sum(
         ((s.consumer and s.consumer.pending) or 0) + ((s.queue and s.queue.new_events) or 0)
-        for s in standings
+        for s in statuses
     )
-    quarantined = sum(s.quarantined or 0 for s in standings)
+    quarantined = sum(s.quarantined or 0 for s in statuses)
     aside = f", {quarantined} in quarantine" if quarantined else ""
     in_trouble = sum(is_trouble(view.findings) for view in sources)
     return (

@@ -7,7 +7,7 @@ FIRST_WAIT = 1.0
 
 
 @dataclass(slots=True)
-class Streak:
+class Backoff:
     """Errors one after the other. All times are in seconds, of any one clock."""
 
     longest_wait: float

@@ -49,7 +49,7 @@ class Job(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class JobSpec:
     """A job to be, with everything that makes it what it is: a change means a new job."""
 
     source: str
@@ -67,7 +67,7 @@ class Task:
 class Plan:
     """What a config asks for."""
 
-    tasks: tuple[Task, ...]
+    specs: tuple[JobSpec, ...]
     refresh: float = 0
     """Seconds between looks for other sources; 0: none."""
     title: str = ""

@@ -12,8 +12,8 @@ from queue_mover.moving.mover import Mover
 from queue_mover.moving.registration import Registrar
 from queue_mover.postgres.conninfo import describe, location
 from queue_mover.postgres.database import Database
-from queue_mover.postgres.pool import Pool, Seat
-from queue_mover.service.job import Plan, Step, Task
+from queue_mover.postgres.pool import Pool, PoolClient
+from queue_mover.service.job import JobSpec, Plan, Step
 from queue_mover.system import logs
 
 REMINDER = 60.0
@@ -34,14 +34,16 @@ FILES_PER_CONNECTION = 2
 """The socket, and what the driver waits with while it connects."""
 
 
-class MovingJob:
+class MoverJob:
     """Moves one source queue, a batch a step."""
 
-    def __init__(self, mover: Mover, seat: Seat, log: Log, first: BatchLimits | None) -> None:
-        """`seat`: the mover's place among those who share its target.
+    def __init__(
+        self, mover: Mover, client: PoolClient, log: Log, first: BatchLimits | None
+    ) -> None:
+        """`client`: the mover's place among those who share its target.
         `first`: how much the first batch may span; None: as much as any."""
         self._mover = mover
-        self._seat = seat
+        self._client = client
         self._log = log
         self._first = first
         self._reminded = float("-inf")
@@ -64,7 +66,7 @@ class MovingJob:
         if outcome.result is Result.IDLE:
             return Step(worked=False)
         if outcome.result is Result.MOVED:
-            self._first, self._seat.urgent = None, False
+            self._first, self._client.urgent = None, False
         else:
             self._log.info("batch %s: not applied again", outcome.result.value)
         for note in outcome.quarantined:
@@ -88,7 +90,7 @@ class MovingJob:
 
     def stop(self) -> None:
         """Wait for no connection to the target any more."""
-        self._seat.stop()
+        self._client.stop()
 
     def finish(self) -> None:
         """Tell the source about the last batch."""
@@ -126,14 +128,14 @@ class Targets:
         """The consumers of the process that move the same source queue to the same target."""
         return self._running.get(_way(settings), frozenset())
 
-    def seat(self, settings: MoverSettings, size: int) -> Seat:
-        """A seat in the one pool for a mover's target, of at most so many connections."""
+    def client(self, settings: MoverSettings, size: int) -> PoolClient:
+        """A client in the one pool for a mover's target, of at most so many connections."""
         process = settings.process
         how = (settings.dst_db, process.job_name, process.connection_lifetime)
         key = (*how, size)
         if key not in self._pools:
             self._pools[key] = Pool([Database("target", *how) for _ in range(size)])
-        return self._pools[key].join()
+        return self._pools[key].client()
 
 
 def _way(settings: MoverSettings) -> tuple[str, ...]:
@@ -152,10 +154,10 @@ def plan(settings: Settings, targets: Targets) -> Plan:
     targets.serve(settings.movers)
     connections = settings.dst_connections
     crowded = len(settings.movers) > connections
-    tasks = (_task(mover, connections, targets, crowded=crowded) for mover in settings.movers)
+    specs = (_spec(mover, connections, targets, crowded=crowded) for mover in settings.movers)
     count = len(settings.movers)
     return Plan(
-        tuple(tasks),
+        tuple(specs),
         settings.refresh,
         "1 source" if count == 1 else f"{count} sources",
         settings.warnings,
@@ -164,27 +166,27 @@ def plan(settings: Settings, targets: Targets) -> Plan:
     )
 
 
-def _task(settings: MoverSettings, connections: int, targets: Targets, *, crowded: bool) -> Task:
+def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowded: bool) -> JobSpec:
     limits = settings.limits
     first = replace(limits, max_events=limits.max_events // FIRST_SHARE) if crowded else None
 
-    def make() -> MovingJob:
+    def make() -> MoverJob:
         log = logs.logger(settings.process.job_name, settings.source)
-        seat = targets.seat(settings, connections)
+        client = targets.client(settings, connections)
         source = source_database(settings)
         mover = Mover(
             settings.route,
             limits,
             source,
-            seat,
+            client,
             log,
             settings.policy,
             lambda: targets.running(settings),
         )
-        return MovingJob(mover, seat, log, first)
+        return MoverJob(mover, client, log, first)
 
     target = describe(settings.dst_db) if settings.source else ""
-    return Task(settings.source, (settings, connections), settings.process, make, target)
+    return JobSpec(settings.source, (settings, connections), settings.process, make, target)
 
 
 def registrar(settings: MoverSettings, targets: Targets) -> Registrar:
@@ -193,7 +195,7 @@ def registrar(settings: MoverSettings, targets: Targets) -> Registrar:
     return Registrar(
         settings.route,
         source_database(settings),
-        targets.seat(settings, 1),
+        targets.client(settings, 1),
         log,
         lambda: targets.running(settings),
     )

@@ -36,7 +36,7 @@ class Stalls:
             elif worker.unanswered(now) > UNANSWERED:
                 self.any = True
                 self._cut[worker] = now
-                log = logs.logger(self.job_name, worker.task.source)
+                log = logs.logger(self.job_name, worker.spec.source)
                 log.warning(
                     "told to stop, and a server has not answered for %g s: connections cut",
                     UNANSWERED,

@@ -8,14 +8,14 @@ from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
 from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
-from queue_mover.service.backoff import Streak
+from queue_mover.service.backoff import Backoff
 from queue_mover.service.config_reader import Loaded, Reader
-from queue_mover.service.job import Plan, Task
+from queue_mover.service.job import JobSpec, Plan
 from queue_mover.service.outages import Outages
 from queue_mover.service.process_log import ProcessLog
 from queue_mover.service.stalls import LAST_WAIT, Stalls
 from queue_mover.service.timer import Timer
-from queue_mover.service.worker import News, Report, Worker
+from queue_mover.service.worker import Worker, WorkerReport, WorkerState
 from queue_mover.system.limits import require_files
 
 EXIT_TERMINATED = 128 + SIGTERM
@@ -34,7 +34,7 @@ SUMMARY = 60.0
 
 
 class Supervisor:
-    """Runs tasks until they end or a signal ends them."""
+    """Runs jobs until they end or a signal ends them."""
 
     def __init__(
         self,
@@ -48,24 +48,24 @@ class Supervisor:
     ) -> None:
         """`program`: name and version. `load` reads the config: for the first time or when the
         plan says so (False), and anew on HUP (True). `notes`: warnings about the start.
-        `running` is called when all tasks have begun, or wait for something to begin."""
+        `running` is called when all jobs have begun, or wait for something to begin."""
         self._settings = settings
         self._log = log
         self._process_log = ProcessLog(log, program, settings.job_name)
         self._notes = notes
         self._running = running
-        self._inbox: SimpleQueue[Signals | Report | Loaded] = SimpleQueue()
+        self._inbox: SimpleQueue[Signals | WorkerReport | Loaded] = SimpleQueue()
         self._reader = Reader(load, self._inbox.put)
         self._planned = False
-        self._first = Streak(settings.exception_sleep, 0, 0)
+        self._first = Backoff(settings.exception_sleep, 0, 0)
         self._workers: dict[str, Worker] = {}
-        self._next: dict[str, Task] = {}
-        self._failed: dict[str, Task] = {}
+        self._next: dict[str, JobSpec] = {}
+        self._failed: dict[str, JobSpec] = {}
         self._refused: Mapping[str, str] = {}
         self._stalls = Stalls(
-            settings.job_name, lambda worker: self._take(Report(worker, News.FAILED))
+            settings.job_name, lambda worker: self._take(WorkerReport(worker, WorkerState.FAILED))
         )
-        self._done: dict[str, Task] = {}
+        self._done: dict[str, JobSpec] = {}
         self._lacking: dict[str, str] = {}
         self._starting: set[str] = set()
         self._stopping = False
@@ -86,7 +86,7 @@ class Supervisor:
         self._inbox.put(number)
 
     def run(self, plan: Plan | None = None) -> int:
-        """Run the tasks of a plan; without one, of the config. Returns the exit code.
+        """Run the jobs of a plan; without one, of the config. Returns the exit code.
 
         Raises what keeps the config from being read, unless that is worth another try.
         """
@@ -108,15 +108,15 @@ class Supervisor:
     def _serve(self) -> int:
         """Act on what comes, until there is nothing to wait for. Returns the exit code."""
         while self._workers or not (self._planned or self._stopping):
-            news = self._await_news()
-            if isinstance(news, Signals):
-                code = self._signal(news)
+            message = self._await_message()
+            if isinstance(message, Signals):
+                code = self._signal(message)
                 if code is not None:
                     return code
-            elif isinstance(news, Report):
-                self._take(news)
-            elif isinstance(news, Loaded):
-                self._loaded(news)
+            elif isinstance(message, WorkerReport):
+                self._take(message)
+            elif isinstance(message, Loaded):
+                self._loaded(message)
         failed = [] if self._stopping else sorted([*self._failed, *self._refused])
         if any(failed):
             self._reason = f"failed: {', '.join(failed)}: {self._reason}"
@@ -125,7 +125,7 @@ class Supervisor:
             return 1
         return 1 if failed else 0
 
-    def _await_news(self) -> Signals | Report | Loaded | None:
+    def _await_message(self) -> Signals | WorkerReport | Loaded | None:
         now = time.monotonic()
         due = min(timer.due_in(now) for timer in self._timers)
         try:
@@ -229,23 +229,23 @@ class Supervisor:
 
     def _follow(self, plan: Plan, *, fresh: bool) -> None:
         self._refresh.restart(plan.refresh)
-        tasks = {task.source: task for task in plan.tasks}
+        specs = {spec.source: spec for spec in plan.specs}
         self._tell_refused(plan.refused, fresh=fresh)
         if not self._planned:
             self._planned = True
             if self._first.succeeded(time.monotonic()):
                 self._log.info("recovered: %s", plan.title)
-            self._starting = set(tasks)
-            for task in plan.tasks:
-                self._start(task)
+            self._starting = set(specs)
+            for spec in plan.specs:
+                self._start(spec)
             return
         for name in plan.refused:
             if name in self._workers:
-                tasks[name] = self._workers[name].task
-        self._failed = {n: task for n, task in self._failed.items() if n in tasks}
-        self._done = {n: task for n, task in self._done.items() if n in tasks}
+                specs[name] = self._workers[name].spec
+        self._failed = {n: spec for n, spec in self._failed.items() if n in specs}
+        self._done = {n: spec for n, spec in self._done.items() if n in specs}
         known = {} if fresh else self._failed | self._done
-        self._apply({n: task for n, task in tasks.items() if known.get(n) != task})
+        self._apply({n: spec for n, spec in specs.items() if known.get(n) != spec})
 
     def _tell_refused(self, refused: Mapping[str, str], *, fresh: bool) -> None:
         for name, why in refused.items():
@@ -255,36 +255,36 @@ class Supervisor:
                 self._reason = why
         self._refused = refused
 
-    def _start(self, task: Task, *, reloaded: bool = False, lacking: str = "") -> None:
-        self._failed.pop(task.source, None)
-        self._done.pop(task.source, None)
-        worker = Worker(task, self._inbox.put, self._outages, patient=reloaded, lacking=lacking)
-        self._workers[task.source] = worker
+    def _start(self, spec: JobSpec, *, reloaded: bool = False, lacking: str = "") -> None:
+        self._failed.pop(spec.source, None)
+        self._done.pop(spec.source, None)
+        worker = Worker(spec, self._inbox.put, self._outages, patient=reloaded, lacking=lacking)
+        self._workers[spec.source] = worker
         worker.start()
 
-    def _apply(self, tasks: dict[str, Task]) -> None:
+    def _apply(self, specs: dict[str, JobSpec]) -> None:
         self._next.clear()
         leaving = []
         for name, worker in self._workers.items():
-            wanted = tasks.pop(name, None)
-            if wanted == worker.task and not worker.stopping:
+            wanted = specs.pop(name, None)
+            if wanted == worker.spec and not worker.stopping:
                 continue
             if wanted is not None:
                 self._next[name] = wanted
             else:
                 leaving.append(name)
             self._stop(worker)
-        self._process_log.changes(start=tasks, restart=self._next, stop=leaving)
-        for task in tasks.values():
-            self._start(task, reloaded=True)
+        self._process_log.changes(start=specs, restart=self._next, stop=leaving)
+        for spec in specs.values():
+            self._start(spec, reloaded=True)
 
     # What the workers say
 
-    def _take(self, report: Report) -> None:
-        worker, source = report.worker, report.worker.task.source
+    def _take(self, report: WorkerReport) -> None:
+        worker, source = report.worker, report.worker.spec.source
         if self._workers.get(source) is not worker:
             return
-        if report.news is not News.RUNNING:
+        if report.state is not WorkerState.RUNNING:
             self._ended(report)
         if source in self._starting and (self._workers or not self._failed):
             self._starting.discard(source)
@@ -293,21 +293,21 @@ class Supervisor:
         if not self._starting and self._workers and not self._stopping:
             self._retry_lacking()
 
-    def _ended(self, report: Report) -> None:
-        worker, source = report.worker, report.worker.task.source
+    def _ended(self, report: WorkerReport) -> None:
+        worker, source = report.worker, report.worker.spec.source
         del self._workers[source]
         self._process_log.add(worker.progress)
         following = self._next.pop(source, None)
         if following and not self._stopping:
             self._start(following, reloaded=True)
-        elif report.news is News.FAILED:
-            self._failed[source] = worker.task
+        elif report.state is WorkerState.FAILED:
+            self._failed[source] = worker.spec
             if report.lacking:
                 self._lacking[source] = report.lacking
             if not self._stopping:
                 self._reason = worker.error
         elif not worker.stopping:
-            self._done[source] = worker.task
+            self._done[source] = worker.spec
 
     def _retry_lacking(self) -> None:
         """Where others work, what one source lacks may come later: no reason for a reload."""

@@ -10,7 +10,7 @@ from queue_mover.admin.ticker import Call, Ticked
 from queue_mover.config.settings import AdminSettings
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
-from queue_mover.service.job import Step, Task
+from queue_mover.service.job import JobSpec, Step
 from queue_mover.system import logs
 
 TICK = "pgq.ticker("
@@ -67,7 +67,7 @@ class TickLines:
         return values
 
 
-class TickingJob:
+class TickerJob:
     """Ticks at every step; in between, makes the calls of a chore one at a time."""
 
     def __init__(
@@ -139,15 +139,15 @@ class TickingJob:
         self._database.abandon()
 
 
-def task(settings: AdminSettings) -> Task:
+def spec(settings: AdminSettings) -> JobSpec:
     """What the service needs to run the ticker."""
 
-    def make() -> TickingJob:
+    def make() -> TickerJob:
         process = settings.process
         database = Database("", settings.db, process.job_name, process.connection_lifetime)
         log = logging.getLogger(process.job_name)
         chores = Chores(settings.maint_delay, settings.retry_delay, log)
-        return TickingJob(database, chores, TickLines(settings.ticker_log_delay), log)
+        return TickerJob(database, chores, TickLines(settings.ticker_log_delay), log)
 
     delays = (settings.maint_delay, settings.retry_delay, settings.ticker_log_delay)
-    return Task("", (settings.db, delays), settings.process, make, idle_lines=False)
+    return JobSpec("", (settings.db, delays), settings.process, make, idle_lines=False)

@@ -17,8 +17,8 @@ from queue_mover.errors import (
     UnavailableError,
     UnlockedMoverError,
 )
-from queue_mover.service.backoff import Streak
-from queue_mover.service.job import Job, Step, Task
+from queue_mover.service.backoff import Backoff
+from queue_mover.service.job import Job, JobSpec, Step
 from queue_mover.service.outages import Outages
 from queue_mover.service.statistics import Statistics
 from queue_mover.system import logs
@@ -28,7 +28,7 @@ POLL = 1.0
 """Seconds between looks at work that somebody else is doing, where loop_delay is 0."""
 
 
-class News(Enum):
+class WorkerState(Enum):
     """What a worker tells its supervisor."""
 
     RUNNING = "running"
@@ -38,11 +38,11 @@ class News(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WorkerReport:
     """A worker's news."""
 
     worker: "Worker"
-    news: News
+    state: WorkerState
     lacking: str = ""
     """What a server lacks, where that has ended it."""
 
@@ -92,12 +92,12 @@ def pause(step: Step, loop_delay: float) -> float | None:
 
 
 class Worker:
-    """Runs a task's job in a thread of its own until stopped, drained or fatally failed."""
+    """Runs a job in a thread of its own until stopped, drained or fatally failed."""
 
     def __init__(
         self,
-        task: Task,
-        report: Callable[[Report], None],
+        spec: JobSpec,
+        report: Callable[[WorkerReport], None],
         outages: Outages,
         *,
         patient: bool = False,
@@ -106,12 +106,12 @@ class Worker:
         """A patient worker retries from the start what a server lacks.
         `outages`: of the databases that it shares with other workers.
         `lacking`: what a server lacks, where the log has it already."""
-        self.task = task
+        self.spec = spec
         self._outages = outages
         self._error: Exception | None = None
         self._report = report
-        self._log = logs.logger(task.process.job_name, task.source)
-        self._job: Job = task.make()
+        self._log = logs.logger(spec.process.job_name, spec.source)
+        self._job: Job = spec.make()
         self._stopping = threading.Event()
         self._stopped_at = 0.0
         self._abandoned = False
@@ -120,17 +120,17 @@ class Worker:
         self._worked_before = patient
         self._told_running = False
         self.progress = Progress()
-        process = task.process
-        self._streak = Streak(
+        process = spec.process
+        self._backoff = Backoff(
             process.exception_sleep, process.exception_grace, process.exception_reset
         )
         if lacking:
-            self._streak.failed(time.monotonic(), lacking)
+            self._backoff.failed(time.monotonic(), lacking)
             self.progress.failing = True
-        keepalive = process.keepalive_stats if task.idle_lines else math.inf
+        keepalive = process.keepalive_stats if spec.idle_lines else math.inf
         self._statistics = Statistics(keepalive, time.monotonic())
         # A stuck thread must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name=task.source or None, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=spec.source or None, daemon=True)
 
     @property
     def stopping(self) -> bool:
@@ -172,25 +172,25 @@ class Worker:
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        news, lacking = News.FAILED, ""
+        state, lacking = WorkerState.FAILED, ""
         try:
             self._loop()
             self._job.finish()
-            news = News.DONE
+            state = WorkerState.DONE
         except OperatorError as error:
             self._error = error
             self._log.error("%s", error)
-            if isinstance(error, NotReadyError) and self.task.process.looping:
+            if isinstance(error, NotReadyError) and self.spec.process.looping:
                 lacking = str(error)
         except Exception as error:
             self._error = error
             self._tell_end(error)
         finally:
-            self._outages.leave(self.task.target, self)
+            self._outages.leave(self.spec.target, self)
             try:
                 self._job.close()
             finally:
-                self._report(Report(self, news, lacking))
+                self._report(WorkerReport(self, state, lacking))
 
     def _tell_end(self, error: Exception) -> None:
         if self._abandoned:
@@ -198,7 +198,7 @@ class Worker:
         elif isinstance(error, UnavailableError):
             self._log.error("%s", error)
         else:
-            self._log.exception("Job %s crashed: %s", self.task.process.job_name, error)
+            self._log.exception("Job %s crashed: %s", self.spec.process.job_name, error)
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
@@ -210,7 +210,7 @@ class Worker:
 
     def _round(self) -> float | None:
         """One step. Returns how long to sleep now, in seconds; None: no more rounds."""
-        process = self.task.process
+        process = self.spec.process
         self._began = time.monotonic()
         self._write(self._statistics.begin(self._began))
         try:
@@ -232,7 +232,7 @@ class Worker:
             return seconds
         self._worked_before = True
         self.progress.failing = False
-        if self._streak.succeeded(time.monotonic()):
+        if self._backoff.succeeded(time.monotonic()):
             self._tell_recovery()
         if step.count is not None:
             self.progress.batches += 1
@@ -243,47 +243,47 @@ class Worker:
 
     def _tell_recovery(self) -> None:
         """Each trouble that was told ends with a line; that of a shared target with one for all."""
-        if self._outages.recovered(self.task.target, self):
-            log = logs.logger(self.task.process.job_name, "")
-            log.info("target database available again (%s)", self.task.target)
+        if self._outages.recovered(self.spec.target, self):
+            log = logs.logger(self.spec.process.job_name, "")
+            log.info("target database available again (%s)", self.spec.target)
         if self._told_failure:
             self._told_failure = False
             self._log.info("recovered: working again")
 
     def _failed(self, error: Exception) -> float:
-        process = self.task.process
+        process = self.spec.process
         now = time.monotonic()
         self.progress.failing = True
         away = isinstance(error, UnavailableError)
         # An outage has many words: terminating, refused, starting up.
         what = f"{error.place}: {error.kind}" if isinstance(error, UnavailableError) else str(error)
-        news = self._streak.failed(now, what)
-        shared = away and self.task.target and what.startswith("target database")
+        news = self._backoff.failed(now, what)
+        shared = away and self.spec.target and what.startswith("target database")
         if shared:
             log = logs.logger(process.job_name, "")
-            news = self._outages.failed(self.task.target, self, what, began=self._began)
-            words = f"{error} ({self.task.target})"
+            news = self._outages.failed(self.spec.target, self, what, began=self._began)
+            words = f"{error} ({self.spec.target})"
         else:
             log, words = self._log, str(error)
             self._told_failure = self._told_failure or news
         if not news:
             self._log.debug("still failing: %s", error)
         elif isinstance(error, UnavailableError | OperatorError):
-            log.error("%s; retrying, up to every %g s", words, self._streak.longest_wait)
-        elif is_quiet(error, process.exception_quiet) and self._streak.in_grace(now):
+            log.error("%s; retrying, up to every %g s", words, self._backoff.longest_wait)
+        elif is_quiet(error, process.exception_quiet) and self._backoff.in_grace(now):
             log.warning("Job %s crashed: %s", process.job_name, error)
         else:
             log.exception("Job %s crashed: %s", process.job_name, error)
-        return self._streak.wait()
+        return self._backoff.wait()
 
     def _tell_running(self) -> None:
         if not self._told_running:
             self._told_running = True
-            self._report(Report(self, News.RUNNING))
+            self._report(WorkerReport(self, WorkerState.RUNNING))
 
     def _write(self, values: dict[str, object]) -> None:
-        if values and self.task.source:
-            values["source"] = self.task.source
+        if values and self.spec.source:
+            values["source"] = self.spec.source
         if values:
             # Without the source's name in front: collectors know the line by its brace.
-            logs.logger(self.task.process.job_name, "").info("%s", logs.statistics(values))
+            logs.logger(self.spec.process.job_name, "").info("%s", logs.statistics(values))

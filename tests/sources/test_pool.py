@@ -7,7 +7,7 @@ import pytest
 
 from queue_mover.errors import StoppingError, UnavailableError
 from queue_mover.postgres.database import Database as Side
-from queue_mover.postgres.pool import Pool, Seat
+from queue_mover.postgres.pool import Pool, PoolClient
 from testbed.database import Database
 from testbed.processes import wait_until
 from tests.sources.many import Many
@@ -22,21 +22,21 @@ class Row:
         self.served: list[str] = []
         self._threads: list[threading.Thread] = []
 
-    def wait(self, name: str, *, urgent: bool) -> Seat:
+    def wait(self, name: str, *, urgent: bool) -> PoolClient:
         """One more in the row, who is served once."""
-        seat = self.pool.join()
-        seat.urgent = urgent
+        client = self.pool.client()
+        client.urgent = urgent
 
         def work() -> None:
             try:
-                with seat.session() as conn:
+                with client.session() as conn:
                     conn.execute("select 1")
                     self.served.append(name)
             except StoppingError:
                 self.served.append(f"{name} went")
 
         self._start(work)
-        return seat
+        return client
 
     def _start(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work)
@@ -62,7 +62,7 @@ def row(many: Many) -> Row:
 
 def test_in_turn_the_urgent_first(row: Row) -> None:
     # given
-    with row.pool.join().session():
+    with row.pool.client().session():
         row.wait("b1", urgent=False)
         row.wait("a1", urgent=True)
         row.wait("b2", urgent=False)
@@ -73,9 +73,11 @@ def test_in_turn_the_urgent_first(row: Row) -> None:
     assert row.served == ["a1", "a2", "b1", "b2"]
 
 
-@pytest.mark.parametrize("way", [Seat.stop, Seat.abandon])
-def test_one_that_is_told_to_stop_leaves_the_row(row: Row, way: Callable[[Seat], None]) -> None:
-    with row.pool.join().session():
+@pytest.mark.parametrize("way", [PoolClient.stop, PoolClient.abandon])
+def test_one_that_is_told_to_stop_leaves_the_row(
+    row: Row, way: Callable[[PoolClient], None]
+) -> None:
+    with row.pool.client().session():
         stopped = row.wait("first", urgent=True)
         row.wait("second", urgent=False)
         way(stopped)
@@ -97,7 +99,7 @@ def test_who_abandons_a_connection_that_is_being_opened_has_none(target_db: Data
 
 def test_a_connection_stays_open_until_the_last_has_left(row: Row) -> None:
     # given two seats, one of which has used the connection
-    first, second = row.pool.join(), row.pool.join()
+    first, second = row.pool.client(), row.pool.client()
     with first.session() as used:
         pass
     # when, then
@@ -105,8 +107,8 @@ def test_a_connection_stays_open_until_the_last_has_left(row: Row) -> None:
     assert not used.closed
     second.close()
     assert used.closed
-    # and a seat that is taken later opens another
-    with row.pool.join().session() as fresh:
+    # and a client that is taken later opens another
+    with row.pool.client().session() as fresh:
         assert fresh.execute("select 1").fetchone() == (1,)
 
 
@@ -133,14 +135,14 @@ def test_a_lost_connection_takes_the_idle_ones_with_it(target_db: Database) -> N
     """They were lost as well: who takes one next must not meet an outage that is over."""
     databases = [opened(target_db, number) for number in range(2)]
     pool = Pool(databases)
-    seat = pool.join()
-    with seat.session():
-        idle = next(each for each in databases if each is not seat._taken)
+    client = pool.client()
+    with client.session():
+        idle = next(each for each in databases if each is not client._taken)
     assert idle._connection is not None
     with pytest.raises(UnavailableError):
-        lose(seat, target_db)
+        lose(client, target_db)
     assert idle._connection is None
-    seat.close()
+    client.close()
 
 
 def opened(target_db: Database, number: int) -> Side:
@@ -150,8 +152,8 @@ def opened(target_db: Database, number: int) -> Side:
         return database
 
 
-def lose(seat: Seat, target_db: Database) -> None:
+def lose(client: PoolClient, target_db: Database) -> None:
     """The server ends the connection while its user works."""
-    with seat.session() as connection, target_db.connect() as killer:
+    with client.session() as connection, target_db.connect() as killer:
         killer.execute("select pg_terminate_backend(%s)", [connection.info.backend_pid])
         connection.execute("select 1")

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_mover.service.backoff import FIRST_WAIT, Streak
+from queue_mover.service.backoff import FIRST_WAIT, Backoff
 
 
-def streak(longest_wait: float = 20, grace: float = 300, reset: float = 900) -> Streak:
-    return Streak(longest_wait, grace, reset)
+def backoff(longest_wait: float = 20, grace: float = 300, reset: float = 900) -> Backoff:
+    return Backoff(longest_wait, grace, reset)
 
 
-def waits(errors: Streak, times: int) -> list[float]:
+def waits(errors: Backoff, times: int) -> list[float]:
     found = []
     for now in range(times):
         errors.failed(now, "no server")
@@ -32,19 +32,19 @@ def waits(errors: Streak, times: int) -> list[float]:
 def test_the_first_wait_is_a_second_then_it_doubles_up_to_the_longest(
     longest: float, expected: list[float]
 ) -> None:
-    assert waits(streak(longest), len(expected)) == expected
+    assert waits(backoff(longest), len(expected)) == expected
 
 
 @given(longest=st.floats(0, 1e9), times=st.integers(1, 2000))
 def test_a_wait_never_shrinks_and_never_exceeds_the_longest(longest: float, times: int) -> None:
-    found = waits(streak(longest), times)
+    found = waits(backoff(longest), times)
     assert found == sorted(found)
     assert found[0] == min(FIRST_WAIT, longest)
     assert found[-1] <= longest
 
 
 def test_after_a_success_it_begins_anew() -> None:
-    errors = streak()
+    errors = backoff()
     waits(errors, 5)
     assert errors.succeeded(10)
     errors.failed(11, "no server")
@@ -52,7 +52,7 @@ def test_after_a_success_it_begins_anew() -> None:
 
 
 def test_recovery_is_told_once() -> None:
-    errors = streak()
+    errors = backoff()
     assert not errors.succeeded(0)
     errors.failed(1, "no server")
     assert errors.succeeded(2)
@@ -60,20 +60,20 @@ def test_recovery_is_told_once() -> None:
 
 
 def test_only_another_message_is_news() -> None:
-    errors = streak()
+    errors = backoff()
     told = [errors.failed(now, text) for now, text in enumerate(["a", "a", "b", "b", "a"])]
     assert told == [True, False, True, False, True]
 
 
 def test_after_a_recovery_the_same_message_is_news_again() -> None:
-    errors = streak()
+    errors = backoff()
     errors.failed(1, "a")
     errors.succeeded(2)
     assert errors.failed(3, "a")
 
 
 def test_the_grace_period_begins_with_the_first_error() -> None:
-    errors = streak(grace=300)
+    errors = backoff(grace=300)
     assert errors.in_grace(0)
     errors.failed(1000, "a")
     assert errors.in_grace(1000)
@@ -88,7 +88,7 @@ def test_the_grace_period_begins_with_the_first_error() -> None:
     ids=["at once", "just before the reset", "after the reset"],
 )
 def test_a_streak_is_forgotten_after_the_reset(success_at: float, *, in_grace: bool) -> None:
-    errors = streak(grace=300, reset=900)
+    errors = backoff(grace=300, reset=900)
     errors.failed(1000, "a")
     errors.succeeded(success_at)
     errors.failed(2000, "a")
@@ -96,7 +96,7 @@ def test_a_streak_is_forgotten_after_the_reset(success_at: float, *, in_grace: b
 
 
 def test_a_forgotten_streak_has_a_new_grace_period() -> None:
-    errors = streak(grace=300, reset=900)
+    errors = backoff(grace=300, reset=900)
     errors.failed(0, "a")
     errors.succeeded(1000)
     errors.failed(5000, "a")
