@@ -86,6 +86,8 @@ class Registration:
     """The tick that ends its active batch; None: it has none."""
     waiting: int = 0
     """Events that have a tick and are not finished."""
+    since_seen: float = 0.0
+    """Seconds since it last took or finished a batch."""
 
 
 class Result(Enum):

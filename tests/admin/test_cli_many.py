@@ -32,7 +32,9 @@ def bare(source_cluster: Cluster) -> Iterator[list[Database]]:
 
 
 def movers(path: Path, target: Database, **sources: str) -> Path:
-    """A mover's config."""
+    """A mover's config, and the queue that it moves to."""
+    with target.connect() as connection:
+        create_queue(connection, "all")
     main = {"job_name": "job", "dst_db": target.conninfo(), "queue_name": "q",
             "dst_queue_name": "all"}  # fmt: skip
     sections: dict[str, dict[str, object]] = {"queue_mover3": {**main}}

@@ -4,7 +4,8 @@ import pytest
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Position, Registration, Route
-from queue_mover.moving.takeover import LeftBehind, left_behind, take_over_tick
+from queue_mover.moving.takeover import take_over_tick
+from queue_mover.observation.left_behind import LeftBehind, left_behind
 from testbed.database import value
 from testbed.log_lines import news
 from testbed.processes import wait_until

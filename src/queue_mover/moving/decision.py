@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from queue_mover.model import Batch, Position
+from queue_mover.observation.position_findings import foreign_position
 
 
 class Decision(Enum):
@@ -62,13 +63,4 @@ def rewritten(tick: int) -> str:
     return (
         f"tick {tick} of the source is not the tick {tick} that dst has: the source was restored"
         " from a backup, failed over, or its queue made anew"
-    )
-
-
-def foreign_position(position: Position, source: str) -> str:
-    """The operator's line for a position that came from another source."""
-    return (
-        f"the position on the target, tick {position.tick}, belongs to another source"
-        f" ({position.source}) than this one ({source}); remedy: a consumer_name of its own for"
-        " each source; if it is the same queue, moved or upgraded: --accept-source"
     )

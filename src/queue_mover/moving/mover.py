@@ -15,8 +15,8 @@ from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
 from queue_mover.moving.decision import Decision, decide, explain
 from queue_mover.moving.legacy_mover import Watch, unlocked_mover
-from queue_mover.moving.preflight import Preflight, Running, prepare
-from queue_mover.pgq import server, source, target
+from queue_mover.moving.preflight import BothSides, Preflight, Running
+from queue_mover.pgq import source, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
@@ -44,8 +44,8 @@ class Mover:
         self._target = target
         self._log = log
         self._policy = policy
-        self._running = running
-        self._preflight: Preflight | None = None
+        self._preflight = Preflight(route, policy, limits, log, running)
+        self._sides: BothSides | None = None
         self._applied: Batch | None = None
         self._idle = False
         self._started = False
@@ -53,21 +53,11 @@ class Mover:
         self._recorded = False
 
     def prepare(self) -> None:
-        """Look at both sides, unless that has been done since the last error, and register
+        """Check both sides, unless that has been done since the last error, and register
         when new. Raises a QueueMoverError; `move_batch` prepares by itself."""
-        if self._preflight is None:
+        if self._sides is None:
             with self._source.session() as src, self._target.session() as dst:
-                with translating_errors("source"):
-                    server.require_intervals(src, self._limits)
-                self._preflight = prepare(
-                    src,
-                    dst,
-                    self.route,
-                    self._policy,
-                    self._log,
-                    self._running,
-                    first=not self._started,
-                )
+                self._sides = self._preflight.check(src, dst, first=not self._started)
             self._started = True
 
     def move_batch(self, limits: BatchLimits | None = None) -> Outcome:
@@ -90,11 +80,9 @@ class Mover:
     def _move(self, limits: BatchLimits, *, careful: bool) -> Outcome:
         try:
             self.prepare()
-            assert self._preflight is not None
+            assert self._sides is not None
             with self._source.session() as src:
-                if self._preflight.unknown_origin and self._watch.goes_on(
-                    src, self._unknown_origin
-                ):
+                if self._sides.unknown_origin and self._watch.goes_on(src, self._unknown_origin):
                     return Outcome(Result.WATCHING)
                 if self._idle and not source.has_news(src, self.route):
                     return Outcome(Result.IDLE)
@@ -102,10 +90,10 @@ class Mover:
                 self._idle = batch is None
                 if batch is None:
                     return Outcome(Result.IDLE)
-                outcome = self._bring(batch, src, self._preflight, careful=careful)
+                outcome = self._bring(batch, src, self._sides, careful=careful)
         except BaseException:
             # What we remember may be half true now; the databases know.
-            self._preflight, self._applied, self._idle = None, None, False
+            self._sides, self._applied, self._idle = None, None, False
             raise
         if outcome.result in (Result.MOVED, Result.SKIPPED):
             self._applied = batch
@@ -118,16 +106,14 @@ class Mover:
             self._report_unfinished(applied)
         return batch
 
-    def _bring(
-        self, batch: Batch, src: Connection, preflight: Preflight, *, careful: bool
-    ) -> Outcome:
+    def _bring(self, batch: Batch, src: Connection, sides: BothSides, *, careful: bool) -> Outcome:
         with self._target.session() as dst:
-            opening = target.open_transaction(dst, self.route, remembers=preflight.remembers)
+            opening = target.open_transaction(dst, self.route, remembers=sides.remembers)
             if not opening.locked:
                 dst.rollback()
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
             position = opening.position
-            decision = decide(batch, position, preflight.identity, lambda: _is_active(src, batch))
+            decision = decide(batch, position, sides.identity, lambda: _is_active(src, batch))
             if decision in PARTNERS and self._lost_its_origin(position):
                 raise unlocked_mover(
                     src, self.route, "it has set the position since our last batch"
@@ -136,14 +122,14 @@ class Mover:
                 case Decision.APPLY:
                     copy_batch = self._copy_carefully if careful else self._copy
                     try:
-                        count, quarantined = copy_batch(batch, src, dst, opening.table, preflight)
+                        count, quarantined = copy_batch(batch, src, dst, opening.table, sides)
                     except NotReadyError:
                         # The SELECT fails when the batch has been taken from us meanwhile.
                         if _is_active(src, batch):
                             raise
                         dst.rollback()
                         return Outcome(Result.STALE)
-                    self._commit(src, dst, position, preflight.reached(batch))
+                    self._commit(src, dst, position, sides.reached(batch))
                     return Outcome(Result.MOVED, count, quarantined)
                 case Decision.SKIP:
                     dst.rollback()
@@ -153,7 +139,7 @@ class Mover:
                     return Outcome(Result.STALE)
                 case refusal:
                     assert position is not None
-                    raise LostPositionError(explain(refusal, batch, position, preflight.identity))
+                    raise LostPositionError(explain(refusal, batch, position, sides.identity))
 
     def _lost_its_origin(self, position: Position | None) -> bool:
         """Whether somebody who records no origin has set the position that we had recorded."""
@@ -173,15 +159,15 @@ class Mover:
         self._recorded = after.source is not None
 
     def _copy(
-        self, batch: Batch, src: Connection, dst: Connection, table: str, preflight: Preflight
+        self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
         columns = insert.SELECTED if self._policy.insert else copy.COLUMNS
         select = source.event_select(batch, self.route, columns)
         try:
             if self._policy.insert:
                 queue = self.route.target_queue
-                return insert.insert_events(src, select, dst, queue, preflight.encoding), ()
-            return copy.copy_events(src, select, dst, table, preflight.encoding), ()
+                return insert.insert_events(src, select, dst, queue, sides.encoding), ()
+            return copy.copy_events(src, select, dst, table, sides.encoding), ()
         except BadEventError as error:
             with translating_errors("source"):
                 event = source.describe_event(src, batch, self.route, error.line)
@@ -191,13 +177,13 @@ class Mover:
             ) from error
 
     def _copy_carefully(
-        self, batch: Batch, src: Connection, dst: Connection, table: str, preflight: Preflight
+        self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
-        if not preflight.remembers:
+        if not sides.remembers:
             raise NotReadyError(
                 "target database: no table for quarantined events; remedy: pgqadm.py CONFIG install"
             )
-        route, encoding = self.route, preflight.encoding
+        route, encoding = self.route, sides.encoding
 
         def write(rows: Sequence[insert.Row]) -> None:
             if self._policy.insert:
@@ -206,7 +192,7 @@ class Mover:
                 quarantine.copy_rows(dst, rows, table, encoding)
 
         def keep(row: insert.Row, reason: str) -> str:
-            return quarantine.keep_aside(dst, row, encoding, route, preflight.identity, reason)
+            return quarantine.keep_aside(dst, row, encoding, route, sides.identity, reason)
 
         select = source.event_select(batch, route, quarantine.SELECTED)
         return quarantine.write_sound_events(src, select, dst, write, encoding, keep)

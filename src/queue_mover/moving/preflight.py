@@ -1,13 +1,21 @@
-"""The look at both sides before the first batch, and after every error."""
+"""The check of both sides before the first batch, and after every error."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from queue_mover.copying import copy
 from queue_mover.errors import NotReadyError, UnregisteredError
-from queue_mover.model import Batch, Log, Policy, Position, Route
-from queue_mover.moving.decision import foreign_position
-from queue_mover.moving.takeover import LeftBehind, explain_left_behind, left_behind
+from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
+from queue_mover.observation.left_behind import read_left_behind
+from queue_mover.observation.position_findings import newcomer_findings, orphan_findings
+from queue_mover.observation.side_findings import (
+    interval_findings,
+    require_none,
+    same_queue_finding,
+    source_findings,
+    target_findings,
+)
+from queue_mover.observation.sides import SourceState, TargetState, read_source, read_target
 from queue_mover.pgq import server, source, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
@@ -17,8 +25,8 @@ Running = Callable[[], Collection[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Preflight:
-    """What was learnt about both sides; good until the next error."""
+class BothSides:
+    """What the check has learnt about both sides; good until the next error."""
 
     identity: str
     """Of the source."""
@@ -36,112 +44,96 @@ class Preflight:
         return Position(batch.end.id, self.identity, batch.end.mark)
 
 
-def prepare(
-    src: Connection,
-    dst: Connection,
-    route: Route,
-    policy: Policy,
-    log: Log,
-    running: Running,
-    *,
-    first: bool,
-) -> Preflight:
-    """Check both sides, and register the consumer when it is new.
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The check itself, for one mover."""
 
-    `first`: whether the mover has just started. Later it registers nobody, since an operator
-    who unregisters its consumer means it, and it does not warn again.
+    route: Route
+    policy: Policy
+    limits: BatchLimits
+    log: Log
+    running: Running = frozenset
 
-    Raises NotReadyError, with the remedy, when a batch could not be moved; UnregisteredError
-    when the consumer of a mover that is not new has gone from both sides.
-    """
-    there = target.inspect(dst, route)
-    target.check(there, route, inserts=policy.insert)
-    server.require_transaction_ids(dst, route.target_queue, "target")
-    with translating_errors("source"):
-        here = source.inspect(src, route)
-        source.check(here, route)
-        server.require_transaction_ids(src, route.queue, "source")
-        server.require_two_queues(src, dst, route)
-        if not here.registered and not first:
+    def check(self, src: Connection, dst: Connection, *, first: bool) -> BothSides:
+        """Check both sides, and register the consumer when it is new.
+
+        `first`: whether the mover has just started. Later it registers nobody, since an operator
+        who unregisters its consumer means it, and it does not warn again.
+
+        Raises NotReadyError, with the remedy, when a batch could not be moved; UnregisteredError
+        when the consumer of a mover that is not new has gone from both sides.
+        """
+        source_state, target_state = self._require_sides(src, dst)
+        position = None
+        if source_state.registered or not first:
             with translating_errors("target"):
-                position = target.settled_position(dst, route, remembers=there.remembers)
-            raise unregistered(route, position, here.identity)
-        if here.registered:
-            with translating_errors("target"):
-                position = target.position(dst, route, remembers=there.remembers)
-        else:
-            with src.transaction():
-                source.lock(src, route)
-                position = None
-                check_new(src, dst, route, here.identity, running, there.remembers)
-                if not policy.auto_register:
-                    raise NotReadyError(
-                        f'consumer "{route.consumer}" is not registered on queue "{route.queue}"'
-                        " and auto_register is off; remedy: --register"
-                    )
-                log.info("Registering consumer on source queue")
-                source.register(src, route)
-    if first and policy.insert:
-        log.warning("write_with = insert_event: ev_time becomes the time of arrival")
-    if first and not there.remembers:
-        log.warning(
-            "the target does not remember which source a position came from:"
-            " another source with the same consumer_name would not be noticed;"
-            " remedy: pgqadm.py CONFIG install"
+                # Whoever takes the consumer away may not have finished on the target yet.
+                read = target.position if source_state.registered else target.settled_position
+                position = read(dst, self.route, remembers=target_state.remembers)
+        if not source_state.registered and not first:
+            raise unregistered(self.route, position, source_state.identity)
+        if not source_state.registered:
+            self._register(src, dst, source_state.identity, remembers=target_state.remembers)
+        if first:
+            self._warn(target_state)
+        return BothSides(
+            source_state.identity,
+            copy.common_encoding(source_state.server.encoding, target_state.server.encoding),
+            target_state.remembers,
+            target_state.remembers and position is not None and position.source is None,
         )
-    return Preflight(
-        here.identity,
-        copy.common_encoding(here.encoding, there.encoding),
-        there.remembers,
-        unknown_origin=there.remembers and position is not None and position.source is None,
-    )
+
+    def _require_sides(self, src: Connection, dst: Connection) -> tuple[SourceState, TargetState]:
+        with translating_errors("source"):
+            unusable = server.unusable_intervals(src, self.limits)
+            require_none(interval_findings(self.limits, unusable))
+        with translating_errors("target"):
+            target_state = read_target(dst, self.route)
+            require_none(target_findings(target_state, self.route, self.policy))
+        with translating_errors("source"):
+            source_state = read_source(src, self.route)
+            require_none(source_findings(source_state, self.route))
+        require_two_queues(src, dst, self.route)
+        return source_state, target_state
+
+    def _register(
+        self, src: Connection, dst: Connection, identity: str, *, remembers: bool
+    ) -> None:
+        with translating_errors("source"), src.transaction():
+            source.lock(src, self.route)
+            self._require_new(src, dst, identity, remembers=remembers)
+            self.log.info("Registering consumer on source queue")
+            source.register(src, self.route)
+
+    def _require_new(
+        self, src: Connection, dst: Connection, identity: str, *, remembers: bool
+    ) -> None:
+        """Raise NotReadyError when a consumer that is not registered has moved events, under its
+        own name or another one: registered at the newest tick it would leave some out."""
+        route, policy = self.route, self.policy
+        with translating_errors("target"):
+            position = target.position(dst, route, remembers=remembers)
+        require_none(orphan_findings(route, position, identity))
+        behind = read_left_behind(src, dst, route, identity, self.running(), remembers=remembers)
+        require_none(newcomer_findings(route, policy, behind))
+
+    def _warn(self, target_state: TargetState) -> None:
+        """Log what works, but not as well as it could."""
+        if self.policy.insert:
+            self.log.warning("write_with = insert_event: ev_time becomes the time of arrival")
+        if not target_state.remembers:
+            self.log.warning(
+                "the target does not remember which source a position came from:"
+                " another source with the same consumer_name would not be noticed;"
+                " remedy: pgqadm.py CONFIG install"
+            )
 
 
-def check_new(
-    src: Connection,
-    dst: Connection,
-    route: Route,
-    identity: str,
-    running: Running,
-    remembers: bool,
-) -> None:
-    """Raise NotReadyError when a consumer that is not registered has moved events, under its own
-    name or another one: registered at the newest tick it would leave some out."""
-    with translating_errors("target"):
-        position = target.position(dst, route, remembers=remembers)
-    check_position(route, position, identity)
-    behind = find_left_behind(src, dst, route, identity, running, remembers)
-    if behind:
-        raise NotReadyError(explain_left_behind(route, behind))
-
-
-def find_left_behind(
-    src: Connection,
-    dst: Connection,
-    route: Route,
-    identity: str,
-    running: Running,
-    remembers: bool,
-) -> dict[str, LeftBehind]:
-    """Which consumers moved this queue to this target and have nobody to go on for them."""
-    with translating_errors("source"):
-        registrations = source.registrations(src, route)
-    names = [registration.consumer for registration in registrations]
-    with translating_errors("target"):
-        positions = target.positions(dst, names, identity, remembers=remembers)
-    return left_behind(registrations, positions, identity, {route.consumer, *running()})
-
-
-def check_position(route: Route, position: Position | None, identity: str) -> None:
-    """Raise NotReadyError when a consumer that is not registered has a position."""
-    if position is not None and position.source not in (None, identity):
-        raise NotReadyError(foreign_position(position, identity))
-    if position is not None:
-        raise NotReadyError(
-            f'consumer "{route.consumer}" is not registered on queue "{route.queue}", yet the'
-            f" target has its position, tick {position.tick}; remedy: --rewind goes on from there,"
-            " --register starts anew from now"
-        )
+def require_two_queues(src: Connection, dst: Connection, route: Route) -> None:
+    """Raise NotReadyError when a queue would be moved into itself."""
+    if route.queue == route.target_queue:
+        found = same_queue_finding(route, same_database=server.is_same_database(src, dst))
+        require_none([found] if found else [])
 
 
 def unregistered(route: Route, position: Position | None, identity: str) -> Exception:
@@ -150,10 +142,8 @@ def unregistered(route: Route, position: Position | None, identity: str) -> Exce
     With its position gone as well it was taken away on purpose, as --unregister and
     --take-over do; else somebody may bring it back.
     """
-    try:
-        check_position(route, position, identity)
-    except NotReadyError as error:
-        return error
+    if found := orphan_findings(route, position, identity):
+        return NotReadyError(found[0].message)
     return UnregisteredError(
         f'consumer "{route.consumer}" was unregistered from queue "{route.queue}": its mover ends;'
         " started again, it would register anew and begin at the newest tick"

@@ -12,14 +12,21 @@ comes first: two of these cannot deadlock.
 from dataclasses import dataclass, replace
 
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Log, Position, Route
-from queue_mover.moving.decision import foreign_position
-from queue_mover.moving.preflight import Running, find_left_behind
+from queue_mover.model import Log, Policy, Position, Route
+from queue_mover.moving.preflight import Running, require_two_queues
 from queue_mover.moving.takeover import take_over_tick
-from queue_mover.pgq import server, source, target
+from queue_mover.observation.findings import Code
+from queue_mover.observation.left_behind import read_left_behind
+from queue_mover.observation.position_findings import foreign_position
+from queue_mover.observation.side_findings import require_none, source_findings, target_findings
+from queue_mover.observation.sides import read_source, read_target
+from queue_mover.pgq import source, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
+
+POSITION_CODES = (Code.STANDBY, Code.READ_ONLY, Code.NOT_INSTALLED)
+"""What keeps a position from being changed; the queue it belongs to may have gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class Registrar:
         """
         with self.source.session() as src, self.target.session() as dst:
             identity = self._identity(src)
-            server.require_two_queues(src, dst, self.route)
+            require_two_queues(src, dst, self.route)
             with target.locked(dst, self.route, self.log):
                 with translating_errors("source"):
                     if source.is_registered(src, self.route):
@@ -53,8 +60,10 @@ class Registrar:
             self._tell_left_behind(src, dst, identity)
 
     def _tell_left_behind(self, src: Connection, dst: Connection, identity: str) -> None:
-        remembers = target.inspect(dst, self.route).remembers
-        behind = find_left_behind(src, dst, self.route, identity, self.running, remembers)
+        remembers = self._remembers(dst)
+        behind = read_left_behind(
+            src, dst, self.route, identity, self.running(), remembers=remembers
+        )
         for name, (registration, position) in behind.items():
             self.log.warning(
                 'consumer "%s" stays behind, at tick %d, with %d events; as long as it is'
@@ -178,7 +187,7 @@ class Registrar:
             target.locked(dst, second, self.log),
         ):
             identity = self._identity(src)
-            remembers = target.inspect(dst, self.route).remembers
+            remembers = self._remembers(dst)
             mine, theirs = (
                 target.position(dst, route, remembers=remembers) for route in (self.route, behind)
             )
@@ -229,12 +238,19 @@ class Registrar:
 
     def _position(self, dst: Connection) -> tuple[Position | None, bool]:
         """The position, and whether the target remembers where it came from."""
-        remembers = target.inspect(dst, self.route).remembers
+        remembers = self._remembers(dst)
         return target.position(dst, self.route, remembers=remembers), remembers
+
+    def _remembers(self, dst: Connection) -> bool:
+        """Whether the target records origins. Raises NotReadyError where it takes no position."""
+        state = read_target(dst, self.route)
+        found = target_findings(state, self.route, Policy())
+        require_none([each for each in found if each.code in POSITION_CODES])
+        return state.remembers
 
     def _identity(self, src: Connection) -> str:
         """Of the source. Raises NotReadyError when the queue is missing there."""
         with translating_errors("source"):
-            state = source.inspect(src, self.route)
-            source.check(state, self.route)
+            state = read_source(src, self.route)
+            require_none(source_findings(state, self.route))
         return state.identity

@@ -1,61 +1,11 @@
-"""One queue, several names: who is left behind, and where a successor goes on.
+"""Where a consumer goes on in the place of another one: pure functions, and their messages."""
 
-Pure functions, and their words.
-"""
-
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Position, Registration, Route
 from queue_mover.moving.decision import rewritten
-
-LeftBehind = tuple[Registration | None, Position]
-"""What both sides know of a consumer that moved this queue to this target under another name;
-no registration: somebody unregistered it and left its position."""
-
-
-def left_behind(
-    registrations: Sequence[Registration],
-    positions: Mapping[str, Position],
-    source: str,
-    running: Collection[str],
-) -> dict[str, LeftBehind]:
-    """Which consumers of a source queue have events that a new consumer would leave unmoved.
-
-    `registrations` are those on the queue, `positions` those on the target, `source` is the
-    queue's identity; `running` are the consumers that somebody looks after.
-    A position of another source, or of an unknown one, counts where its tick is one that the
-    registration would have: the source was moved, or an older mover recorded no source.
-    """
-    known = {registration.consumer: registration for registration in registrations}
-    found: dict[str, LeftBehind] = {}
-    for consumer, position in positions.items():
-        registration = known.get(consumer)
-        if consumer not in running and (
-            position.source == source or fits(registration, position.tick)
-        ):
-            found[consumer] = (registration, position)
-    return found
-
-
-def fits(registration: Registration | None, tick: int) -> bool:
-    """Whether a position at this tick is one that a mover of the registration leaves."""
-    return registration is not None and tick in (registration.tick, registration.batch_end)
-
-
-def explain_left_behind(route: Route, found: Mapping[str, LeftBehind]) -> str:
-    """The operator's line for consumers left behind, with the ways out."""
-    told = "; ".join(
-        f'"{name}" has, up to tick {position.tick}, '
-        + (f"{registration.waiting} events wait there" if registration else "and was unregistered")
-        for name, (registration, position) in found.items()
-    )
-    old = next(iter(found)) if len(found) == 1 else "OLD"
-    return (
-        f'consumer "{route.consumer}" has not moved queue "{route.queue}" to this target before,'
-        f" but {told}; remedy: consumer_name = {old} goes on from there, --take-over {old} moves"
-        " that position here, --register starts anew from now"
-    )
+from queue_mover.observation.left_behind import fits
 
 
 def take_over_tick(

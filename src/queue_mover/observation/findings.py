@@ -37,6 +37,15 @@ class Code(Enum):
     UNPLACED = "target_position_missing"
     MISFIT = "ticks_do_not_fit"
     UNREADABLE = "unreadable"
+    STANDBY = "standby"
+    READ_ONLY = "read_only"
+    NOT_INSTALLED = "not_installed"
+    PRIVILEGE = "privilege_missing"
+    IDENTITY = "identity_not_readable"
+    SAME_QUEUE = "moved_into_itself"
+    INTERVAL = "interval_not_usable"
+    FOREIGN = "position_of_another_source"
+    LEFT_BEHIND = "consumer_left_behind"
 
 
 MARKS = {
@@ -55,6 +64,15 @@ MARKS = {
     Code.UNPLACED: "N",
     Code.MISFIT: "X",
     Code.UNREADABLE: "?",
+    Code.STANDBY: "!",
+    Code.READ_ONLY: "!",
+    Code.NOT_INSTALLED: "!",
+    Code.PRIVILEGE: "!",
+    Code.IDENTITY: "!",
+    Code.SAME_QUEUE: "!",
+    Code.INTERVAL: "!",
+    Code.FOREIGN: "X",
+    Code.LEFT_BEHIND: "B",
 }
 """The letter that marks a line of a table, by what is wrong there."""
 
@@ -81,6 +99,11 @@ class Finding:
     since: float | None = None
     """For how long, in seconds; None: not known."""
     severity: Severity = Severity.PROBLEM
+
+    @property
+    def message(self) -> str:
+        """What is wrong and what to do about it, in one line."""
+        return self.text + REMEDY + self.remedy
 
     @property
     def mark(self) -> str:

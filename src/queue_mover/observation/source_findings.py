@@ -1,7 +1,8 @@
-"""What is wrong with the sources of a mover: pure functions over what `movers` has read."""
+"""What is wrong with the sources of a mover: pure functions over what `sources` has read."""
 
 import math
 import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from queue_mover.observation.database import Quarantine
@@ -12,106 +13,181 @@ from queue_mover.observation.database_findings import (
     judge_queue,
 )
 from queue_mover.observation.findings import Code, Finding, Place, Severity, unreadable
+from queue_mover.observation.position_findings import (
+    foreign_finding,
+    newcomer_findings,
+    orphan_findings,
+)
+from queue_mover.observation.side_findings import (
+    interval_findings,
+    same_queue_finding,
+    source_findings,
+    target_findings,
+)
 from queue_mover.observation.sources import SourceStatus
 
-
-def judge(source: SourceStatus) -> list[Finding]:
-    """What is wrong with a source, as a mover sees it."""
-    route = source.mover.route
-    place = Place("", source.name, route.queue, route.consumer)
-    found = [unreadable(source.error, place)] if source.error else []
-    if source.queue is None:
-        return found or [
-            Finding(
-                Code.QUEUE,
-                place,
-                f'there is no queue "{route.queue}" on the source',
-                f"pgqadm.py CONFIG create {route.queue}",
-            )
-        ]
-    found += [
-        replace(finding, place=place)
-        for finding in judge_queue(source.queue, ())
-        if finding.code in (Code.PAUSED, Code.EPOCH, Code.TICKER)
-    ]
-    found += _registration(source, place)
-    if source.quarantined:
-        since = source.quarantined_since or 0.0
-        held = Quarantine(route.consumer, source.quarantined, since)
-        found.append(replace(judge_quarantine(held), place=place))
-    return found
+Check = Callable[[SourceStatus], Sequence[Finding]]
 
 
-def lag_limit(source: SourceStatus) -> LagLimit:
+def judge(status: SourceStatus) -> list[Finding]:
+    """What is wrong with a source, as a mover sees it: each thing once."""
+    route = status.mover.route
+    place = Place("", status.name, route.queue, route.consumer)
+    found = [replace(finding, place=place) for check in CHECKS for finding in check(status)]
+    return list({(finding.code, finding.text): finding for finding in found}.values())
+
+
+def lag_limit(status: SourceStatus) -> LagLimit:
     """How long events of a source may wait: trouble_after, and what its mover waits on purpose."""
-    limits = source.mover.limits
-    allowance = source.keep_lag
-    pending = source.consumer.pending if source.consumer else None
+    limits = status.mover.limits
+    allowance = status.keep_lag
+    pending = status.consumer.pending if status.consumer else None
     is_collected = 0 < limits.min_events <= (pending or 0)
     if (limits.min_events or limits.min_interval) and not is_collected:
         # Without an interval it waits for its number of events for ever.
-        allowance += source.min_interval if limits.min_interval else math.inf
-    return LagLimit(source.mover.trouble_after, allowance)
+        allowance += status.min_interval if limits.min_interval else math.inf
+    return LagLimit(status.mover.trouble_after, allowance)
 
 
-def _registration(source: SourceStatus, place: Place) -> list[Finding]:
-    if source.consumer is None:
-        return [_unregistered(source, place)]
-    late = judge_consumer(source.consumer, lag_limit(source))
-    found = [_with_start(finding, source, place) for finding in late]
-    if source.error or source.moving:
-        return found
-    if source.position is None and found:
-        found.append(
+def _errors(status: SourceStatus) -> list[Finding]:
+    errors = (status.source_error, status.target_error)
+    return [unreadable(error, Place()) for error in errors if error]
+
+
+def _sides(status: SourceStatus) -> list[Finding]:
+    """What would keep the mover from moving a batch."""
+    route, policy = status.mover.route, status.mover.policy
+    found = interval_findings(status.mover.limits, status.unusable_intervals)
+    if status.source is not None:
+        found += source_findings(status.source, route)
+    if status.target is not None:
+        found += target_findings(status.target, route, policy)
+    same = same_queue_finding(route, same_database=status.same_database)
+    return [*found, same] if same else found
+
+
+def _queue(status: SourceStatus) -> list[Finding]:
+    if status.queue is None:
+        return []
+    found = judge_queue(status.queue, ())
+    return [each for each in found if each.code in (Code.PAUSED, Code.TICKER)]
+
+
+def _registration(status: SourceStatus) -> list[Finding]:
+    """Whether the consumer is registered, and where not, what its mover would do about it."""
+    if status.queue is None or status.consumer is not None:
+        return []
+    route, policy = status.mover.route, status.mover.policy
+    identity = status.source.identity if status.source else ""
+
+    def command(switch: str) -> str:
+        return _command(status, switch)
+
+    found = orphan_findings(route, status.position, identity, command)
+    if found or not policy.auto_register or status.left_behind:
+        return found or newcomer_findings(route, policy, status.left_behind, command)
+    text = f'consumer "{route.consumer}" is not registered'
+    remedy = f"start it: {_command(status, '-d')}"
+    return [Finding(Code.UNREGISTERED, Place(), text, remedy)]
+
+
+def _progress(status: SourceStatus) -> list[Finding]:
+    if status.consumer is None:
+        return []
+    found = judge_consumer(status.consumer, lag_limit(status))
+    late = [_with_start(finding, status) for finding in found]
+    if not status.readable or status.moving:
+        return late
+    if status.position is None and late and _knows_position(status):
+        late.append(
             Finding(
                 Code.UNPLACED,
-                place,
+                Place(),
                 "the target holds no position for it: no batch has arrived, or it was reset",
-                f"{_command(source)} moves what waits; compare both queues if it has moved"
+                f"{_command(status)} moves what waits; compare both queues if it has moved"
                 " events before",
                 severity=Severity.WARNING,
             )
         )
-    if not source.fits:
-        consumer = source.consumer
-        batch = f", batch up to {consumer.batch_end}" if consumer.batch is not None else ""
-        found.append(
-            Finding(
-                Code.MISFIT,
-                place,
-                f"the target has tick {source.position}, the source is at tick"
-                f" {consumer.last_tick}{batch}",
-                f"{_command(source, '--rewind')} goes on from the target's position, --reset"
-                " from the source's (repeating what the target has)",
-            )
+    return [*late, *_fit(status)]
+
+
+def _knows_position(status: SourceStatus) -> bool:
+    return status.target is None or status.target.has_pgq_ext
+
+
+def _fit(status: SourceStatus) -> list[Finding]:
+    """Whether the position is one that a batch of the source can start or end with."""
+    identity = status.source.identity if status.source else ""
+    if foreign := foreign_finding(status.mover.route, status.position, identity):
+        return [foreign]
+    consumer, position = status.consumer, status.position
+    if status.fits or consumer is None or position is None:
+        return []
+    batch = f", batch up to {consumer.batch_end}" if consumer.batch is not None else ""
+    return [
+        Finding(
+            Code.MISFIT,
+            Place(),
+            f"the target has tick {position.tick}, the source is at tick"
+            f" {consumer.last_tick}{batch}",
+            f"{_command(status, '--rewind')} goes on from the target's position, --reset"
+            " from the source's (repeating what the target has)",
         )
-    return found
+    ]
 
 
-def _with_start(finding: Finding, source: SourceStatus, place: Place) -> Finding:
+def _left_behind(status: SourceStatus) -> list[Finding]:
+    """Others that nobody runs, beside a consumer that is registered: they hold the rotation."""
+    if status.consumer is None:
+        return []
+    limit = status.mover.trouble_after
+    return [
+        Finding(
+            Code.LEFT_BEHIND,
+            Place(),
+            f'consumer "{name}" was left behind at tick {position.tick}, with'
+            f" {registration.waiting} events waiting",
+            _command(status, f"--consumer {shlex.quote(name)} --unregister")
+            + ", unless another mover runs it",
+            registration.since_seen,
+            Severity.WARNING,
+        )
+        for name, (registration, position) in status.left_behind.items()
+        if registration and registration.waiting and registration.since_seen > limit
+    ]
+
+
+def _quarantine(status: SourceStatus) -> list[Finding]:
+    if not status.quarantined:
+        return []
+    since = status.quarantined_since or 0.0
+    return [judge_quarantine(Quarantine(status.mover.route.consumer, status.quarantined, since))]
+
+
+def _with_start(finding: Finding, status: SourceStatus) -> Finding:
     """The finding about any consumer, as one about this source."""
     if finding.code is Code.CONSUMER:
-        remedy = f"start its mover: {_command(source, '-d')}; its log says why it ended"
-        return replace(finding, place=place, remedy=remedy)
-    return replace(finding, place=place)
+        remedy = f"start its mover: {_command(status, '-d')}; its log says why it ended"
+        return replace(finding, remedy=remedy)
+    return finding
 
 
-def _unregistered(source: SourceStatus, place: Place) -> Finding:
-    text = f'consumer "{place.consumer}" is not registered'
-    if source.position is not None:
-        return Finding(
-            Code.UNREGISTERED,
-            place,
-            f"{text}, yet the target has its position, tick {source.position}",
-            f"{_command(source, '--rewind')} goes on from there, --register starts anew from now",
-        )
-    if source.mover.policy.auto_register:
-        return Finding(Code.UNREGISTERED, place, text, f"start it: {_command(source, '-d')}")
-    return Finding(Code.UNREGISTERED, place, text, _command(source, "--register"))
-
-
-def _command(source: SourceStatus, switch: str = "") -> str:
+def _command(status: SourceStatus, switch: str = "") -> str:
     # A daemon is one for all sources.
-    name = source.mover.source if switch != "-d" else ""
+    name = status.mover.source if switch != "-d" else ""
     words = ("queue_mover3", switch, "CONFIG", f"--source {shlex.quote(name)}" if name else "")
     return " ".join(word for word in words if word)
+
+
+CHECKS: tuple[Check, ...] = (
+    _errors,
+    _sides,
+    _queue,
+    _registration,
+    _progress,
+    _left_behind,
+    _quarantine,
+)
+"""All that is judged. A check that is added here shows in the tables, in the JSON and in the exit
+code; one that a mover must refuse to start with belongs into `side_findings`."""

@@ -1,12 +1,13 @@
-"""`pgqadm status --movers`: what both sides know about each source of a mover's config."""
+"""What both sides know about each source of a mover's config."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from queue_mover.config.settings import MoverSettings
-from queue_mover.errors import NotReadyError, QueueMoverError
+from queue_mover.errors import QueueMoverError
+from queue_mover.model import Position
 from queue_mover.observation.database import (
     Consumer,
     Queue,
@@ -14,9 +15,12 @@ from queue_mover.observation.database import (
     read_quarantine,
     read_queues,
 )
+from queue_mover.observation.left_behind import LeftBehind, read_left_behind
+from queue_mover.observation.sides import SourceState, TargetState, read_source, read_target
+from queue_mover.pgq import server, target
 from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.conninfo import location
 from queue_mover.postgres.database import Database
-from queue_mover.postgres.statements import has_function
 
 AT_ONCE = 16
 """Sources asked at the same time: one that does not answer must not keep the others waiting."""
@@ -27,32 +31,47 @@ LOOKS = 5
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """How far one source has been moved."""
+    """One source of a mover: both sides, and how far it has been moved."""
 
     mover: MoverSettings
     queue: Queue | None = None
-    """None: there is none, or `error` says why nobody knows."""
+    """None: there is none, or `source_error` says why nobody knows."""
     consumer: Consumer | None = None
     """None: it is not registered, or not known."""
+    source: SourceState | None = None
+    target: TargetState | None = None
+    """None: that side could not be asked."""
+    same_database: bool = False
+    """Whether both sides are one database; asked where their queues have the same name."""
+    unusable_intervals: tuple[str, ...] = ()
+    """Of the mover's limits."""
     keep_lag: float = 0.0
     """The mover's pgq_keep_lag, in seconds."""
     min_interval: float = 0.0
     """The mover's pgq_batch_collect_interval, in seconds; 0: not set."""
-    position: int | None = None
-    """The last tick that the target has; None: it has none, or `error`."""
+    position: Position | None = None
+    """What the target has; None: it has none, or is not known."""
+    left_behind: Mapping[str, LeftBehind] = field(default_factory=dict)
+    """Consumers without a mover in the same config that moved this queue to this target."""
     quarantined: int | None = None
-    """Events of this consumer in quarantine; None: `error`, or not to be seen by this role."""
+    """Events of this consumer in quarantine; None: not known, or not to be seen by this role."""
     quarantined_since: float | None = None
     """The age of the oldest of them, in seconds."""
     moving: bool = False
     """It moved while it was looked at: the two sides need not fit."""
-    error: str = ""
-    """Why a side could not be looked at; the source is looked at first."""
+    source_error: str = ""
+    target_error: str = ""
+    """Why a side could not be asked."""
 
     @property
     def name(self) -> str:
         """The source's section, or the job where the file has none."""
         return self.mover.source or self.mover.process.job_name
+
+    @property
+    def readable(self) -> bool:
+        """Whether both sides could be asked."""
+        return not (self.source_error or self.target_error)
 
     @property
     def fits(self) -> bool:
@@ -62,24 +81,42 @@ class SourceStatus:
         ends = {self.consumer.last_tick}
         if self.consumer.batch is not None:
             ends.add(self.consumer.batch_end)
-        return self.position in ends
+        return self.position.tick in ends
 
 
 def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
-    """Look at every source and its position. What cannot be looked at is told, not raised."""
+    """Look at every source and its target. What cannot be looked at is told, not raised."""
+    running: dict[tuple[str, ...], frozenset[str]] = {}
+    for mover in movers:
+        way = _way(mover)
+        running[way] = running.get(way, frozenset()) | {mover.route.consumer}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(_source_status, movers))
+        return list(pool.map(lambda mover: _source_status(mover, running[_way(mover)]), movers))
 
 
-def _source_status(mover: MoverSettings) -> SourceStatus:
-    source = SourceStatus(mover)
+def _way(mover: MoverSettings) -> tuple[str, ...]:
+    """From which queue of which database to which database."""
+    return (*location(mover.src_db), mover.route.queue, *location(mover.dst_db))
+
+
+def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatus:
+    status = SourceStatus(mover)
     try:
         with _session("source", mover.src_db) as src:
-            source = _on_source(src, mover)
-            with _session("target", mover.dst_db) as dst:
-                return _on_both(src, dst, source)
+            status = _on_source(src, status)
+            try:
+                with _session("target", mover.dst_db) as dst:
+                    status = _on_target(dst, status)
+                    return _on_both(src, dst, status, running)
+            except QueueMoverError as error:
+                return replace(status, target_error=str(error))
     except QueueMoverError as error:
-        return replace(source, error=str(error))
+        status = replace(status, source_error=str(error))
+    try:
+        with _session("target", mover.dst_db) as dst:
+            return _on_target(dst, status)
+    except QueueMoverError as error:
+        return replace(status, target_error=str(error))
 
 
 @contextmanager
@@ -92,17 +129,30 @@ def _session(side: str, text: str) -> Iterator[Connection]:
         database.close()
 
 
-def _on_source(src: Connection, mover: MoverSettings) -> SourceStatus:
-    _require(src, "pgq.next_batch(text, text)", "source database: PgQ")
-    queues = read_queues(src, mover.route.queue)
+def _on_source(src: Connection, status: SourceStatus) -> SourceStatus:
+    mover = status.mover
+    state = read_source(src, mover.route)
+    if not state.has_pgq:
+        return replace(status, source=state)
     limits = mover.limits
+    unusable = tuple(server.unusable_intervals(src, limits))
+    usable = ["" if text in unusable else text for text in (limits.keep_lag, limits.min_interval)]
     row = src.execute(
         "select coalesce(extract(epoch from nullif(%s, '')::interval)::float8, 0),"
         " coalesce(extract(epoch from nullif(%s, '')::interval)::float8, 0)",
-        [limits.keep_lag, limits.min_interval],
+        usable,
     ).fetchone()
     assert row is not None
-    return SourceStatus(mover, queues[0] if queues else None, _consumer(src, mover), *row)
+    queues = read_queues(src, mover.route.queue)
+    return replace(
+        status,
+        source=state,
+        queue=queues[0] if queues else None,
+        consumer=_consumer(src, mover),
+        unusable_intervals=unusable,
+        keep_lag=row[0],
+        min_interval=row[1],
+    )
 
 
 def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
@@ -110,31 +160,47 @@ def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
     return found[0] if found else None
 
 
-def _on_both(src: Connection, dst: Connection, source: SourceStatus) -> SourceStatus:
-    _require(dst, "pgq_ext.get_last_tick(text)", "target database: pgq_ext")
-    mover = source.mover
-    held = read_quarantine(dst, mover.route.consumer)
-    source = replace(
-        source,
+def _on_target(dst: Connection, status: SourceStatus) -> SourceStatus:
+    state = read_target(dst, status.mover.route)
+    if not state.has_pgq_ext:
+        return replace(status, target=state)
+    held = read_quarantine(dst, status.mover.route.consumer)
+    return replace(
+        status,
+        target=state,
+        position=target.position(dst, status.mover.route, remembers=state.remembers),
         quarantined=None if held is None else sum(each.events for each in held),
         quarantined_since=held[0].since if held else None,
     )
+
+
+def _on_both(
+    src: Connection, dst: Connection, status: SourceStatus, running: frozenset[str]
+) -> SourceStatus:
+    """What only both together can tell. A source that moves meanwhile is looked at again."""
+    route = status.mover.route
+    assert status.source is not None
+    assert status.target is not None
+    if not (status.source.has_pgq and status.target.has_pgq_ext):
+        return status
+    remembers = status.target.remembers
+    if status.source.identity:
+        behind = read_left_behind(
+            src, dst, route, status.source.identity, running, remembers=remembers
+        )
+        status = replace(status, left_behind=behind)
+    if route.queue == route.target_queue:
+        status = replace(status, same_database=server.is_same_database(src, dst))
     for _ in range(LOOKS):
-        row = dst.execute("select pgq_ext.get_last_tick(%s)", [mover.route.consumer]).fetchone()
-        source = replace(source, position=row[0] if row else None)
-        if source.fits:
-            return source
-        again = _consumer(src, mover)
-        if _place(again) == _place(source.consumer):
-            return source
-        source = replace(source, consumer=again)
-    return replace(source, moving=True)
+        if status.fits:
+            return status
+        again = _consumer(src, status.mover)
+        if _place(again) == _place(status.consumer):
+            return status
+        position = target.position(dst, route, remembers=remembers)
+        status = replace(status, consumer=again, position=position)
+    return replace(status, moving=True)
 
 
 def _place(consumer: Consumer | None) -> tuple[int | None, int | None] | None:
     return (consumer.last_tick, consumer.batch) if consumer else None
-
-
-def _require(connection: Connection, function: str, part: str) -> None:
-    if not has_function(connection, function):
-        raise NotReadyError(f"{part} is not installed; remedy: pgqadm.py CONFIG install")

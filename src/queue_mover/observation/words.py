@@ -43,3 +43,8 @@ def counted(count: int, noun: str) -> str:
 def literal(text: str) -> str:
     """Text as an SQL literal, for a statement that a person will paste."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name as an SQL identifier, for a statement that a person will paste."""
+    return '"' + name.replace('"', '""') + '"'

@@ -8,8 +8,7 @@ from typing import LiteralString
 import psycopg
 from psycopg.rows import class_row
 
-from queue_mover.errors import NotReadyError, UnavailableError
-from queue_mover.model import BatchLimits, Route
+from queue_mover.model import BatchLimits
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function
 from queue_mover.postgres.translation import translating_errors
@@ -28,30 +27,11 @@ NEWEST_TXID: LiteralString = """
 """Of a row q of pgq.queue: the first transaction id that was not given yet at its last tick."""
 
 
-def require_primary(connection: Connection, side: str) -> None:
-    """Raise NotReadyError on a standby, UnavailableError where writing is off for a while.
-
-    Asked before anything is written, on either side: half of a change is worse than none.
-    """
-    row = connection.execute(
-        "select pg_is_in_recovery(), current_setting('transaction_read_only')::bool"
-    ).fetchone()
-    assert row is not None
-    place = f"{side} database"
-    if row[0]:
-        raise NotReadyError(
-            f"{place} is a standby; remedy: connect to the primary"
-            " (several hosts in the connect string, and target_session_attrs=read-write)"
-        )
-    if row[1]:
-        raise UnavailableError(f"{place} is read-only; remedy: connect to the primary", place)
-
-
 def identity(connection: Connection) -> str:
-    """Which database server this is, for people and for comparison.
+    """Which database server this is, for people and for comparison; empty: the role may not ask.
 
     PostgreSQL's system identifier; managed servers may refuse it, then an identity of our own
-    that `pgqadm install` leaves in the database. Raises NotReadyError when neither can be had.
+    that `pgqadm install` leaves in the database.
     """
     for function, statement in _IDENTITIES.items():
         row = connection.execute(
@@ -61,15 +41,17 @@ def identity(connection: Connection) -> str:
             found = connection.execute(statement).fetchone()
             assert found is not None
             return str(found[0])
+    return ""
+
+
+def identity_remedy(connection: Connection) -> str:
+    """What lets the role ask for one of the identities."""
     role = connection.execute("select format('\"%s\"', current_user)").fetchone()
     assert role is not None
     own = f"GRANT pgq_reader TO {role[0]}"
     if not has_function(connection, _OWN):
         own = "pgqadm.py CONFIG install, which gives the database an identity of its own"
-    raise NotReadyError(
-        f"source database: role {role[0]} may not ask which server this is; remedy:"
-        f" GRANT EXECUTE ON FUNCTION pg_control_system() TO {role[0]} in this database, or {own}"
-    )
+    return f"GRANT EXECUTE ON FUNCTION pg_control_system() TO {role[0]} in this database, or {own}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,46 +101,24 @@ def transaction_ids(connection: Connection, queue: str) -> TransactionIds | None
         return cursor.fetchone()
 
 
-def require_transaction_ids(connection: Connection, queue: str, side: str) -> None:
-    """Raise NotReadyError when events that are written into a queue now would never be read."""
-    found = transaction_ids(connection, queue)
-    if found and found.behind:
-        raise NotReadyError(
-            f'{side} database: queue "{queue}": {found.complaint}; remedy: {found.remedy}'
-        )
-
-
-def require_two_queues(src: Connection, dst: Connection, route: Route) -> None:
-    """Raise NotReadyError when a queue would be moved into itself, doubling its events for ever.
+def is_same_database(src: Connection, dst: Connection) -> bool:
+    """Whether both connections lead to one database.
 
     The servers are asked by a lock, which is visible in one database only: a clone has the
     identity of its original, and a pooler or another host name may lead to the same database.
     """
-    if route.queue != route.target_queue:
-        return
     key = [secrets.randbits(63)]
     with translating_errors("target"), dst.transaction():
         dst.execute("select pg_advisory_xact_lock(%s)", key)
         with translating_errors("source"):
             row = src.execute("select pg_try_advisory_xact_lock(%s)", key).fetchone()
-    if row != (True,):
-        raise NotReadyError(
-            f'source and target are the same database, and queue "{route.queue}" would be moved'
-            " into itself; remedy: another dst_db or dst_queue_name"
-        )
+    return row != (True,)
 
 
-def require_intervals(connection: Connection, limits: BatchLimits) -> None:
-    """Raise NotReadyError where PostgreSQL cannot take an interval for what PgQ does with it."""
-    for key, value in (
-        ("pgq_batch_collect_interval", limits.min_interval),
-        ("pgq_keep_lag", limits.keep_lag),
-    ):
-        if value and not _is_usable(connection, value):
-            raise NotReadyError(
-                f"{key}: {value!r} is not an interval that PostgreSQL can use;"
-                f" remedy: something like {key} = 30 seconds"
-            )
+def unusable_intervals(connection: Connection, limits: BatchLimits) -> list[str]:
+    """The intervals among the limits that PostgreSQL cannot take for what PgQ does with them."""
+    wanted = (limits.min_interval, limits.keep_lag)
+    return [value for value in wanted if value and not _is_usable(connection, value)]
 
 
 def _is_usable(connection: Connection, interval: str) -> bool:

@@ -9,16 +9,14 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from queue_mover.errors import NotReadyError, UnavailableError
+from queue_mover.errors import UnavailableError
 from queue_mover.model import Batch, BatchLimits, Registration, Route, Tick
-from queue_mover.pgq import server
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import GUARDS, lock_holder, lock_key
-from queue_mover.postgres.statements import has_function, run_in_one_message
+from queue_mover.postgres.statements import run_in_one_message
 
 LOCK_WAIT: LiteralString = "30s"
 
-_NEXT_BATCH_FUNCTION = "pgq.next_batch_custom(text, text, interval, int4, interval)"
 
 # How many events to ask `pgq.next_batch_custom` for, so that a batch spans all waiting ticks up
 # to the limit. Its `find_tick_helper` takes the very last tick unless more than twice the wanted
@@ -61,67 +59,6 @@ _LOCK: tuple[LiteralString, ...] = (
     "select pg_advisory_xact_lock(%(key)s)",
 )
 _FINISH: LiteralString = "select pgq.finish_batch(%(applied)s)"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceState:
-    """What a mover must know of the source before its first batch."""
-
-    queue_exists: bool
-    identity: str
-    """Which queue of which database of which server this is, for people and for comparison."""
-    registered: bool
-    may_read: bool
-    encoding: str
-    role: str
-
-
-def inspect(connection: Connection, route: Route) -> SourceState:
-    """Look at the source. Raises NotReadyError when PgQ is not there at all, or on a standby."""
-    server.require_primary(connection, "source")
-    if not has_function(connection, _NEXT_BATCH_FUNCTION):
-        raise NotReadyError(
-            "source database: PgQ 3 is not installed; remedy: pgqadm.py CONFIG install"
-        )
-    with connection.cursor(row_factory=class_row(SourceState)) as cursor:
-        cursor.execute(
-            """
-            select q.queue_id is not null as queue_exists,
-                   format('%%s, database %%s, queue %%s, no. %%s', %(server)s::text,
-                          current_database(), q.queue_name, q.queue_id) as identity,
-                   exists (select from pgq.get_consumer_info(%(queue)s, %(consumer)s))
-                     as registered,
-                   has_function_privilege(%(function)s, 'execute') and coalesce(
-                     has_table_privilege(q.queue_data_pfx || '_0', 'select'), true) as may_read,
-                   current_setting('server_encoding') as encoding,
-                   current_user::text as role
-              from (values (%(queue)s)) as wanted (name)
-              left join pgq.queue q on q.queue_name = wanted.name
-            """,
-            {
-                "server": server.identity(connection),
-                "queue": route.queue,
-                "consumer": route.consumer,
-                "function": _NEXT_BATCH_FUNCTION,
-            },
-        )
-        state = cursor.fetchone()
-    assert state is not None
-    return state
-
-
-def check(state: SourceState, route: Route) -> None:
-    """Raise NotReadyError, with the remedy, when a batch could not be read."""
-    if not state.queue_exists:
-        raise NotReadyError(
-            f'source database: no queue "{route.queue}";'
-            f" remedy: pgqadm.py CONFIG create {route.queue}"
-        )
-    if not state.may_read:
-        raise NotReadyError(
-            f'source database: role "{state.role}" may not read batches;'
-            f' remedy: GRANT pgq_reader TO "{state.role}"'
-        )
 
 
 def lock(connection: Connection, route: Route) -> None:
@@ -173,7 +110,8 @@ def registrations(connection: Connection, route: Route) -> list[Registration]:
         return cursor.execute(
             """
             select consumer_name as consumer, last_tick as tick, next_tick as batch_end,
-                   coalesce(pending_events, 0) as waiting
+                   coalesce(pending_events, 0) as waiting,
+                   extract(epoch from last_seen)::float8 as since_seen
               from pgq.get_consumer_info(%s) order by 1
             """,
             [route.queue],

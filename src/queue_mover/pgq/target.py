@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.rows import class_row
 
-from queue_mover.errors import NotReadyError
 from queue_mover.model import Log, Position, Route
-from queue_mover.pgq import server
 from queue_mover.postgres import locks
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import GUARDS, lock_key
@@ -29,25 +26,9 @@ _POSITION: dict[bool, LiteralString] = {
     """,
 }
 
-_ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, text)"
 
 POSITION_CHANGED = "QM001"
 """SQLSTATE of `queue_mover.advance_position` for a position that is not what it was."""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetState:
-    """What a mover must know of the target before its first batch."""
-
-    queue_exists: bool
-    inserts_disabled: bool
-    may_copy: bool
-    may_insert: bool
-    may_record: bool
-    remembers: bool
-    """Whether the schema queue_mover is there, which knows where positions came from."""
-    encoding: str
-    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,75 +40,6 @@ class Opening:
     """The event table that takes inserts now, quoted; good for this transaction only."""
     position: Position | None
     """None when the consumer has none here."""
-
-
-def inspect(connection: Connection, route: Route) -> TargetState:
-    """Look at the target. Raises NotReadyError when PgQ or pgq_ext is not there at all, or on a
-    standby."""
-    server.require_primary(connection, "target")
-    for signature, part in [
-        ("pgq.current_event_table(text)", "PgQ"),
-        ("pgq_ext.set_last_tick(text, bigint)", "pgq_ext"),
-    ]:
-        if not has_function(connection, signature):
-            raise NotReadyError(
-                f"target database: {part} is not installed; remedy: pgqadm.py CONFIG install"
-            )
-    with connection.cursor(row_factory=class_row(TargetState)) as cursor:
-        cursor.execute(
-            """
-            select q.queue_name is not null as queue_exists,
-                   coalesce(q.queue_disable_insert, false) as inserts_disabled,
-                   coalesce(has_table_privilege(q.queue_data_pfx || '_0', 'insert')
-                            and has_sequence_privilege(q.queue_event_seq, 'usage')
-                            and has_function_privilege('pgq.current_event_table(text)', 'execute'),
-                            true) as may_copy,
-                   has_function_privilege(
-                     'pgq.insert_event(text, text, text, text, text, text, text)', 'execute')
-                     as may_insert,
-                   has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
-                     and coalesce(has_function_privilege(
-                       to_regprocedure(%s), 'execute'), true) as may_record,
-                   to_regprocedure(%s) is not null as remembers,
-                   current_setting('server_encoding') as encoding,
-                   current_user::text as role
-              from (values (%s)) as wanted (name)
-              left join pgq.queue q on q.queue_name = wanted.name
-            """,
-            [_ADVANCE_FUNCTION, _ADVANCE_FUNCTION, route.target_queue],
-        )
-        state = cursor.fetchone()
-    assert state is not None
-    return state
-
-
-def check(state: TargetState, route: Route, *, inserts: bool = False) -> None:
-    """Raise NotReadyError, with the remedy, when a batch could not be written."""
-    queue, role = route.target_queue, state.role
-    if not state.queue_exists:
-        raise NotReadyError(
-            f'target database: no queue "{queue}"; remedy: pgqadm.py CONFIG create {queue}'
-        )
-    if state.inserts_disabled:
-        raise NotReadyError(
-            f'target database: inserts into queue "{queue}" are disabled; remedy:'
-            f" UPDATE pgq.queue SET queue_disable_insert = false WHERE queue_name = '{queue}'"
-        )
-    if inserts and not state.may_insert:
-        raise NotReadyError(
-            f'target database: role "{role}" may not call pgq.insert_event;'
-            f' remedy: GRANT pgq_writer TO "{role}"'
-        )
-    if not inserts and not state.may_copy:
-        raise NotReadyError(
-            f'target database: role "{role}" may not insert into the event tables of'
-            f' "{queue}"; remedy: GRANT pgq_admin TO "{role}", or write_with = insert_event'
-        )
-    if not state.may_record:
-        raise NotReadyError(
-            f'target database: role "{role}" may not set the position;'
-            f' remedy: GRANT pgq_writer TO "{role}"'
-        )
 
 
 def open_transaction(connection: Connection, route: Route, *, remembers: bool) -> Opening:

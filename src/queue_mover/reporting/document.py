@@ -112,17 +112,17 @@ def _source(view: SourceView) -> Object:
     route, limit = source.mover.route, lag_limit(source)
     return {
         "source": source.name,
-        "readable": not source.error,
+        "readable": source.readable,
         "in_trouble": is_trouble(view.findings),
         "queue": route.queue,
         "consumer": route.consumer,
         "target_queue": route.target_queue,
         "registered": None
-        if source.queue is None and source.error
+        if source.queue is None and source.source_error
         else source.consumer is not None,
         **_registration(source.consumer),
         "new_events": source.queue.new_events if source.queue else None,
-        "target_tick": source.position,
+        "target_tick": source.position.tick if source.position else None,
         "quarantined_events": source.quarantined,
         "trouble_after_seconds": limit.trouble_after,
         "allowance_seconds": _number(limit.allowance),

@@ -42,7 +42,7 @@ def _row(source: SourceStatus, found: Sequence[Finding]) -> tuple[str, ...]:
         number(consumer.pending if consumer else None),
         number(queue.new_events if queue else None),
         number(consumer.last_tick if consumer else None),
-        number(source.position),
+        number(source.position.tick if source.position else None),
         number(source.quarantined),
     )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from queue_mover.observation.database import DatabaseStatus, Quarantine
 from queue_mover.observation.database_findings import problems
 from queue_mover.reporting.database_report import status_lines
-from tests.admin.test_health import CONSUMER, QUEUE
+from tests.observation.test_database_findings import CONSUMER, QUEUE
 
 WELL = DatabaseStatus(
     database="db",

@@ -7,17 +7,33 @@ from typing import Any
 import pytest
 
 from queue_mover.config.settings import MoverSettings
-from queue_mover.model import BatchLimits
+from queue_mover.model import BatchLimits, Position
 from queue_mover.observation.findings import Code, Severity
 from queue_mover.observation.overview import SourceView
+from queue_mover.observation.sides import ServerState, SourceState, TargetState
 from queue_mover.observation.source_findings import judge
 from queue_mover.observation.sources import SourceStatus
 from queue_mover.reporting.source_report import lines
-from tests.admin.test_health import CONSUMER, QUEUE
 from tests.config.files import load, only
+from tests.observation.test_database_findings import CONSUMER, QUEUE
 
 LATE = replace(CONSUMER, waiting=400.0, since_seen=400.0, pending=7)
 SLOW = replace(LATE, since_seen=5.0)
+SERVER = ServerState(standby=False, read_only=False, encoding="UTF8", role="mover")
+SOURCE = SourceState(
+    SERVER, has_pgq=True, queue_exists=True, may_read=True, registered=True, identity="here"
+)
+TARGET = TargetState(
+    SERVER,
+    has_pgq=True,
+    has_pgq_ext=True,
+    queue_exists=True,
+    may_copy=True,
+    may_insert=True,
+    may_record=True,
+    remembers=True,
+)
+AT_100, ELSEWHERE = Position(100), Position(1)
 BUSY = replace(CONSUMER, batch=9, batch_end=105)
 
 
@@ -29,8 +45,8 @@ def mover(tmp_path: Path) -> MoverSettings:
 
 CASES: list[tuple[dict[str, Any], dict[str, Any], list[Code]]] = [
     ({}, {}, []),
-    ({}, {"queue": None}, [Code.QUEUE]),
-    ({}, {"queue": None, "error": "source database: away"}, [Code.UNREADABLE]),
+    ({}, {"queue": None, "source": replace(SOURCE, queue_exists=False)}, [Code.QUEUE]),
+    ({}, {"queue": None, "source_error": "source database: away"}, [Code.UNREADABLE]),
     ({}, {"queue": replace(QUEUE, ticker_paused=True)}, [Code.PAUSED]),
     ({}, {"queue": replace(QUEUE, inserts_disabled=True)}, []),
     ({}, {"consumer": None, "position": None}, [Code.UNREGISTERED]),
@@ -38,16 +54,20 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], list[Code]]] = [
     # late: dead, or slow
     ({}, {"consumer": LATE}, [Code.CONSUMER]),
     ({}, {"consumer": SLOW}, [Code.LAG]),
-    ({}, {"consumer": LATE, "error": "target database: away"}, [Code.UNREADABLE, Code.CONSUMER]),
+    (
+        {},
+        {"consumer": LATE, "target_error": "target database: away"},
+        [Code.UNREADABLE, Code.CONSUMER],
+    ),
     # late and without a position; a fresh one has none either
     ({}, {"consumer": LATE, "position": None}, [Code.CONSUMER, Code.UNPLACED]),
     ({}, {"position": None}, []),
     # the two sides
-    ({}, {"position": 99}, [Code.MISFIT]),
-    ({}, {"position": 105}, [Code.MISFIT]),
-    ({}, {"consumer": BUSY, "position": 105}, []),
-    ({}, {"consumer": BUSY, "position": 101}, [Code.MISFIT]),
-    ({}, {"position": 99, "moving": True}, []),
+    ({}, {"position": Position(99)}, [Code.MISFIT]),
+    ({}, {"position": Position(105)}, [Code.MISFIT]),
+    ({}, {"consumer": BUSY, "position": Position(105)}, []),
+    ({}, {"consumer": BUSY, "position": Position(101)}, [Code.MISFIT]),
+    ({}, {"position": Position(99), "moving": True}, []),
     ({}, {"quarantined": 2, "quarantined_since": 9.0}, [Code.QUARANTINE]),
     ({}, {"quarantined": None}, []),
     # what the mover leaves on purpose
@@ -69,21 +89,23 @@ def test_a_source(
     mover: MoverSettings, limits: dict[str, Any], changes: dict[str, Any], codes: list[Code]
 ) -> None:
     mover = replace(mover, limits=BatchLimits(**limits))
-    well = SourceStatus(mover, QUEUE, CONSUMER, position=100, quarantined=0)
+    well = SourceStatus(mover, QUEUE, CONSUMER, SOURCE, TARGET, position=AT_100, quarantined=0)
     found = judge(replace(well, **changes))
     assert [finding.code for finding in found] == codes
     assert all(finding.remedy and finding.place.source == "mover" for finding in found)
 
 
 def test_trouble_after_is_the_movers_own(mover: MoverSettings) -> None:
-    source = SourceStatus(replace(mover, trouble_after=400.0), QUEUE, LATE, position=100)
+    source = SourceStatus(replace(mover, trouble_after=400.0), QUEUE, LATE, position=AT_100)
     assert judge(source) == []
 
 
 def test_a_source_of_several_is_named_in_the_command(mover: MoverSettings) -> None:
-    (finding,) = judge(SourceStatus(replace(mover, source="riga"), QUEUE, CONSUMER, position=1))
+    (finding,) = judge(
+        SourceStatus(replace(mover, source="riga"), QUEUE, CONSUMER, position=ELSEWHERE)
+    )
     assert "queue_mover3 --rewind CONFIG --source riga" in finding.remedy
-    (finding,) = judge(SourceStatus(mover, QUEUE, CONSUMER, position=1))
+    (finding,) = judge(SourceStatus(mover, QUEUE, CONSUMER, position=ELSEWHERE))
     assert "queue_mover3 --rewind CONFIG" in finding.remedy
 
 
@@ -101,12 +123,12 @@ def view(source: SourceStatus) -> SourceView:
 def test_the_table(mover: MoverSettings) -> None:
     a, b, c, d, e = (replace(mover, source=name) for name in "abcde")
     sources_seen = [
-        SourceStatus(a, replace(QUEUE, new_events=3), CONSUMER, position=100, quarantined=0),
-        SourceStatus(b, QUEUE, replace(LATE, pending=1000), position=100, quarantined=12,
+        SourceStatus(a, replace(QUEUE, new_events=3), CONSUMER, position=AT_100, quarantined=0),
+        SourceStatus(b, QUEUE, replace(LATE, pending=1000), position=AT_100, quarantined=12,
                  quarantined_since=5.0),
-        SourceStatus(c, error="source database not available: refused"),
+        SourceStatus(c, source_error="source database not available: refused"),
         SourceStatus(d, QUEUE, CONSUMER, quarantined=0),
-        SourceStatus(e, replace(QUEUE, ticker_paused=True), SLOW, error="target database: away"),
+        SourceStatus(e, replace(QUEUE, ticker_paused=True), SLOW, target_error="target: away"),
     ]  # fmt: skip
     assert (
         "\n".join(lines([view(source) for source in sources_seen]))
@@ -124,7 +146,7 @@ its log says why it ended
   Q  b: 12 events in quarantine; remedy: SELECT * FROM queue_mover.quarantine WHERE consumer = \
 'mover'; pgq.insert_event what can be repaired, then DELETE the rows
   ?  c: source database not available: refused; remedy: check the server and the connect string
-  ?  e: target database: away; remedy: check the server and the connect string
+  ?  e: target: away; remedy: check the server and the connect string
   P  e: ticker paused: consumers get nothing new; remedy: SELECT pgq.set_queue_config('q', \
 'ticker_paused', 'false')
   L  e: lagging: 7 events, waiting for up to 6m40s; remedy: look for errors in its log, and at \
@@ -135,7 +157,7 @@ the load of whatever it writes to; if it lags on purpose, raise trouble_after
 
 def test_one_is_not_many_and_a_warning_is_no_trouble(mover: MoverSettings) -> None:
     one = replace(CONSUMER, pending=1)
-    source = SourceStatus(mover, QUEUE, one, position=100, quarantined=1)
+    source = SourceStatus(mover, QUEUE, one, position=AT_100, quarantined=1)
     (finding,) = judge(source)
     assert finding.severity is Severity.WARNING
     assert lines([view(source)])[-1] == "1 source, 1 event waiting, 1 in quarantine, 0 in trouble."

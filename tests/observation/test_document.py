@@ -15,8 +15,8 @@ from testbed.database import Database
 from testbed.processes import Argument, Result, run, script, write_ini
 from testbed.queues import create_queue, last_tick, produce, tick
 from tests.admin.test_cli_many import AWAY, movers
-from tests.admin.test_health import QUEUE, STATUS
-from tests.admin.test_status import quarantine
+from tests.observation.test_database import quarantine
+from tests.observation.test_database_findings import QUEUE, STATUS
 
 PAGE = Path(__file__).parents[2] / "docs" / "status-json.md"
 TYPES: dict[str, tuple[type, ...]] = {

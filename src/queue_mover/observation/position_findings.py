@@ -1,0 +1,104 @@
+"""What is wrong between a consumer's registration and its position: pure functions.
+
+`command` turns a switch into what the operator types; a mover's log names the switch alone.
+"""
+
+from collections.abc import Callable, Mapping
+
+from queue_mover.model import Policy, Position, Route
+from queue_mover.observation.findings import Code, Finding, Place
+from queue_mover.observation.left_behind import LeftBehind
+
+Command = Callable[[str], str]
+
+
+def orphan_findings(
+    route: Route, position: Position | None, identity: str, command: Command = str
+) -> list[Finding]:
+    """What is wrong with the position of a consumer that is not registered: that it has one.
+
+    `identity`: of the source queue; empty where it is not known.
+    """
+    found = (foreign_finding(route, position, identity), _orphaned(route, position, command))
+    return [finding for finding in found if finding]
+
+
+def newcomer_findings(
+    route: Route, policy: Policy, left_behind: Mapping[str, LeftBehind], command: Command = str
+) -> list[Finding]:
+    """What keeps a consumer without a position from registering by itself."""
+    found = (_left_behind(route, left_behind, command), _not_by_itself(route, policy, command))
+    return [finding for finding in found if finding]
+
+
+def foreign_position(position: Position, source: str) -> str:
+    """The operator's line for a position that came from another source."""
+    return _foreign_text(position, source) + "; remedy: " + FOREIGN_REMEDY
+
+
+FOREIGN_REMEDY = (
+    "a consumer_name of its own for each source; if it is the same queue, moved or upgraded:"
+    " --accept-source"
+)
+
+
+def foreign_finding(route: Route, position: Position | None, identity: str) -> Finding | None:
+    """A position that came from another source than this one."""
+    if position is None or position.source is None or position.source == identity or not identity:
+        return None
+    text = _foreign_text(position, identity)
+    return Finding(Code.FOREIGN, _place(route), text, FOREIGN_REMEDY)
+
+
+def _foreign_text(position: Position, source: str) -> str:
+    return (
+        f"the position on the target, tick {position.tick}, belongs to another source"
+        f" ({position.source}) than this one ({source})"
+    )
+
+
+def _orphaned(route: Route, position: Position | None, command: Command) -> Finding | None:
+    if position is None:
+        return None
+    return Finding(
+        Code.UNREGISTERED,
+        _place(route),
+        f'consumer "{route.consumer}" is not registered on queue "{route.queue}", yet the target'
+        f" has its position, tick {position.tick}",
+        f"{command('--rewind')} goes on from there, --register starts anew from now",
+    )
+
+
+def _left_behind(route: Route, found: Mapping[str, LeftBehind], command: Command) -> Finding | None:
+    if not found:
+        return None
+    others = "; ".join(
+        f'"{name}" has, up to tick {position.tick}, '
+        + (f"{registration.waiting} events wait there" if registration else "and was unregistered")
+        for name, (registration, position) in found.items()
+    )
+    old = next(iter(found)) if len(found) == 1 else "OLD"
+    return Finding(
+        Code.LEFT_BEHIND,
+        _place(route),
+        f'consumer "{route.consumer}" has not moved queue "{route.queue}" to this target before,'
+        f" but {others}",
+        f"consumer_name = {old} goes on from there, {command(f'--take-over {old}')} moves that"
+        " position here, --register starts anew from now",
+    )
+
+
+def _not_by_itself(route: Route, policy: Policy, command: Command) -> Finding | None:
+    if policy.auto_register:
+        return None
+    return Finding(
+        Code.UNREGISTERED,
+        _place(route),
+        f'consumer "{route.consumer}" is not registered on queue "{route.queue}" and auto_register'
+        " is off",
+        command("--register"),
+    )
+
+
+def _place(route: Route) -> Place:
+    return Place(queue=route.queue, consumer=route.consumer)

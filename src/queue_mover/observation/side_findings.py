@@ -1,0 +1,235 @@
+"""What keeps a mover from moving batches: pure functions over what was read of either side.
+
+A mover that starts refuses with the first of these; `status --movers` shows them all. A new one
+belongs into SOURCE or TARGET.
+"""
+
+from collections.abc import Callable, Sequence
+
+from queue_mover.errors import NotReadyError, UnavailableError
+from queue_mover.model import BatchLimits, Policy, Route
+from queue_mover.observation.findings import Code, Finding, Place
+from queue_mover.observation.sides import ServerState, SourceState, TargetState
+from queue_mover.observation.words import identifier, literal
+
+INSTALL = "pgqadm.py CONFIG install"
+
+SourceCheck = Callable[[SourceState, Route], Finding | None]
+TargetCheck = Callable[[TargetState, Route, Policy], Finding | None]
+
+
+def source_findings(state: SourceState, route: Route) -> list[Finding]:
+    """What is wrong with the source, the first thing to put right first."""
+    return [finding for check in SOURCE if (finding := check(state, route))]
+
+
+def target_findings(state: TargetState, route: Route, policy: Policy) -> list[Finding]:
+    """What is wrong with the target, the first thing to put right first."""
+    return [finding for check in TARGET if (finding := check(state, route, policy))]
+
+
+def require_none(found: Sequence[Finding]) -> None:
+    """Raise NotReadyError for the first finding; UnavailableError where it may pass by itself."""
+    if not found:
+        return
+    first = found[0]
+    if first.code is Code.READ_ONLY:
+        raise UnavailableError(first.message, first.text.partition(" is ")[0])
+    raise NotReadyError(first.message)
+
+
+def same_queue_finding(route: Route, *, same_database: bool) -> Finding | None:
+    """A queue that would be moved into itself, doubling its events for ever."""
+    if not same_database or route.queue != route.target_queue:
+        return None
+    return Finding(
+        Code.SAME_QUEUE,
+        _source_place(route),
+        f'source and target are the same database, and queue "{route.queue}" would be moved'
+        " into itself",
+        "another dst_db or dst_queue_name",
+    )
+
+
+def interval_findings(limits: BatchLimits, unusable: Sequence[str]) -> list[Finding]:
+    """Intervals that PostgreSQL cannot take for what PgQ does with them. `unusable`: of them."""
+    keys = {
+        "pgq_batch_collect_interval": limits.min_interval,
+        "pgq_keep_lag": limits.keep_lag,
+    }
+    return [
+        Finding(
+            Code.INTERVAL,
+            Place(),
+            f"{key}: {value!r} is not an interval that PostgreSQL can use",
+            f"something like {key} = 30 seconds",
+        )
+        for key, value in keys.items()
+        if value in unusable
+    ]
+
+
+def _source_place(route: Route) -> Place:
+    return Place(queue=route.queue, consumer=route.consumer)
+
+
+def _target_place(route: Route) -> Place:
+    return Place(queue=route.target_queue)
+
+
+def _server(state: ServerState, side: str, place: Place) -> Finding | None:
+    """Half of a change is worse than none: both sides must take writes before either gets one."""
+    if state.standby:
+        return Finding(
+            Code.STANDBY,
+            place,
+            f"{side} database is a standby",
+            "connect to the primary (several hosts in the connect string, and"
+            " target_session_attrs=read-write)",
+        )
+    if state.read_only:
+        return Finding(
+            Code.READ_ONLY, place, f"{side} database is read-only", "connect to the primary"
+        )
+    return None
+
+
+def _source_server(state: SourceState, route: Route) -> Finding | None:
+    return _server(state.server, "source", _source_place(route))
+
+
+def _source_pgq(state: SourceState, route: Route) -> Finding | None:
+    if state.has_pgq:
+        return None
+    text = "source database: PgQ 3 is not installed"
+    return Finding(Code.NOT_INSTALLED, _source_place(route), text, INSTALL)
+
+
+def _source_identity(state: SourceState, route: Route) -> Finding | None:
+    if not state.unidentified:
+        return None
+    return Finding(
+        Code.IDENTITY,
+        _source_place(route),
+        f"source database: role {identifier(state.server.role)} may not ask which server this is",
+        state.unidentified,
+    )
+
+
+def _source_queue(state: SourceState, route: Route) -> Finding | None:
+    if state.queue_exists or not state.has_pgq:
+        return None
+    return Finding(
+        Code.QUEUE,
+        _source_place(route),
+        f'source database: no queue "{route.queue}"',
+        f"pgqadm.py CONFIG create {route.queue}",
+    )
+
+
+def _source_privileges(state: SourceState, route: Route) -> Finding | None:
+    if state.may_read or not state.has_pgq:
+        return None
+    role = identifier(state.server.role)
+    return Finding(
+        Code.PRIVILEGE,
+        _source_place(route),
+        f"source database: role {role} may not read batches",
+        f"GRANT pgq_reader TO {role}",
+    )
+
+
+def _source_transaction_ids(state: SourceState, route: Route) -> Finding | None:
+    ids = state.transaction_ids
+    if ids is None or not ids.behind:
+        return None
+    text = f'source database: queue "{route.queue}": {ids.complaint}'
+    return Finding(Code.EPOCH, _source_place(route), text, ids.remedy)
+
+
+def _target_server(state: TargetState, route: Route, policy: Policy) -> Finding | None:
+    return _server(state.server, "target", _target_place(route))
+
+
+def _target_installed(state: TargetState, route: Route, policy: Policy) -> Finding | None:
+    if state.has_pgq and state.has_pgq_ext:
+        return None
+    part = "pgq_ext" if state.has_pgq else "PgQ"
+    text = f"target database: {part} is not installed"
+    return Finding(Code.NOT_INSTALLED, _target_place(route), text, INSTALL)
+
+
+def _is_installed(state: TargetState) -> bool:
+    return state.has_pgq and state.has_pgq_ext
+
+
+def _target_queue(state: TargetState, route: Route, policy: Policy) -> Finding | None:
+    if state.queue_exists or not _is_installed(state):
+        return None
+    queue = route.target_queue
+    text, remedy = f'target database: no queue "{queue}"', f"pgqadm.py CONFIG create {queue}"
+    return Finding(Code.QUEUE, _target_place(route), text, remedy)
+
+
+def _target_inserts(state: TargetState, route: Route, policy: Policy) -> Finding | None:
+    if not state.inserts_disabled:
+        return None
+    return Finding(
+        Code.INSERTS,
+        _target_place(route),
+        f'target database: inserts into queue "{route.target_queue}" are disabled',
+        "UPDATE pgq.queue SET queue_disable_insert = false WHERE queue_name ="
+        f" {literal(route.target_queue)}",
+    )
+
+
+def _target_writes(state: TargetState, route: Route, policy: Policy) -> Finding | None:
+    may_write = state.may_insert if policy.insert else state.may_copy
+    if may_write or not _is_installed(state):
+        return None
+    role = identifier(state.server.role)
+    if policy.insert:
+        text = f"target database: role {role} may not call pgq.insert_event"
+        remedy = f"GRANT pgq_writer TO {role}"
+    else:
+        text = (
+            f"target database: role {role} may not insert into the event tables of"
+            f' "{route.target_queue}"'
+        )
+        remedy = f"GRANT pgq_admin TO {role}, or write_with = insert_event"
+    return Finding(Code.PRIVILEGE, _target_place(route), text, remedy)
+
+
+def _target_position(state: TargetState, route: Route, policy: Policy) -> Finding | None:
+    if state.may_record or not _is_installed(state):
+        return None
+    role = identifier(state.server.role)
+    text = f"target database: role {role} may not set the position"
+    return Finding(Code.PRIVILEGE, _target_place(route), text, f"GRANT pgq_writer TO {role}")
+
+
+def _target_transaction_ids(state: TargetState, route: Route, policy: Policy) -> Finding | None:
+    ids = state.transaction_ids
+    if ids is None or not ids.behind:
+        return None
+    text = f'target database: queue "{route.target_queue}": {ids.complaint}'
+    return Finding(Code.EPOCH, _target_place(route), text, ids.remedy)
+
+
+SOURCE: tuple[SourceCheck, ...] = (
+    _source_server,
+    _source_pgq,
+    _source_identity,
+    _source_queue,
+    _source_privileges,
+    _source_transaction_ids,
+)
+TARGET: tuple[TargetCheck, ...] = (
+    _target_server,
+    _target_installed,
+    _target_queue,
+    _target_inserts,
+    _target_writes,
+    _target_position,
+    _target_transaction_ids,
+)

@@ -1,0 +1,153 @@
+"""What a mover needs to know of either side: read before its first batch, and by `status`."""
+
+from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg.rows import class_row, dict_row
+
+from queue_mover.model import Route
+from queue_mover.pgq import server
+from queue_mover.pgq.server import TransactionIds
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.statements import has_function
+
+NEXT_BATCH_FUNCTION = "pgq.next_batch_custom(text, text, interval, int4, interval)"
+ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, text)"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What holds for a server on any side."""
+
+    standby: bool
+    read_only: bool
+    """By a setting of the role, the database or the server."""
+    encoding: str
+    """Of the database."""
+    role: str
+    """Whom we are connected as."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """The source: its server, the queue, the consumer. Without PgQ the rest is empty."""
+
+    server: ServerState
+    has_pgq: bool = False
+    queue_exists: bool = False
+    may_read: bool = False
+    registered: bool = False
+    identity: str = ""
+    """Which queue of which database of which server this is, for people and for comparison."""
+    unidentified: str = ""
+    """Where the server's identity cannot be read: the remedy."""
+    transaction_ids: TransactionIds | None = None
+    """None: no such queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """The target: its server, the queue, the position's table. Without PgQ the rest is empty."""
+
+    server: ServerState
+    has_pgq: bool = False
+    has_pgq_ext: bool = False
+    queue_exists: bool = False
+    inserts_disabled: bool = False
+    may_copy: bool = False
+    may_insert: bool = False
+    may_record: bool = False
+    remembers: bool = False
+    """Whether the schema queue_mover is installed, which knows where positions came from."""
+    transaction_ids: TransactionIds | None = None
+    """None: no such queue."""
+
+
+def read_server(connection: Connection) -> ServerState:
+    """Look at the server."""
+    with connection.cursor(row_factory=class_row(ServerState)) as cursor:
+        state = cursor.execute(
+            """
+            select pg_is_in_recovery() as standby,
+                   current_setting('transaction_read_only')::bool as read_only,
+                   current_setting('server_encoding') as encoding,
+                   current_user::text as role
+            """
+        ).fetchone()
+    assert state is not None
+    return state
+
+
+_SOURCE: LiteralString = """
+    select q.queue_id is not null,
+           has_function_privilege(%(function)s, 'execute') and coalesce(
+             has_table_privilege(q.queue_data_pfx || '_0', 'select'), true),
+           exists (select from pgq.get_consumer_info(%(queue)s, %(consumer)s)),
+           coalesce(format('%%s, database %%s, queue %%s, no. %%s', %(server)s::text,
+                           current_database(), q.queue_name, q.queue_id), '')
+      from (values (%(queue)s)) as wanted (name)
+      left join pgq.queue q on q.queue_name = wanted.name
+"""
+
+
+def read_source(connection: Connection, route: Route) -> SourceState:
+    """Look at the source of a route."""
+    state = read_server(connection)
+    if not has_function(connection, NEXT_BATCH_FUNCTION):
+        return SourceState(state)
+    identity = server.identity(connection)
+    row = connection.execute(
+        _SOURCE,
+        {
+            "server": identity,
+            "queue": route.queue,
+            "consumer": route.consumer,
+            "function": NEXT_BATCH_FUNCTION,
+        },
+    ).fetchone()
+    assert row is not None
+    exists, may_read, registered, queue_identity = row
+    return SourceState(
+        state,
+        has_pgq=True,
+        queue_exists=exists,
+        may_read=may_read,
+        registered=registered,
+        identity=queue_identity if identity else "",
+        unidentified="" if identity else server.identity_remedy(connection),
+        transaction_ids=server.transaction_ids(connection, route.queue),
+    )
+
+
+_TARGET: LiteralString = """
+    select q.queue_name is not null as queue_exists,
+           coalesce(q.queue_disable_insert, false) as inserts_disabled,
+           coalesce(has_table_privilege(q.queue_data_pfx || '_0', 'insert')
+                    and has_sequence_privilege(q.queue_event_seq, 'usage')
+                    and has_function_privilege('pgq.current_event_table(text)', 'execute'), true)
+             as may_copy,
+           has_function_privilege(
+             'pgq.insert_event(text, text, text, text, text, text, text)', 'execute')
+             as may_insert,
+           has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
+             and coalesce(has_function_privilege(
+               to_regprocedure(%(advance)s), 'execute'), true) as may_record,
+           to_regprocedure(%(advance)s) is not null as remembers
+      from (values (%(queue)s)) as wanted (name)
+      left join pgq.queue q on q.queue_name = wanted.name
+"""
+
+
+def read_target(connection: Connection, route: Route) -> TargetState:
+    """Look at the target of a route."""
+    state = read_server(connection)
+    has_pgq = has_function(connection, "pgq.current_event_table(text)")
+    has_pgq_ext = has_function(connection, "pgq_ext.set_last_tick(text, bigint)")
+    if not (has_pgq and has_pgq_ext):
+        return TargetState(state, has_pgq, has_pgq_ext)
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_TARGET, {"advance": ADVANCE_FUNCTION, "queue": route.target_queue})
+        row = cursor.fetchone()
+    assert row is not None
+    found = server.transaction_ids(connection, route.target_queue)
+    return TargetState(state, has_pgq, has_pgq_ext, **row, transaction_ids=found)
