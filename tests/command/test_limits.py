@@ -9,6 +9,7 @@ import pytest
 
 from testbed.log_lines import news
 from testbed.processes import run, script
+from testbed.queues import create_queue
 from tests.command.world import World
 
 SOURCES = 50
@@ -115,3 +116,51 @@ def test_the_last_line_tells_why_it_failed(world: World) -> None:
     world.run(queue_name="nothing")
     last = world.log.splitlines()[-1]
     assert ' WARNING ended with exit code 1: source database: no queue "nothing"' in last
+
+
+NO_THREAD = """
+import os
+import threading
+
+start = threading.Thread.start
+
+def limited(thread):
+    if thread.name in ("s1", os.environ.get("NO_THREAD")):
+        raise RuntimeError("can't start new thread")
+    start(thread)
+
+threading.Thread.start = limited
+"""
+"""A sitecustomize of a system that has no more threads when source s1 wants one."""
+
+
+def test_a_source_without_a_thread_fails_alone_and_in_one_line(
+    world: World, tmp_path: Path
+) -> None:
+    # given two sources that can work, and a thread for one of them
+    config = world.write(loop_delay=0, src_db=None)
+    here = f"src_db = {world.source_db.conninfo()}"
+    other = f"{world.source_queue}_other"
+    create_queue(world.source, other)
+    config.write_text(
+        f"{config.read_text()}\n[source:s0]\n{here}\n[source:s1]\n{here}\nqueue_name = {other}\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(NO_THREAD)
+    # when
+    result = run([script("queue_mover3"), config], env={"PYTHONPATH": str(tmp_path)})
+    # then
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    (told,) = [line for line in news(result.stderr) if " ERROR " in line]
+    assert " ERROR s1: can't start new thread; remedy: TasksMax=" in told
+    assert "INFO s0: Registering" in result.stderr
+    assert " WARNING ended with exit code 1: failed: s1: can't" in world.log.splitlines()[-1]
+
+
+def test_a_config_that_no_thread_can_read_is_one_line(world: World, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NO_THREAD)
+    env = {"PYTHONPATH": str(tmp_path), "NO_THREAD": "config"}
+    result = run([script("queue_mover3"), world.write()], env=env)
+    assert result.returncode == 1
+    assert result.stderr.startswith("queue_mover3: can't start new thread; remedy: TasksMax=")
+    assert result.stderr.count("\n") == 1

@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from queue_mover.errors import OperatorError
 from queue_mover.service.job import Plan
-from queue_mover.system.signals import signals_blocked
+from queue_mover.system.signals import start_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,10 @@ class Reader:
                 plan = error
             self._report(Loaded(plan, fresh))
 
-        with signals_blocked():
-            threading.Thread(target=run, name="config", daemon=True).start()
+        try:
+            start_thread(threading.Thread(target=run, name="config", daemon=True))
+        except OperatorError as error:
+            self._report(Loaded(error, fresh))
 
     def done(self) -> None:
         """What was read has been dealt with; the next reading begins if one was asked for."""

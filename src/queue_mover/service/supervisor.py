@@ -97,11 +97,14 @@ class Supervisor:
             self._reader.read(fresh=False)
         try:
             code = self._serve()
-        except (OperatorError, UnavailableError) as error:
+        except Exception as error:
             if not self._process_log.begun:
                 raise
-            self._log.error("%s", error)
-            code, self._reason = 1, str(error)
+            if isinstance(error, OperatorError | UnavailableError):
+                self._log.error("%s", error)
+            else:
+                self._log.exception("Job %s crashed: %s", self._settings.job_name, error)
+            code, self._reason = 1, str(error) or type(error).__name__
         self._process_log.end(code, self._reason or "nothing left to do")
         return code
 

@@ -22,7 +22,7 @@ from queue_mover.service.job import Job, JobSpec, Step
 from queue_mover.service.outages import Outages
 from queue_mover.service.statistics import Statistics
 from queue_mover.system import logs
-from queue_mover.system.signals import signals_blocked
+from queue_mover.system.signals import start_thread
 
 POLL = 1.0
 """Seconds between looks at work that somebody else is doing, where loop_delay is 0."""
@@ -150,9 +150,14 @@ class Worker:
         return now - max(since, self._stopped_at)
 
     def start(self) -> None:
-        """Begin to work."""
-        with signals_blocked():
-            self._thread.start()
+        """Begin to work. Where the system has no more threads, that is its failure alone."""
+        try:
+            start_thread(self._thread)
+        except OperatorError as error:
+            self._error = error
+            self._log.error("%s", error)
+            self._job.close()
+            self._report(WorkerReport(self, WorkerState.FAILED))
 
     def stop(self) -> None:
         """Let the running step end, wake up from any sleep, and finish."""
@@ -169,7 +174,8 @@ class Worker:
 
     def join(self, timeout: float) -> None:
         """Wait for the thread to end, for so many seconds at most."""
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         state, lacking = WorkerState.FAILED, ""

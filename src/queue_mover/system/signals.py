@@ -1,9 +1,11 @@
 """Signals: handled in the main thread, kept from all others."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from queue_mover.errors import OperatorError
 from queue_mover.system import early_signals
 from queue_mover.system.early_signals import CAUGHT
 
@@ -42,3 +44,14 @@ def signals(handler: Callable[[signal.Signals], None]) -> Iterator[None]:
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+def start_thread(thread: threading.Thread) -> None:
+    """Start a thread, with the signals blocked. Raises OperatorError where there are no more."""
+    try:
+        with signals_blocked():
+            thread.start()
+    except RuntimeError as error:
+        raise OperatorError(
+            f"{error}; remedy: TasksMax= in the service's unit, ulimit -u, or more memory"
+        ) from None
