@@ -46,6 +46,15 @@ def test_the_soft_limit_is_no_limit(world: World) -> None:
     assert " ERROR " not in result.stderr
 
 
+@pytest.mark.parametrize("limit", ["-n 30", "-Sn 20"])
+def test_status_asks_as_many_sources_at_once_as_files_allow(world: World, limit: str) -> None:
+    command = ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", script("pgqadm")]
+    result = run([*command, "status", "--movers", many_sources(world)])
+    # then all have been looked at: none has its queue
+    assert result.returncode == 1
+    assert result.stdout.count("there is no queue") == SOURCES
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB."""

@@ -21,9 +21,11 @@ from queue_mover.pgq import server, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.conninfo import location
 from queue_mover.postgres.database import Database
+from queue_mover.system.limits import BASE_FILES, FILES_PER_CONNECTION, allow_files
 
 AT_ONCE = 16
-"""Sources asked at the same time: one that does not answer must not keep the others waiting."""
+"""Sources asked at the same time: one that does not answer must not keep the others waiting.
+Fewer where too few files may be open."""
 
 LOOKS = 5
 """How often to look at a source that moves between the look at it and the one at its target."""
@@ -90,7 +92,9 @@ def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
     for mover in movers:
         way = _way(mover)
         running[way] = running.get(way, frozenset()) | {mover.route.consumer}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    # Each has two connections, to its source and to its target.
+    at_once = (allow_files() - BASE_FILES) / (2 * FILES_PER_CONNECTION)
+    with ThreadPoolExecutor(int(max(1, min(AT_ONCE, at_once)))) as pool:
         return list(pool.map(lambda mover: _source_status(mover, running[_way(mover)]), movers))
 
 

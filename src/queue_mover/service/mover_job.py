@@ -15,6 +15,7 @@ from queue_mover.postgres.database import Database
 from queue_mover.postgres.pool import Pool, PoolClient
 from queue_mover.service.job import JobSpec, Plan, Step
 from queue_mover.system import logs
+from queue_mover.system.limits import BASE_FILES, FILES_PER_CONNECTION
 
 REMINDER = 60.0
 """Seconds between log lines while another mover holds the lock."""
@@ -25,13 +26,6 @@ LOOK = 1.0
 FIRST_SHARE = 20
 """How much smaller a first batch is where more sources than target connections start at once.
 It is urgent, too: no source waits for the backlogs of others before its first events arrive."""
-
-
-BASE_FILES = 24
-"""Open files of a process without any connection: its log, pidfile, libraries, a name look-up."""
-
-FILES_PER_CONNECTION = 2
-"""The socket, and what the driver waits with while it connects."""
 
 
 class MoverJob:
