@@ -20,6 +20,17 @@ def test_a_bad_one_is_refused_before_the_registration(world: World, key: str, ba
     assert world.consumer() is None
 
 
+@pytest.mark.parametrize("switches", [["--register"], ["--take-over", "somebody"]])
+def test_a_bad_one_keeps_a_switch_from_registering(world: World, switches: list[str]) -> None:
+    """The consumer would keep the queue's events, and its mover refuse to start."""
+    world.source.execute("select pgq.register_consumer(%s, 'somebody')", [world.source_queue])
+    result = world.run(*switches, "--set", "pgq_keep_lag=3 parsecs")
+    assert result.returncode == 1
+    (line,) = news(result.stderr)
+    assert "ERROR pgq_keep_lag: '3 parsecs' is not an interval" in line
+    assert world.consumer() is None
+
+
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("good", ["0", "0.1 seconds", "1ms", "00:00:00.1", "PT0.1S"])
 def test_whatever_postgresql_reads_is_good(world: World, key: str, good: str) -> None:

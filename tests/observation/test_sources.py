@@ -79,6 +79,18 @@ def test_a_position_without_registration(
     assert "queue_mover3 --rewind CONFIG --source a" in finding.remedy
 
 
+def test_an_interval_that_postgresql_cannot_use(
+    make: Make, source: psycopg.Connection, source_db: Database
+) -> None:
+    """Given what keeps the mover from starting, then the setting is named, not the server."""
+    create_queue(source, "q")
+    source.execute("select pgq.register_consumer('q', 'job.a')")
+    (status,) = gather(make({"pgq_keep_lag": "3 parsecs"}, a=source_db.conninfo()))
+    (finding,) = judge(status)
+    assert finding.text.startswith("pgq_keep_lag: '3 parsecs' is not an interval")
+    assert finding.remedy == "something like pgq_keep_lag = 30 seconds"
+
+
 def test_a_mover_that_ended_with_events_waiting(
     make: Make, source: psycopg.Connection, source_db: Database
 ) -> None:

@@ -9,18 +9,23 @@ Where both locks are held, the target's is taken first, and of two consumers the
 comes first: two of these cannot deadlock.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Log, Policy, Position, Route
+from queue_mover.model import BatchLimits, Log, Policy, Position, Route
 from queue_mover.moving.preflight import Running, require_two_queues
 from queue_mover.moving.takeover import take_over_tick
 from queue_mover.observation.findings import Code
 from queue_mover.observation.left_behind import read_left_behind
 from queue_mover.observation.position_findings import foreign_position
-from queue_mover.observation.side_findings import require_none, source_findings, target_findings
+from queue_mover.observation.side_findings import (
+    interval_findings,
+    require_none,
+    source_findings,
+    target_findings,
+)
 from queue_mover.observation.sides import read_source, read_target
-from queue_mover.pgq import source, target
+from queue_mover.pgq import server, source, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
@@ -38,6 +43,8 @@ class Registrar:
     target: Sessions
     log: Log
     running: Running = frozenset
+    limits: BatchLimits = field(default_factory=BatchLimits)
+    """Those of its mover, which would not start with an interval that PostgreSQL cannot use."""
 
     def register(self) -> None:
         """`--register`: register on the source; if new there, forget the position on the target.
@@ -48,6 +55,7 @@ class Registrar:
         with self.source.session() as src, self.target.session() as dst:
             identity = self._identity(src)
             require_two_queues(src, dst, self.route)
+            self._require_intervals(src)
             with target.locked(dst, self.route, self.log):
                 with translating_errors("source"):
                     if source.is_registered(src, self.route):
@@ -186,6 +194,7 @@ class Registrar:
             target.locked(dst, first, self.log),
             target.locked(dst, second, self.log),
         ):
+            self._require_intervals(src)
             identity = self._identity(src)
             remembers = self._remembers(dst)
             mine, theirs = (
@@ -209,6 +218,11 @@ class Registrar:
                 target.set_position(dst, self.route, theirs)
                 target.forget_position(dst, behind, remembers=remembers)
         self.log.info('Took over from consumer "%s", at tick %d', old, tick)
+
+    def _require_intervals(self, src: Connection) -> None:
+        with translating_errors("source"):
+            unusable = server.unusable_intervals(src, self.limits)
+        require_none(interval_findings(self.limits, unusable))
 
     def _no_position(self, what: str) -> NotReadyError:
         return NotReadyError(

@@ -192,4 +192,5 @@ def registrar(settings: MoverSettings, targets: Targets) -> Registrar:
         targets.client(settings, 1),
         log,
         lambda: targets.running(settings),
+        settings.limits,
     )
