@@ -209,6 +209,7 @@ def test_unregister_ends_a_running_mover_calmly(pair: Pair) -> None:
         assert mover.wait() == 0
         (line,) = [line for line in mover.stderr.splitlines() if "INFO" not in line]
         assert f'WARNING consumer "{pair.consumer}" was unregistered' in line
+        assert "ended with exit code 0: its consumer was unregistered" in mover.stderr
     assert (pair.subscription(), pair.position) == (None, None)
 
 

@@ -74,7 +74,7 @@ class MoverJob:
             yield
         except UnregisteredError as error:
             self._log.warning("%s", error)
-            raise StoppingError("unregistered") from error
+            raise StoppingError("its consumer was unregistered") from error
 
     def _tell_busy(self, outcome: Outcome) -> None:
         now = time.monotonic()

@@ -311,6 +311,8 @@ class Supervisor:
                 self._reason = worker.error
         elif not worker.stopping:
             self._done[source] = worker.spec
+            if not self._stopping:
+                self._reason = worker.error
 
     def _retry_lacking(self) -> None:
         """Where others work, what one source lacks may come later: no reason for a reload."""

@@ -223,9 +223,10 @@ class Worker:
             self._job.prepare()
             self._tell_running()
             step = self._job.step()
-        except StoppingError:
+        except StoppingError as error:
             if self._abandoned:
                 raise
+            self._error = error
             return None
         except Exception as error:
             if self._abandoned or is_fatal(
