@@ -130,6 +130,8 @@ def test_unregister_of_a_source_that_has_left_the_file(moved: Many) -> None:
 def test_consumer_needs_a_switch_and_one_source(moved: Many) -> None:
     for switches, words in [
         (["--consumer", "x"], "--consumer goes with a switch for positions"),
+        (["--consumer", "x", "-s"], "--consumer goes with a switch for positions"),
+        (["--consumer", "x", "--ini"], "--consumer goes with a switch for positions"),
         (["--consumer", "x", "--reset", "--source", "*"], "--consumer is for one source"),
         (["--consumer", "x", "--reset"], "src_db: missing from [queue_mover3]"),
         (["--take-over", "x"], "--take-over is for one source"),

@@ -81,6 +81,11 @@ def _run() -> int:
     given = parser.parse_intermixed_args()
     purpose = given.action or (given.take_over is not None and "take-over")
     common.require_one_purpose(parser, given, [f"--{purpose}" if purpose else None])
+    if given.consumer and not purpose:
+        raise OperatorError(
+            "--consumer goes with a switch for positions, as --unregister;"
+            " remedy: to run a mover under another name, set consumer_name"
+        )
     overrides = dict(given.set)
     if given.ini or given.signal or purpose:
         early_signals.release()
@@ -99,11 +104,6 @@ def _run() -> int:
     if given.signal:
         return common.send_signal(process, given.signal)
     action = _action(given)
-    if given.consumer and not action:
-        raise OperatorError(
-            "--consumer goes with a switch for positions, as --unregister;"
-            " remedy: to run a mover under another name, set consumer_name"
-        )
     targets = mover_job.Targets()
     if action:
         return _act(given, action, _settings(given, path), targets)
