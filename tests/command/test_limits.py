@@ -52,7 +52,7 @@ def test_status_asks_as_many_sources_at_once_as_files_allow(world: World, limit:
     result = run([*command, "status", "--movers", many_sources(world)])
     # then all have been looked at: none has its queue
     assert result.returncode == 1
-    assert result.stdout.count("there is no queue") == SOURCES
+    assert result.stdout.count("source database: no queue") == SOURCES
 
 
 @pytest.fixture

@@ -312,7 +312,7 @@ class Supervisor:
         elif not worker.stopping:
             self._done[source] = worker.spec
             if not self._stopping:
-                self._reason = worker.error
+                self._reason = worker.error or self._reason
 
     def _retry_lacking(self) -> None:
         """Where others work, what one source lacks may come later: no reason for a reload."""
