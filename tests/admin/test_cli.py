@@ -135,6 +135,7 @@ def test_install_on_an_empty_database(tmp_path: Path, source_cluster: Cluster) -
         "PgQ: installed as extension (3.5)",
         "pgq_ext: installed",
         "queue_mover: installed",
+        "pgq is installed",
     ]
     assert told(file, "install").count("is there already") == 3
     assert "No queues." in told(file, "status")

@@ -67,6 +67,7 @@ def test_blank_database_gets_everything(blank: psycopg.Connection) -> None:
         "PgQ: installed as extension (3.5)",
         "pgq_ext: installed",
         "queue_mover: installed",
+        "pgq is installed",
     ]
 
     assert has(blank, "pgq.next_batch(text,text)")
@@ -83,6 +84,7 @@ def test_again_keeps_positions_and_repairs_functions(blank: psycopg.Connection) 
         "PgQ: is there already (3.5)",
         "pgq_ext: is there already, brought up to date",
         "queue_mover: is there already, brought up to date",
+        "pgq is installed",
     ]
 
     assert blank.execute("select pgq_ext.get_last_tick('c')").fetchone() == (5,)
@@ -113,6 +115,7 @@ def test_four_databases_twice_at_once_on_a_server_without_roles(
         "PgQ: is there already (3.5)",
         "pgq_ext: is there already, brought up to date",
         "queue_mover: is there already, brought up to date",
+        "pgq is installed",
     }
     with cluster.connect() as conn:
         roles = conn.execute("select rolname from pg_roles where rolname like 'pgq%' order by 1")

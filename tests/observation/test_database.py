@@ -1,5 +1,7 @@
 """What pgqadm status reads, and how it judges a real database."""
 
+import re
+
 import psycopg
 import pytest
 
@@ -132,7 +134,10 @@ def test_damage_is_marked(
     assert wrong(source) == []
     source.execute(damage.encode())
     assert wrong(source) == [(code, source_queue, "")]
-    assert any(line.startswith(f"{MARKS[code]}  {source_queue}") for line in _report(source))
+    assert any(
+        line.startswith(source_queue) and line.endswith(f"  {MARKS[code]}")
+        for line in _report(source)
+    )
 
 
 def test_paused_ticker_remedy_works(source: psycopg.Connection, source_queue: str) -> None:
@@ -252,7 +257,7 @@ def test_events_in_quarantine_are_counted_by_consumer(
     assert [(each.consumer, each.events) for each in held] == [("a", 2), ("b", 1)]
     assert all(0 <= each.since < 30 for each in held)
     assert wrong(target) == [(Code.QUARANTINE, "", "a"), (Code.QUARANTINE, "", "b")]
-    assert any(line.startswith("Q  a") for line in _report(target))
+    assert any(re.match(r"a .*  Q$", line) for line in _report(target))
 
 
 def test_who_may_not_see_the_quarantine_is_told_so(

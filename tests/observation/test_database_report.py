@@ -30,14 +30,14 @@ def test_all_is_well() -> None:
         == """\
 Database "db": PostgreSQL 15.1, PgQ 3.5, pgq_ext 3.1
 
-  Queue   Rotation  Ticker     TLag   EPS  New
-----------------------------------------------
-  orders  1/3 2h    500/3s/1m    5s  12.3    7
+Queue   Rotation  Ticker     TLag   EPS  New
+--------------------------------------------
+orders  1/3 2h    500/3s/1m    5s  12.3    7
 
-  Consumer  Lag  LastSeen  Pending  Tick
-----------------------------------------
-  orders:
-    mover    5s        5s     1234   100
+Consumer  Lag  LastSeen  Pending  Tick
+--------------------------------------
+orders:
+  mover    5s        5s     1234   100
 
 No problems found."""
     )
@@ -67,17 +67,17 @@ def test_what_is_wrong_is_marked_and_explained() -> None:
         == """\
 Database "db": PostgreSQL 15.1, PgQ 3.5, pgq_ext 3.1
 
-    Queue  Rotation  Ticker     TLag  EPS  New
+Queue  Rotation  Ticker     TLag  EPS  New
 ----------------------------------------------
-TR  a      1/3 2h    500/3s/1m    2h    1    0
-    b      1/3 2h    external     5s    -    0
+a      1/3 2h    500/3s/1m    2h    1    0  TR
+b      1/3 2h    external     5s    -    0
 
-   Consumer  Lag  LastSeen  Pending  Tick
+Consumer  Lag  LastSeen  Pending  Tick
 -----------------------------------------
-   a:
-C    c        5s        1d        3     9
-   b:
-     no consumers
+a:
+  c        5s        1d        3     9  C
+b:
+  no consumers
 
 Problems:
   T  a: no tick for 2h, one was due after 1m
@@ -139,9 +139,9 @@ Database "db": PostgreSQL 15.1, PgQ of unknown version, pgq_ext 3.1
 
 No queues.
 
-   Quarantined from  Events  Oldest
+Quarantined from  Events  Oldest
 -----------------------------------
-Q  job.a                 12      2h
+job.a                 12      2h  Q
 
 Problems:
   V  pgq.version() returns NULL, so pgqd ignores this database

@@ -133,13 +133,13 @@ def test_the_table(mover: MoverSettings) -> None:
     assert (
         "\n".join(lines([view(source) for source in sources_seen]))
         == """\
-     Source  Queue      Consumer  Lag  LastSeen  Pending  New  Tick  Target  Quarantined
+Source  Queue      Consumer  Lag  LastSeen  Pending  New  Tick  Target  Quarantined
 ----------------------------------------------------------------------------------------
-     a       from_here  mover      5s        5s        0    3   100     100            0
-CQ   b       from_here  mover      5s     6m40s     1000    0   100     100           12
-?    c       from_here  mover       -         -        -    -     -       -            -
-     d       from_here  mover      5s        5s        0    0   100       -            0
-?PL  e       from_here  mover      5s        5s        7    0   100       -            -
+a       from_here  mover      5s        5s        0    3   100     100            0
+b       from_here  mover      5s     6m40s     1000    0   100     100           12  CQ
+c       from_here  mover       -         -        -    -     -       -            -  ?
+d       from_here  mover      5s        5s        0    0   100       -            0
+e       from_here  mover      5s        5s        7    0   100       -            -  ?PL
 
   C  b: not seen for 6m40s, 1000 events wait; remedy: start its mover: queue_mover3 -d CONFIG; \
 its log says why it ended

@@ -14,6 +14,7 @@ LOOPING = [
     (RuntimeError("a defect"), False, False),
     (errors.NotReadyError("no queue"), True, False),
     (errors.LostPositionError("lost"), True, True),
+    (errors.UnlockedMoverError("beside us"), True, True),
     (errors.BadEventError("bad"), True, True),
     (errors.ConfigError("wrong"), True, True),
     (MemoryError(), True, True),

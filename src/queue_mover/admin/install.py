@@ -33,7 +33,8 @@ _SOMEBODY_WAS_FASTER = (
 
 
 def install(conn: Connection, pgq_sql: Path | None = None) -> list[str]:
-    """Install what is missing, all of it or nothing; one line for each part. Safe to repeat.
+    """Install what is missing, all of it or nothing; one line for each part, and one in the words
+    that scripts look for. Safe to repeat.
 
     pgq_sql: upstream's `pgq_pl_only.sql`, which then wins over the `pgq` extension: only a
     superuser may create that one. Without it, where the server has no extension, the local
@@ -50,6 +51,7 @@ def install(conn: Connection, pgq_sql: Path | None = None) -> list[str]:
                     _install_pgq(conn, pgq_sql),
                     _install_pgq_ext(conn),
                     _install_queue_mover(conn),
+                    "pgq is installed",
                 ]
         except _SOMEBODY_WAS_FASTER:
             if not attempts_left:

@@ -8,10 +8,11 @@ from queue_mover.observation.overview import DatabaseView
 from queue_mover.observation.words import duration, number
 from queue_mover.reporting.tables import columns
 
-QUEUE_HEADER = ("", "Queue", "Rotation", "Ticker", "TLag", "EPS", "New")
-CONSUMER_HEADER = ("", "Consumer", "Lag", "LastSeen", "Pending", "Tick")
+# Marks stand last: scripts of Skytools 2 read the queue's name from the first column.
+QUEUE_HEADER = ("Queue", "Rotation", "Ticker", "TLag", "EPS", "New", "")
+CONSUMER_HEADER = ("Consumer", "Lag", "LastSeen", "Pending", "Tick", "")
 VERSIONLESS = "of unknown version"
-QUARANTINE_HEADER = ("", "Quarantined from", "Events", "Oldest")
+QUARANTINE_HEADER = ("Quarantined from", "Events", "Oldest", "")
 
 
 def view_lines(view: DatabaseView) -> list[str]:
@@ -30,15 +31,15 @@ def status_lines(status: DatabaseStatus, found: Sequence[Finding]) -> list[str]:
     """The whole report: versions, queues, consumers, and what was found wrong with them."""
     lines = [_title(status), ""]
     if status.queues:
-        lines += [*ruled(columns(_queue_rows(status.queues, found), "<<<<>>>")), ""]
-        lines += [*ruled(columns(_consumer_rows(status, found), "<<>>>>")), ""]
+        lines += [*ruled(columns(_queue_rows(status.queues, found), "<<<>>><")), ""]
+        lines += [*ruled(columns(_consumer_rows(status, found), "<>>>><")), ""]
     else:
         lines += ["No queues.", ""]
     if status.quarantined is None:
         lines += ["Quarantined events are not shown; remedy: GRANT pgq_admin TO this role", ""]
     elif status.quarantined:
         rows = [QUARANTINE_HEADER, *map(_quarantine_row, status.quarantined)]
-        lines += [*ruled(columns(rows, "<<>>")), ""]
+        lines += [*ruled(columns(rows, "<>><")), ""]
     return lines + _finding_lines(found)
 
 
@@ -62,7 +63,7 @@ def _marks(found: Sequence[Finding], queue: str, consumer: str = "") -> str:
 
 def _quarantine_row(held: Quarantine) -> tuple[str, ...]:
     mark = MARKS[Code.QUARANTINE]
-    return (mark, held.consumer, number(held.events), duration(held.since))
+    return (held.consumer, number(held.events), duration(held.since), mark)
 
 
 def _queue_rows(queues: Sequence[Queue], found: Sequence[Finding]) -> list[Sequence[str]]:
@@ -71,13 +72,13 @@ def _queue_rows(queues: Sequence[Queue], found: Sequence[Finding]) -> list[Seque
         rotation = f"{queue.current_table + 1}/{queue.tables} {duration(queue.rotation_period)}"
         rows.append(
             (
-                _marks(found, queue.name),
                 queue.name,
                 rotation,
                 _ticker(queue),
                 duration(queue.since_tick),
                 number(queue.events_per_second),
                 number(queue.new_events),
+                _marks(found, queue.name),
             )
         )
     return rows
@@ -93,22 +94,22 @@ def _ticker(queue: Queue) -> str:
 def _consumer_rows(status: DatabaseStatus, found: Sequence[Finding]) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = [CONSUMER_HEADER]
     for queue in status.queues:
-        rows.append(("", f"{queue.name}:"))
+        rows.append((f"{queue.name}:",))
         own = [c for c in status.consumers if c.queue == queue.name]
         rows += [_consumer_row(c, _marks(found, c.queue, c.name)) for c in own]
         if not own:
-            rows.append(("", "  no consumers"))
+            rows.append(("  no consumers",))
     return rows
 
 
 def _consumer_row(consumer: Consumer, marks: str) -> tuple[str, ...]:
     return (
-        marks,
         f"  {consumer.name}",
         duration(consumer.lag),
         duration(consumer.since_seen),
         number(consumer.pending),
         number(consumer.last_tick),
+        marks,
     )
 
 

@@ -9,8 +9,8 @@ from queue_mover.observation.words import counted, duration, number
 from queue_mover.reporting.database_report import ruled
 from queue_mover.reporting.tables import columns
 
-HEADER = ("", "Source", "Queue", "Consumer", "Lag", "LastSeen", "Pending", "New", "Tick", "Target",
-          "Quarantined")  # fmt: skip
+HEADER = ("Source", "Queue", "Consumer", "Lag", "LastSeen", "Pending", "New", "Tick", "Target",
+          "Quarantined", "")  # fmt: skip
 
 
 def lines(sources: Sequence[SourceView]) -> list[str]:
@@ -21,7 +21,7 @@ def lines(sources: Sequence[SourceView]) -> list[str]:
         for view in sources
         for finding in view.findings
     ]
-    table = ruled(columns([HEADER, *rows], "<<<<>>>>>>>"))
+    table = ruled(columns([HEADER, *rows], "<<<>>>>>>><"))
     return [*table, "", *told, _summary(sources)]
 
 
@@ -33,7 +33,6 @@ def is_trouble(found: Sequence[Finding]) -> bool:
 def _row(source: SourceStatus, found: Sequence[Finding]) -> tuple[str, ...]:
     route, queue, consumer = source.mover.route, source.queue, source.consumer
     return (
-        marks(found),
         source.name,
         route.queue,
         route.consumer,
@@ -44,6 +43,7 @@ def _row(source: SourceStatus, found: Sequence[Finding]) -> tuple[str, ...]:
         number(consumer.last_tick if consumer else None),
         number(source.position.tick if source.position else None),
         number(source.quarantined),
+        marks(found),
     )
 
 
