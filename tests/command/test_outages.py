@@ -87,6 +87,14 @@ def test_a_repeated_error_is_told_once(world: World) -> None:
     assert process.stop() == 0
 
 
+def test_an_outage_that_lasts_does_not_read_like_an_idle_mover(world: World) -> None:
+    settings = {"exception_sleep": 0.1, "keepalive_stats": 0.3}
+    process = world.launch(world.write(src_db="host=127.0.0.1 port=1", **settings))
+    world.logged(" INFO {failing: ", 2)
+    assert "{idle: " not in world.log
+    assert process.stop() == 0
+
+
 def test_without_looping_an_outage_ends_it(world: World) -> None:
     result = world.drain(dst_db="host=127.0.0.1 port=1")
     assert result.returncode == 1

@@ -58,6 +58,15 @@ def test_keepalive_lines_come_one_per_period() -> None:
     assert due == [11, 22, 33, 44, 55]
 
 
+def test_a_mover_that_fails_is_not_idle() -> None:
+    statistics = Statistics(keepalive=10, idle_since=0)
+    assert statistics.begin(9, failing_since=3) == {}
+    assert logs.statistics(statistics.begin(11.5, failing_since=3)) == "{failing: 8.5}"
+    # as often as the idle line, which comes again afterwards
+    assert statistics.begin(20, failing_since=3) == {}
+    assert statistics.begin(23) == {"idle": 11.5}
+
+
 def test_a_batch_with_events_puts_the_keepalive_line_off() -> None:
     statistics = Statistics(keepalive=10, idle_since=0)
     statistics.begin(9)

@@ -191,7 +191,10 @@ def _process(loop_delay: str, named_after: str = "the config file's base name") 
                 shown="none",
             ),
             Parameter(
-                "keepalive_stats", kinds.SECONDS, "300", "between statistics lines while idle"
+                "keepalive_stats",
+                kinds.SECONDS,
+                "300",
+                "between statistics lines while idle or failing",
             ),
             Parameter("exception_grace", kinds.SECONDS, "300", "see exception_quiet"),
             Parameter(

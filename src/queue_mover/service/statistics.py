@@ -14,13 +14,18 @@ class Statistics:
     idle_since: float
     _began: float = 0.0
 
-    def begin(self, now: float) -> dict[str, object]:
-        """A step begins. Returns the values of a keepalive line, empty when none is due."""
+    def begin(self, now: float, failing_since: float | None = None) -> dict[str, object]:
+        """A step begins. Returns the values of a keepalive line, empty when none is due.
+
+        `failing_since`: when an outage began that lasts; a mover that fails is not idle.
+        """
         self._began = now
         idle = now - self.idle_since
         if idle <= self.keepalive:
             return {}
         self.idle_since = now
+        if failing_since is not None:
+            return {"failing": round(now - failing_since, 4)}
         return {"idle": round(idle, 4)}
 
     def batch(self, now: float, count: int, quarantined: int = 0) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """One job in one thread: step, sleep, step; errors retried with patience."""
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -119,6 +118,7 @@ class Worker:
         self._told_failure = bool(lacking)
         self._worked_before = patient
         self._told_running = False
+        self._failing_since = time.monotonic() if lacking else None
         self.progress = Progress()
         process = spec.process
         self._backoff = Backoff(
@@ -127,8 +127,7 @@ class Worker:
         if lacking:
             self._backoff.failed(time.monotonic(), lacking)
             self.progress.failing = True
-        keepalive = process.keepalive_stats if spec.idle_lines else math.inf
-        self._statistics = Statistics(keepalive, time.monotonic())
+        self._statistics = Statistics(process.keepalive_stats, time.monotonic())
         # A stuck thread must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=spec.source or None, daemon=True)
 
@@ -218,7 +217,9 @@ class Worker:
         """One step. Returns how long to sleep now, in seconds; None: no more rounds."""
         process = self.spec.process
         self._began = time.monotonic()
-        self._write(self._statistics.begin(self._began))
+        values = self._statistics.begin(self._began, self._failing_since)
+        if self.spec.idle_lines or "failing" in values:
+            self._write(values)
         try:
             self._job.prepare()
             self._tell_running()
@@ -239,6 +240,7 @@ class Worker:
             return seconds
         self._worked_before = True
         self.progress.failing = False
+        self._failing_since = None
         if self._backoff.succeeded(time.monotonic()):
             self._tell_recovery()
         if step.count is not None:
@@ -261,6 +263,7 @@ class Worker:
         process = self.spec.process
         now = time.monotonic()
         self.progress.failing = True
+        self._failing_since = self._failing_since or now
         away = isinstance(error, UnavailableError)
         # An outage has many words: terminating, refused, starting up.
         what = f"{error.place}: {error.kind}" if isinstance(error, UnavailableError) else str(error)
