@@ -16,6 +16,7 @@ from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position
 from queue_mover.moving.decision import Decision, decide, explain
 from queue_mover.moving.legacy_mover import Watch, unlocked_mover
 from queue_mover.moving.preflight import BothSides, Preflight, Running
+from queue_mover.moving.tick_watch import TickWatch
 from queue_mover.pgq import source, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
@@ -50,6 +51,7 @@ class Mover:
         self._idle = False
         self._started = False
         self._watch = Watch(route, log)
+        self._tick_watch = TickWatch(route, log)
         self._recorded = False
 
     def prepare(self) -> None:
@@ -84,11 +86,12 @@ class Mover:
             with self._source.session() as src:
                 if self._sides.unknown_origin and self._watch.goes_on(src, self._unknown_origin):
                     return Outcome(Result.WATCHING)
-                if self._idle and not source.has_news(src, self.route):
-                    return Outcome(Result.IDLE)
-                batch = self._next_batch(src, limits)
+                batch = None
+                if not self._idle or source.has_news(src, self.route):
+                    batch = self._next_batch(src, limits)
                 self._idle = batch is None
                 if batch is None:
+                    self._tick_watch.check(src)
                     return Outcome(Result.IDLE)
                 outcome = self._bring(batch, src, self._sides, careful=careful)
         except BaseException:

@@ -1,0 +1,48 @@
+"""A source without ticks: its events never become a batch, and nothing else would say so."""
+
+import time
+
+from queue_mover.model import Log, Route
+from queue_mover.observation.database import read_queues
+from queue_mover.observation.database_findings import judge_queue
+from queue_mover.observation.findings import REMEDY, Code
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.translation import translating_errors
+
+INTERVAL = 30.0
+"""Seconds between checks while no batch comes; also before the first: a ticker may be starting."""
+
+NO_TICKS = (Code.PAUSED, Code.TICKER)
+
+
+class TickWatch:
+    """Logs once that ticks are missing, and again when they are missing anew."""
+
+    def __init__(self, route: Route, log: Log) -> None:
+        self._route = route
+        self._log = log
+        self._due = time.monotonic() + INTERVAL
+        self._logged = False
+
+    def check(self, src: Connection) -> None:
+        """No batch came: if it is time, see whether there is a ticker."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + INTERVAL
+        with translating_errors("source"):
+            queues = read_queues(src, self._route.queue)
+        found = [
+            finding
+            for queue in queues
+            for finding in judge_queue(queue, ())
+            if finding.code in NO_TICKS
+        ]
+        if found and not self._logged:
+            self._log.warning(
+                'source database: queue "%s": %s; without ticks nothing is moved%s%s',
+                self._route.queue,
+                found[0].text,
+                REMEDY,
+                found[0].remedy,
+            )
+        self._logged = bool(found)
