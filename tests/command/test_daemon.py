@@ -201,12 +201,37 @@ def test_a_running_program_that_takes_no_lock_is_not_joined(
         assert legacy.running
 
 
-def test_a_running_program_that_takes_no_lock_is_stopped_by_s(world: World) -> None:
+@pytest.mark.parametrize(
+    ("switch", "code"), [("-s", 0), ("-k", -signal.SIGTERM), ("-r", -signal.SIGHUP)]
+)
+def test_a_running_program_that_takes_no_lock_is_signalled(
+    world: World, switch: str, code: int
+) -> None:
     world.register()
     with unlocked_program(world) as legacy:
-        world.run("-s").check()
-        assert legacy.wait() == 0
-    assert not world.pidfile.exists()
+        assert world.run(switch).check().stderr == ""
+        assert legacy.wait() == code
+    assert world.pidfile.exists() == (code != 0)
+
+
+@pytest.mark.parametrize("switch", ["--register", "--unregister", "--rewind", "--reset"])
+def test_no_position_is_changed_beside_a_program_that_takes_no_lock(
+    world: World, switch: str
+) -> None:
+    world.register()
+    with unlocked_program(world) as legacy:
+        world.produce(3)
+        wait_until(lambda: world.position() is not None, PATIENCE, "its batch")
+        before = world.position()
+        result = world.run(switch)
+        assert result.returncode == 1
+        assert result.stderr.count("\n") == 1
+        assert f"process {legacy.pid} (python" in result.stderr
+        assert "takes no locks" in result.stderr
+        assert "remedy: stop it with -s" in result.stderr
+        assert (world.position(), world.consumer() is not None) == (before, True)
+        assert legacy.stop() == 0
+    assert world.identical()
 
 
 def test_a_killed_one_leaves_a_pidfile_that_does_not_matter(world: World) -> None:

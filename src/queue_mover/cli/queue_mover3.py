@@ -15,6 +15,7 @@ from queue_mover.service import mover_job
 from queue_mover.service.job import Plan
 from queue_mover.service.mover_job import Targets
 from queue_mover.system import early_signals
+from queue_mover.system.pidfile import require_no_unlocked
 
 COMMAND = "queue_mover3"
 
@@ -106,6 +107,8 @@ def _run() -> int:
     action = _action(given)
     targets = mover_job.Targets()
     if action:
+        if process.pidfile is not None:
+            require_no_unlocked(process.pidfile)
         return _act(given, action, _settings(given, path), targets)
 
     def load(fresh: bool) -> Plan:

@@ -93,18 +93,39 @@ def running_pid(path: Path) -> int | None:
 
     None when there is none.
     """
+    text, locked = _look(path)
+    if locked:
+        return int(text) if text.isdigit() else None
+    found = owner(text)
+    return found.pid if found and found.may_be_mover else None
+
+
+def require_no_unlocked(path: Path) -> None:
+    """Raise OperatorError when a pidfile names a running program that takes no locks.
+
+    One that locks its pidfile takes the locks in the databases, too.
+    """
+    text, locked = _look(path)
+    found = None if locked else owner(text)
+    if found and found.may_be_mover:
+        raise OperatorError(
+            f"{path}: process {found.pid} ({found.command or 'command not known'}) is running and"
+            " takes no locks, so no position may be changed beside it; remedy: stop it with -s"
+        )
+
+
+def _look(path: Path) -> tuple[str, bool]:
+    """What a pidfile says, and whether its lock is held; "" when it cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
-        return None
+        return "", False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = _content(descriptor)
-        return int(text) if text.isdigit() else None
+        return _content(descriptor), True
     else:
-        found = owner(_content(descriptor))
-        return found.pid if found and found.may_be_mover else None
+        return _content(descriptor), False
     finally:
         os.close(descriptor)
 
