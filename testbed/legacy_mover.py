@@ -29,9 +29,10 @@ class LegacyMover:
         self.source = psycopg.connect(source, **name)
         self.target = psycopg.connect(target, **name)
         self._queue = queue
-        self._consumer = consumer
+        self.consumer = consumer
         self._target_queue = target_queue
         self.batch: int | None = None
+        self.position: int | None = None
 
     def move(self) -> bool:
         """Move the next batch, if there is one; whether there was one."""
@@ -46,7 +47,7 @@ class LegacyMover:
         """Ask the source for the next batch."""
         row = self.source.execute(
             "select batch_id, prev_tick_id, cur_tick_id from pgq.next_batch_info(%s, %s)",
-            [self._queue, self._consumer],
+            [self._queue, self.consumer],
         ).fetchone()
         self.source.commit()
         assert row is not None
@@ -55,12 +56,14 @@ class LegacyMover:
 
     def apply(self) -> None:
         """Write the batch and its position, unless the target has it; does not commit."""
-        row = self.target.execute("select pgq_ext.get_last_tick(%s)", [self._consumer]).fetchone()
-        position = row[0] if row else None
-        if position == self._end:
+        row = self.target.execute("select pgq_ext.get_last_tick(%s)", [self.consumer]).fetchone()
+        self.position = row[0] if row else None
+        if self.position == self._end:
             return
-        if position not in (None, self._start):
-            raise RuntimeError(f"Lost position: batch {self._start}..{self._end}, dst {position}")
+        if self.position not in (None, self._start):
+            raise RuntimeError(
+                f"Lost position: batch {self._start}..{self._end}, dst {self.position}"
+            )
         events = self.source.execute(
             f"select {FIELDS} from pgq.get_batch_events(%s) order by ev_id", [self.batch]
         ).fetchall()
@@ -74,8 +77,12 @@ class LegacyMover:
         with self.target.cursor() as cursor, cursor.copy(copy) as rows:
             for event in events:
                 rows.write_row(event)
+        self.set_position()
+
+    def set_position(self) -> None:
+        """Record the batch's end on the target, whatever stands there by now."""
         self.target.execute(
-            "select pgq_ext.set_last_tick(%s, %s::bigint)", [self._consumer, self._end]
+            "select pgq_ext.set_last_tick(%s, %s::bigint)", [self.consumer, self._end]
         )
 
     def finish(self) -> None:

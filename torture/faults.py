@@ -39,6 +39,7 @@ class Faults:
             "SIGINT": self._interrupt,
             "SIGSTOP": self._freeze,
             "partner": lambda: self.fleet.start_partner() is not None,
+            "partner without locks": self._join_unlocked,
             "crash of the source": lambda: self._crash(self.servers.source),
             "crash of the target": lambda: self._crash(self.servers.target),
             "server frozen": self._freeze_server,
@@ -79,6 +80,12 @@ class Faults:
         member.process.send(signal.SIGSTOP)
         member.frozen = True
         return Lasting(self.fleet.rng.uniform(0.05, 4.0), lambda: self._thaw(member))
+
+    def _join_unlocked(self) -> Lasting | bool:
+        partner = self.fleet.start_unlocked()
+        if partner is None:
+            return False
+        return Lasting(self.fleet.rng.uniform(0.5, 4.0), partner.stop)
 
     def _thaw(self, member: Member) -> None:
         if member in self.fleet.members:

@@ -5,14 +5,17 @@ the other's partner.
 """
 
 import signal
+import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Literal
 
-from testbed.processes import Process, mover
+from testbed.processes import Process, mover, run, script
 from torture.servers import NAMES, QUEUE, TARGET_QUEUE, Servers
+from torture.unlocked import Unlocked
 
 Layout = Literal["one", "many"]
 LAYOUTS: tuple[Layout, ...] = ("one", "many")
@@ -58,10 +61,13 @@ class Fleet:
     started: int = 0
     complaints: list[str] = field(default_factory=list)
     """What no mover should have done."""
+    unlocked: Unlocked | None = None
+    """The partner without locks, the last one."""
 
     def fill_up(self) -> None:
         """See that each source has a mover of the layout that is not frozen."""
         self.bury()
+        self._recover_from_unlocked()
         for name in NAMES:
             if not any(name in member.serves for member in self.members if not member.frozen):
                 self.start(self.layout, name)
@@ -86,6 +92,32 @@ class Fleet:
 
     def _number(self, name: str) -> int:
         return sum(name in member.serves for member in self.members)
+
+    def start_unlocked(self) -> Unlocked | None:
+        """Start a partner without locks; None when there is one."""
+        if self.unlocked and self.unlocked.is_alive():
+            return None
+        source = self.rng.choice(self.servers.source.databases)
+        name = dict(zip(self.servers.source.databases, NAMES, strict=True))[source]
+        self.unlocked = Unlocked(source, self.servers.target_database, consumer(name))
+        self.unlocked.start()
+        return self.unlocked
+
+    def _recover_from_unlocked(self) -> None:
+        """As an operator would: when the other one has ended, end ours that have noticed it."""
+        if self.unlocked is None or self.unlocked.is_alive():
+            return
+        for member in [each for each in self.members if self._has_noticed(each)]:
+            self.interrupt(member)
+
+    def _has_noticed(self, member: Member) -> bool:
+        """Whether it, or one of its sources, has stopped for a partner without locks."""
+        if self.unlocked is None:
+            return False
+        said = member.process.stderr
+        if "Lost position" in said:
+            self._rewind(member)
+        return "takes no locks" in said or "Lost position" in said
 
     def choose(self) -> Member | None:
         """A mover that runs and is not frozen."""
@@ -125,8 +157,16 @@ class Fleet:
             self._complain(member, f"ended by itself with {member.process.returncode}")
 
     def _complain(self, member: Member, what: str) -> None:
+        if self._has_noticed(member):
+            return
         tail = "\n    ".join(member.process.stderr.splitlines()[-12:])
         self.complaints.append(f"{member.process.name} {what}:\n    {tail}")
+
+    def _rewind(self, member: Member) -> None:
+        """Another fault may be in the way; the next one that is lost tries again."""
+        with suppress(subprocess.TimeoutExpired):
+            ini = self.directory / f"{member.process.name}.ini"
+            run([script("queue_mover3"), "--rewind", ini], timeout=10)
 
     def thaw(self, members: Iterable[Member] | None = None) -> None:
         """Let frozen movers go on."""
