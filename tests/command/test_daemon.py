@@ -226,7 +226,7 @@ def test_no_position_is_changed_beside_a_program_that_takes_no_lock(
         result = world.run(switch)
         assert result.returncode == 1
         assert result.stderr.count("\n") == 1
-        assert f"process {legacy.pid} (python" in result.stderr
+        assert f"{world.pidfile}: process {legacy.pid} (python" in result.stderr
         assert "takes no locks" in result.stderr
         assert "remedy: stop it with -s" in result.stderr
         assert (world.position(), world.consumer() is not None) == (before, True)

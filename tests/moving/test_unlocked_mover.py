@@ -103,7 +103,7 @@ def test_it_commits_the_batch_while_we_hold_it(
         # then ours rolls back, and names it
         with pytest.raises(UnlockedMoverError, match="takes no locks") as told:
             mover.move_batch()
-        assert f"({pair.consumer}) from" in str(told.value)
+        assert f"({pair.consumer}) from 127.0.0.1;" in str(told.value)
         other.finish()
     # and every event is there once
     pair.assert_identical()

@@ -241,7 +241,7 @@ def unlocked_sessions(connection: Connection, route: Route) -> str:
     row = connection.execute(
         r"""
         select string_agg(format('pid %%s (%%s) from %%s', pid, application_name,
-                                 coalesce(client_addr::text, 'local socket')), ', ' order by pid)
+                                 coalesce(host(client_addr), 'local socket')), ', ' order by pid)
           from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid()
            and (application_name = %(consumer)s

@@ -27,7 +27,7 @@ def lock_holder(connection: Connection, key: int) -> str:
     row = connection.execute(
         """
         select format('pid %%s (%%s) from %%s, its transaction open since %%s',
-                      a.pid, a.application_name, coalesce(a.client_addr::text, 'local socket'),
+                      a.pid, a.application_name, coalesce(host(a.client_addr), 'local socket'),
                       date_trunc('second', a.xact_start))
           from pg_locks l join pg_stat_activity a using (pid)
          where l.locktype = 'advisory' and l.granted and l.objsubid = 1

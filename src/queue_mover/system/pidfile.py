@@ -109,8 +109,9 @@ def require_no_unlocked(path: Path) -> None:
     found = None if locked else owner(text)
     if found and found.may_be_mover:
         raise OperatorError(
-            f"{path}: process {found.pid} ({found.command or 'command not known'}) is running and"
-            " takes no locks, so no position may be changed beside it; remedy: stop it with -s"
+            f"{path.absolute()}: process {found.pid} ({found.command or 'command not known'})"
+            " is running and takes no locks, so no position may be changed beside it;"
+            " remedy: stop it with -s"
         )
 
 
