@@ -187,7 +187,7 @@ def read_consumers(
 
 def read_quarantine(conn: Connection, consumer: str | None = None) -> tuple[Quarantine, ...] | None:
     """Events in quarantine by consumer, or of one; None when the role may not see them."""
-    table = "queue_mover.copying.quarantine"
+    table = "queue_mover.quarantine"
     row = conn.execute(
         """
         select c.oid is null, has_table_privilege(c.oid, 'select')
