@@ -57,7 +57,7 @@ class Mover:
         when new. Raises a QueueMoverError; `move_batch` prepares by itself."""
         if self._preflight is None:
             with self._source.session() as src, self._target.session() as dst:
-                with translating_errors("source"):
+                with translating_errors("source", self.route.source_flavour):
                     server.require_intervals(src, self._limits)
                 self._preflight = prepare(
                     src,
@@ -127,7 +127,9 @@ class Mover:
                 dst.rollback()
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
             position = opening.position
-            decision = decide(batch, position, preflight.identity, lambda: _is_active(src, batch))
+            decision = decide(
+                batch, position, preflight.identity, lambda: self._is_active(src, batch)
+            )
             if decision in PARTNERS and self._lost_its_origin(position):
                 raise unlocked_mover(
                     src, self.route, "it has set the position since our last batch"
@@ -139,7 +141,7 @@ class Mover:
                         count, quarantined = copy_batch(batch, src, dst, opening.table, preflight)
                     except NotReadyError:
                         # The SELECT fails when the batch has been taken from us meanwhile.
-                        if _is_active(src, batch):
+                        if self._is_active(src, batch):
                             raise
                         dst.rollback()
                         return Outcome(Result.STALE)
@@ -154,6 +156,10 @@ class Mover:
                 case refusal:
                     assert position is not None
                     raise LostPositionError(explain(refusal, batch, position, preflight.identity))
+
+    def _is_active(self, src: Connection, batch: Batch) -> bool:
+        with translating_errors("source", self.route.source_flavour):
+            return source.is_active(src, self.route, batch)
 
     def _lost_its_origin(self, position: Position | None) -> bool:
         """Whether somebody who records no origin has set the position that we had recorded."""
@@ -176,15 +182,15 @@ class Mover:
         self, batch: Batch, src: Connection, dst: Connection, table: str, preflight: Preflight
     ) -> tuple[int, tuple[str, ...]]:
         columns = insert.SELECTED if self._policy.insert else copy.COLUMNS
-        select = source.event_select(batch, self.route, columns)
+        route, encoding = self.route, preflight.encoding
+        select = source.event_select(batch, route, columns)
         try:
             if self._policy.insert:
-                queue = self.route.target_queue
-                return insert.insert_events(src, select, dst, queue, preflight.encoding), ()
-            return copy.copy_events(src, select, dst, table, preflight.encoding), ()
+                return insert.insert_events(src, select, dst, encoding, route), ()
+            return copy.copy_events(src, select, dst, table, encoding, route), ()
         except BadEventError as error:
-            with translating_errors("source"):
-                event = source.describe_event(src, batch, self.route, error.line)
+            with translating_errors("source", route.source_flavour):
+                event = source.describe_event(src, batch, route, error.line)
             raise BadEventError(
                 f"the target cannot take {event}: {error.column or 'a column'}: {error};"
                 " remedy: on_bad_event = quarantine moves the batch without it"
@@ -201,7 +207,7 @@ class Mover:
 
         def write(rows: Sequence[insert.Row]) -> None:
             if self._policy.insert:
-                insert.insert_rows(dst, rows, route.target_queue, encoding)
+                insert.insert_rows(dst, rows, encoding, route)
             else:
                 quarantine.copy_rows(dst, rows, table, encoding)
 
@@ -209,7 +215,7 @@ class Mover:
             return quarantine.keep_aside(dst, row, encoding, route, preflight.identity, reason)
 
         select = source.event_select(batch, route, quarantine.SELECTED)
-        return quarantine.write_sound_events(src, select, dst, write, encoding, keep)
+        return quarantine.write_sound_events(src, select, dst, write, encoding, keep, route)
 
     def finish(self) -> None:
         """Tell the source about the last batch now, not with the next one: we are stopping."""
@@ -243,8 +249,3 @@ class Mover:
         """From another thread: cut both connections, so that a batch on its way is rolled back."""
         self._source.abandon()
         self._target.abandon()
-
-
-def _is_active(src: Connection, batch: Batch) -> bool:
-    with translating_errors("source"):
-        return source.is_active(src, batch)
