@@ -104,11 +104,14 @@ def way(
         yield way
 
 
-@pytest.mark.parametrize("policy", [Policy(), Policy(insert=True)], ids=["copy", "insert_event"])
 @pytest.mark.parametrize(
-    "limits",
-    [BatchLimits(), BatchLimits(min_events=1), BatchLimits(keep_lag="0 seconds")],
-    ids=["usual", "min_events", "keep_lag"],
+    ("policy", "limits"),
+    [
+        (Policy(), BatchLimits()),
+        (Policy(insert=True), BatchLimits(min_events=1)),
+        (Policy(), BatchLimits(keep_lag="0 seconds")),
+    ],
+    ids=["usual", "insert_event", "keep_lag"],
 )
 def test_batches_arrive(way: Way, policy: Policy, limits: BatchLimits) -> None:
     mover = way.mover(policy, limits)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 
 from queue_mover.copying.copy import bad_event, client_encoding, encoded
-from queue_mover.model import Flavour, Route
+from queue_mover.model import PGQ, Flavour, Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
@@ -64,9 +64,12 @@ def insert_rows(target: Connection, rows: Sequence[Row], encoding: str, route: R
 
 @contextmanager
 def rows_in_chunks(
-    source: Connection, select: str, encoding: str, flavour: Flavour
+    source: Connection, select: str, encoding: str, flavour: Flavour = PGQ
 ) -> Iterator[Iterator[list[Row]]]:
-    """The rows of a SELECT in lists of a few; errors of the source are named as such."""
+    """The rows of a SELECT in lists of a few; errors of the source are named as such.
+
+    `flavour`: of the source.
+    """
     statement = f"COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
         translating_errors("source", flavour),
