@@ -1,11 +1,43 @@
-"""The values that travel between the floors; frozen, without behaviour."""
+"""The values that travel between the floors; frozen, and next to no behaviour."""
 
 import logging
 from dataclasses import dataclass
 from enum import Enum
+from typing import LiteralString
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 """A job's log; where a process has many sources, lines name theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """Which PgQ a database has: what it is called, its schema, and the roles named after that."""
+
+    name: str
+    """For messages."""
+    schema: LiteralString
+
+    @property
+    def reader(self) -> str:
+        """The role that may read batches, and register consumers."""
+        return f"{self.schema}_reader"
+
+    @property
+    def writer(self) -> str:
+        """The role that may insert events."""
+        return f"{self.schema}_writer"
+
+    @property
+    def admin(self) -> str:
+        """The role that may do all of it, and write into the event tables."""
+        return f"{self.schema}_admin"
+
+    def sql(self, statement: LiteralString) -> LiteralString:
+        """A statement that says `{pgq}.ticker()`, for this schema."""
+        return statement.replace("{pgq}", self.schema)
+
+
+PGQ = Flavour("PgQ", "pgq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +49,8 @@ class Route:
     target_queue: str
     tables: tuple[str, ...] = ()
     """Only events whose ev_extra1 is one of these; empty: all events."""
+    source_flavour: Flavour = PGQ
+    target_flavour: Flavour = PGQ
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import errors, sql
 
 from queue_mover.errors import NotReadyError, OperatorError
+from queue_mover.model import PGQ
 from queue_mover.pgq.refusals import explained, primary
 from queue_mover.pgq.server import pgq_version
 from queue_mover.postgres.connection import Connection
@@ -18,6 +19,9 @@ from queue_mover.postgres.statements import has_function, schema_exists
 PGQ_FILE = "pgq_pl_only.sql"
 PGQ_VERSION = "3.5"
 """What a PgQ from that file calls itself; pgqd wants a 3."""
+
+_CREATE_QUEUE = PGQ.sql("{pgq}.create_queue(text)")
+"""Where it is, PgQ is there. What is installed is always PgQ, whatever else a database has."""
 
 ATTEMPTS = 5
 
@@ -69,11 +73,11 @@ def _needed(conn: Connection) -> str:
 
 
 def _install_pgq(conn: Connection, pgq_sql: Path | None) -> str:
-    if has_function(conn, "pgq.create_queue(text)"):
-        repaired = ", pgq.version() repaired" if _repair_version(conn) else ""
+    if has_function(conn, _CREATE_QUEUE):
+        repaired = PGQ.sql(", {pgq}.version() repaired") if _repair_version(conn) else ""
         return f"PgQ: is there already ({pgq_version(conn)}){repaired}"
-    if schema_exists(conn, "pgq"):
-        raise _taken(conn, "pgq", "is not PgQ")
+    if schema_exists(conn, PGQ.schema):
+        raise _taken(conn, PGQ.schema, f"is not {PGQ.name}")
     if pgq_sql is None and _extension_available(conn):
         return _create_extension(conn)
     path = find_pgq_sql(pgq_sql, conn.info.server_version // 10000)
@@ -101,8 +105,8 @@ def _repair_version(conn: Connection) -> bool:
     if pgq_version(conn) is not None:
         return False
     conn.execute(
-        "create or replace function pgq.version() returns text language sql immutable"
-        f" as $$ select '{PGQ_VERSION}'::text $$"
+        PGQ.sql("create or replace function {pgq}.version() returns text language sql immutable")
+        + f" as $$ select '{PGQ_VERSION}'::text $$"
     )
     return True
 
@@ -154,7 +158,7 @@ def run_pgq_sql(conn: Connection, path: Path) -> None:
         raise OperatorError(f"pgq_sql: cannot run {path}: {primary(error)}") from error
     # The file changes it for the whole session.
     conn.execute("select set_config('client_min_messages', %s, false)", before)
-    if not has_function(conn, "pgq.create_queue(text)"):
+    if not has_function(conn, _CREATE_QUEUE):
         raise OperatorError(f"pgq_sql: {path} did not bring PgQ; remedy: take a {PGQ_FILE}")
 
 

@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 from queue_mover.errors import OperatorError
+from queue_mover.model import PGQ, Flavour
 from queue_mover.pgq.queues import require_queue
 from queue_mover.pgq.refusals import explained, grant
 from queue_mover.postgres.connection import Connection
@@ -44,35 +45,41 @@ class Change:
     new: str
 
 
-def show(conn: Connection, queue: str | None = None) -> list[QueueConfig]:
+def show(
+    conn: Connection, queue: str | None = None, *, flavour: Flavour = PGQ
+) -> list[QueueConfig]:
     """The settings of one queue, or of all. Raises OperatorError when there is no such queue."""
     columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(v)) for v in VARIABLES)
     statement = sql.SQL(
-        "select queue_name, {} from pgq.queue"
-        " where queue_name = %(queue)s or %(queue)s::text is null order by 1"
+        flavour.sql(
+            "select queue_name, {} from {pgq}.queue"
+            " where queue_name = %(queue)s or %(queue)s::text is null order by 1"
+        )
     ).format(columns)
-    with explained(conn, grant(conn, "pgq_reader")):
+    with explained(conn, grant(conn, flavour.reader), flavour):
         rows = conn.execute(statement, {"queue": queue}).fetchall()
         if queue is not None and not rows:
-            require_queue(conn, queue)
+            require_queue(conn, queue, flavour)
     return [QueueConfig(name, tuple(zip(VARIABLES, row, strict=True))) for name, *row in rows]
 
 
-def change(conn: Connection, queue: str, assignments: Sequence[str]) -> list[Change]:
+def change(
+    conn: Connection, queue: str, assignments: Sequence[str], *, flavour: Flavour = PGQ
+) -> list[Change]:
     """Change variables, each given as VAR=VALUE, all of them or none; what changed and how.
 
     Raises OperatorError, naming the variable, the value and what is allowed.
     """
     wanted = parse(assignments)
-    with explained(conn, grant(conn, "pgq_admin")), conn.transaction():
-        (before,) = show(conn, queue)
+    with explained(conn, grant(conn, flavour.admin), flavour), conn.transaction():
+        (before,) = show(conn, queue, flavour=flavour)
         for variable, value in wanted.items():
             _check(conn, queue, variable, value)
             conn.execute(
-                "select pgq.set_queue_config(%s, %s, %s)",
+                flavour.sql("select {pgq}.set_queue_config(%s, %s, %s)"),
                 [queue, variable.removeprefix(PREFIX), value],
             )
-        (after,) = show(conn, queue)
+        (after,) = show(conn, queue, flavour=flavour)
     old, new = dict(before.values), dict(after.values)
     return [Change(variable, old[variable], new[variable]) for variable in wanted]
 

@@ -9,12 +9,13 @@ call takes.
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import errors, sql
 
 from queue_mover.errors import NotReadyError
+from queue_mover.model import PGQ, Flavour
 from queue_mover.pgq.refusals import explained, grant, is_lost, primary
 from queue_mover.pgq.server import transaction_ids
 from queue_mover.postgres.connection import Connection
@@ -25,11 +26,11 @@ LOCK_SECONDS = 3
 MAX_CALLS = 1000
 """How often a maintenance function may ask to be called again in one round."""
 
-RETRY_EVENTS = "pgq.maint_retry_events"
+_RETRY_EVENTS: LiteralString = "{pgq}.maint_retry_events"
 
 # Several statements in one string: one round trip, and one transaction.
 _TIMEOUT = sql.SQL("set local lock_timeout = {}; ").format(f"{LOCK_SECONDS}s")
-_ALONE = _TIMEOUT + sql.SQL("lock table pgq.tick in share row exclusive mode; ")
+_ALONE: LiteralString = "lock table {pgq}.tick in share row exclusive mode; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +49,29 @@ class Ticked:
     failures: tuple[Call, ...] = ()
 
 
-def tick(conn: Connection) -> Ticked:
+def tick(conn: Connection, flavour: Flavour = PGQ) -> Ticked:
     """Tick every queue whose settings say that it is time.
 
     Raises NotReadyError (a privilege or PgQ is missing, a standby) and driver errors that
     concern the connection; what concerns one queue does not keep the others waiting.
     """
-    with explained(conn, grant(conn, "pgq_admin")):
+    with explained(conn, grant(conn, flavour.admin), flavour):
         try:
-            return Ticked(_ticker(conn, sql.SQL("")))
+            return Ticked(_ticker(conn, flavour, sql.SQL("")))
         except errors.InsufficientPrivilege:
             raise
         except errors.LockNotAvailable as error:
             busy = f"{primary(error)}: somebody else ticks in a long transaction"
-            return Ticked(0, (Call("pgq.ticker()", busy),))
+            return Ticked(0, (Call(flavour.sql("{pgq}.ticker()"), busy),))
         except psycopg.Error as error:
             if is_lost(conn, error):
                 raise
-        return _tick_each(conn)
+        return _tick_each(conn, flavour)
 
 
-def _ticker(conn: Connection, argument: sql.Composable) -> Any:
-    call = sql.SQL("select pgq.ticker({})").format(argument)
-    return _last_value(conn, _ALONE + call)
+def _ticker(conn: Connection, flavour: Flavour, argument: sql.Composable) -> Any:
+    call = sql.SQL(flavour.sql(_ALONE + "select {pgq}.ticker({})")).format(argument)
+    return _last_value(conn, _TIMEOUT + call)
 
 
 def _last_value(conn: Connection, statements: sql.Composed) -> Any:
@@ -82,14 +83,14 @@ def _last_value(conn: Connection, statements: sql.Composed) -> Any:
     return row[0] if row else None
 
 
-def _tick_each(conn: Connection) -> Ticked:
+def _tick_each(conn: Connection, flavour: Flavour) -> Ticked:
     """The same queue by queue, each in its own transaction."""
     queues = conn.execute(
-        """
-        select queue_name, pg_is_in_recovery() from pgq.queue
+        flavour.sql("""
+        select queue_name, pg_is_in_recovery() from {pgq}.queue
          where not queue_external_ticker and not queue_ticker_paused
          order by 1
-        """
+        """)
     ).fetchall()
     count, failures = 0, []
     for queue, is_standby in queues:
@@ -98,23 +99,26 @@ def _tick_each(conn: Connection) -> Ticked:
                 f'database "{conn.info.dbname}" is a standby; remedy: tick on the primary'
             )
         try:
-            count += _ticker(conn, sql.Literal(queue)) is not None
+            count += _ticker(conn, flavour, sql.Literal(queue)) is not None
         except psycopg.Error as error:
             if is_lost(conn, error):
                 raise
-            failures.append(Call(f"pgq.ticker({queue})", _why(conn, queue, error)))
+            failures.append(
+                Call(f"{flavour.schema}.ticker({queue})", _why(conn, queue, error, flavour))
+            )
     return Ticked(count, tuple(failures))
 
 
-def _why(conn: Connection, queue: str, error: psycopg.Error) -> str:
+def _why(conn: Connection, queue: str, error: psycopg.Error, flavour: Flavour) -> str:
     """What the server says, and what it means where PgQ speaks of an invalid state."""
-    found = transaction_ids(conn, queue) if isinstance(error, errors.RaiseException) else None
+    raised = isinstance(error, errors.RaiseException)
+    found = transaction_ids(conn, queue, flavour) if raised else None
     if found is None or not found.behind:
         return primary(error)
     return f"{primary(error)}: {found.complaint}; remedy: {found.remedy}"
 
 
-def maintain(conn: Connection) -> Generator[Call, None, None]:
+def maintain(conn: Connection, flavour: Flavour = PGQ) -> Generator[Call, None, None]:
     """One round of maintenance: retry events, rotation, and whatever else PgQ asks for.
 
     A generator that yields after each call, so that its user can tick (and look at its stop
@@ -123,47 +127,57 @@ def maintain(conn: Connection) -> Generator[Call, None, None]:
 
     Raises NotReadyError and driver errors that concern the connection.
     """
-    with explained(conn, grant(conn, "pgq_admin")):
-        found = conn.execute("select func_name, func_arg from pgq.maint_operations()")
+    with explained(conn, grant(conn, flavour.admin), flavour):
+        found = conn.execute(
+            flavour.sql("select func_name, func_arg from {pgq}.maint_operations()")
+        )
         operations = found.fetchall()
-    for function, argument in [(RETRY_EVENTS, None), *operations]:
+    yield from _retry_events(conn, flavour)
+    for function, argument in operations:
         yield from _call_until_done(conn, function, argument)
 
 
-def retry_events(conn: Connection) -> Generator[Call, None, None]:
+def retry_events(conn: Connection, flavour: Flavour = PGQ) -> Generator[Call, None, None]:
     """Bring back the retry events that are due; yields and raises as `maintain` does."""
-    with explained(conn, grant(conn, "pgq_admin")):
-        yield from _call_until_done(conn, RETRY_EVENTS, None)
+    with explained(conn, grant(conn, flavour.admin), flavour):
+        yield from _retry_events(conn, flavour)
 
 
-def _call_until_done(conn: Connection, function: str, argument: str | None) -> Iterator[Call]:
+def _retry_events(conn: Connection, flavour: Flavour) -> Iterator[Call]:
+    return _call_until_done(conn, flavour.sql(_RETRY_EVENTS), None, counts=True)
+
+
+def _call_until_done(
+    conn: Connection, function: str, argument: str | None, *, counts: bool = False
+) -> Iterator[Call]:
+    """Call until it asks for no more. `counts`: it says how many events it brought back, a few at
+    a time; others return 1 to be called again."""
     name = f"{function}({argument or ''})"
     calls, again = 0, True
     while again:
-        if calls == MAX_CALLS and function != RETRY_EVENTS:
+        if calls == MAX_CALLS and not counts:
             yield Call(name, f"asks for more after {calls} calls; the rest waits for next time")
             return
         try:
-            again = _call(conn, function, argument)
+            result = _call(conn, function, argument)
         except psycopg.Error as error:
             if is_lost(conn, error):
                 raise
             yield Call(name, primary(error))
             return
         calls += 1
+        again = bool(result) if counts else result == 1
         yield Call(name)
 
 
-def _call(conn: Connection, function: str, argument: str | None) -> bool:
-    """Do one maintenance operation; whether it wants to be done again at once."""
+def _call(conn: Connection, function: str, argument: str | None) -> Any:
+    """Do one maintenance operation; what it returns."""
     if function == "vacuum":
         _vacuum(conn, argument or "")
-        return False
+        return None
     arguments = sql.SQL("") if argument is None else sql.Literal(argument)
     call = sql.SQL("select {}({})").format(_identifier(conn, function), arguments)
-    result = _last_value(conn, _TIMEOUT + call)
-    # This one alone says how many events it brought back, a few at a time.
-    return bool(result) if function == RETRY_EVENTS else result == 1
+    return _last_value(conn, _TIMEOUT + call)
 
 
 def _vacuum(conn: Connection, table: str) -> None:

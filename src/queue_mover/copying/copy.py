@@ -14,6 +14,7 @@ from psycopg.pq import TransactionStatus
 
 from queue_mover.copying.copy_reader import CopyReader
 from queue_mover.errors import BadEventError, NotReadyError, StatementError
+from queue_mover.model import Flavour, Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import one_line, translating_errors
 
@@ -50,7 +51,7 @@ def common_encoding(source: str, target: str) -> str:
 
 
 def copy_events(
-    source: Connection, select: str, target: Connection, table: str, encoding: str
+    source: Connection, select: str, target: Connection, table: str, encoding: str, route: Route
 ) -> int:
     """Copy the rows of a SELECT of COLUMNS into an event table. Returns the events written.
 
@@ -60,11 +61,11 @@ def copy_events(
     writer = target.cursor()
     statement = f"{_SORTING}; COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
-        translating_errors("source"),
+        translating_errors("source", route.source_flavour),
         client_encoding(source, encoding),
         client_encoding(target, encoding),
-        CopyReader(source, encoded(statement, source)) as reading,
-        _blaming_events(),
+        CopyReader(source, encoded(statement, source), route.source_flavour) as reading,
+        _blaming_events(route.target_flavour),
         writer.copy(f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
     ):
         for block in reading.blocks():
@@ -77,8 +78,8 @@ def copy_events(
 
 
 @contextmanager
-def _blaming_events() -> Iterator[None]:
-    with translating_errors("target"):
+def _blaming_events(flavour: Flavour) -> Iterator[None]:
+    with translating_errors("target", flavour):
         try:
             yield
         except psycopg.Error as error:

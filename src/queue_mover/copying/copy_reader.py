@@ -11,6 +11,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from queue_mover.errors import UnavailableError
+from queue_mover.model import Flavour
 from queue_mover.postgres.connection import Connection, waiting
 from queue_mover.postgres.translation import translating_errors
 
@@ -27,10 +28,11 @@ class CopyReader:
     read: the source works while the target gets ready. As a context manager it leaves the
     connection usable, whatever happens."""
 
-    def __init__(self, connection: Connection, statement: bytes) -> None:
+    def __init__(self, connection: Connection, statement: bytes, flavour: Flavour) -> None:
         self._connection = connection
         self._wire = connection.pgconn
         self._codec = connection.info.encoding
+        self._flavour = flavour
         self._silent = False
         self.count = -1
         """Rows, known in the end."""
@@ -40,7 +42,7 @@ class CopyReader:
 
     def blocks(self) -> Iterator[bytearray | memoryview]:
         """The bytes, joined into blocks. An error of the source is named as such, whoever pulls."""
-        with translating_errors("source"):
+        with translating_errors("source", self._flavour):
             self._result(ExecStatus.COPY_OUT)
             pending = bytearray()
             take = self._wire.get_copy_data

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import psycopg
 
 from queue_mover.copying.copy import bad_event, client_encoding, encoded
+from queue_mover.model import PGQ, Flavour, Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
@@ -24,54 +25,65 @@ Row = Sequence[bytes | None]
 
 
 def insert_events(
-    source: Connection, select: str, target: Connection, queue: str, encoding: str
+    source: Connection, select: str, target: Connection, encoding: str, route: Route
 ) -> int:
     """Insert the rows of a SELECT of SELECTED, in their order. Returns the events written.
 
     Raises BadEventError when the target refuses one of them.
     """
     written = 0
-    with rows_in_chunks(source, select, encoding) as chunks, translating_errors("target"):
+    with (
+        rows_in_chunks(source, select, encoding, route.source_flavour) as chunks,
+        translating_errors("target", route.target_flavour),
+    ):
         for chunk in chunks:
             try:
-                insert_rows(target, chunk, queue, encoding)
+                insert_rows(target, chunk, encoding, route)
             except psycopg.Error as error:
                 raise bad_event(error) from error
             written += len(chunk)
     return written
 
 
-def insert_rows(target: Connection, rows: Sequence[Row], queue: str, encoding: str) -> None:
+def insert_rows(target: Connection, rows: Sequence[Row], encoding: str, route: Route) -> None:
     """Insert events whose first fields are SELECTED, as bytes in an encoding.
 
     The server converts them: it decides what it can take. Raises driver errors.
     """
-    field = "convert_from(%s::bytea, %s)"
-    call = f"select pgq.insert_event(%s, {', '.join([field] * FIELDS)})"
+    fields = ", ".join(["convert_from(%s::bytea, %s)"] * FIELDS)
+    call = route.target_flavour.sql("select {pgq}.insert_event(%s, ") + f"{fields})"
     with target.cursor() as cursor:
         cursor.executemany(
             call.encode(),
-            [(queue, *(x for value in row[:FIELDS] for x in (value, encoding))) for row in rows],
+            [
+                (route.target_queue, *(x for value in row[:FIELDS] for x in (value, encoding)))
+                for row in rows
+            ],
         )
 
 
 @contextmanager
-def rows_in_chunks(source: Connection, select: str, encoding: str) -> Iterator[Iterator[list[Row]]]:
-    """The rows of a SELECT in lists of a few; errors of the source are named as such."""
+def rows_in_chunks(
+    source: Connection, select: str, encoding: str, flavour: Flavour = PGQ
+) -> Iterator[Iterator[list[Row]]]:
+    """The rows of a SELECT in lists of a few; errors of the source are named as such.
+
+    `flavour`: of the source.
+    """
     statement = f"COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
-        translating_errors("source"),
+        translating_errors("source", flavour),
         client_encoding(source, encoding),
         source.cursor().copy(encoded(statement, source)) as reading,
     ):
-        yield _chunks(reading.rows())
+        yield _chunks(reading.rows(), flavour)
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def _chunks(rows: Iterator[Row], flavour: Flavour) -> Iterator[list[Row]]:
     chunk: list[Row] = []
     size = 0
     # Pulled from within the target's boundary, which must not take the blame.
-    with translating_errors("source"):
+    with translating_errors("source", flavour):
         for row in rows:
             chunk.append(row)
             size += sum(len(value) for value in row if value)

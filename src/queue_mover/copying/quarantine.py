@@ -38,13 +38,17 @@ def write_sound_events(
     write: Write,
     encoding: str,
     keep: Callable[[Row, str], str],
+    route: Route,
 ) -> tuple[int, tuple[str, ...]]:
     """Write what the target takes, `keep` the rest with the reason, all in its open transaction.
 
     Returns the events written, and what `keep` says about the others.
     """
     written, notes = 0, list[str]()
-    with rows_in_chunks(source, select, encoding) as chunks, translating_errors("target"):
+    with (
+        rows_in_chunks(source, select, encoding, route.source_flavour) as chunks,
+        translating_errors("target", route.target_flavour),
+    ):
         for chunk in chunks:
             if _refusal(target, chunk, write) is None:
                 written += len(chunk)

@@ -34,7 +34,7 @@ class Watch:
         """
         if self._over:
             return False
-        with translating_errors("source"):
+        with translating_errors("source", self._route.source_flavour):
             now = source.usage(src, self._route)
         if now is None or not unknown_origin():
             self._over = True
@@ -57,7 +57,7 @@ class Watch:
 
 def unlocked_mover(src: Connection, route: Route, evidence: str) -> UnlockedMoverError:
     """The operator's line, which names the sessions to look for."""
-    with translating_errors("source"):
+    with translating_errors("source", route.source_flavour):
         sessions = source.unlocked_sessions(src, route)
     return UnlockedMoverError(
         f'another mover, which takes no locks, moves consumer "{route.consumer}": {evidence};'

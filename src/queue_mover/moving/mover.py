@@ -116,7 +116,7 @@ class Mover:
                 dst.rollback()
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
             position = opening.position
-            decision = decide(batch, position, sides.identity, lambda: _is_active(src, batch))
+            decision = decide(batch, position, sides.identity, lambda: self._is_active(src, batch))
             if decision in PARTNERS and self._lost_its_origin(position):
                 raise unlocked_mover(
                     src, self.route, "it has set the position since our last batch"
@@ -128,7 +128,7 @@ class Mover:
                         count, quarantined = copy_batch(batch, src, dst, opening.table, sides)
                     except NotReadyError:
                         # The SELECT fails when the batch has been taken from us meanwhile.
-                        if _is_active(src, batch):
+                        if self._is_active(src, batch):
                             raise
                         dst.rollback()
                         return Outcome(Result.STALE)
@@ -143,6 +143,10 @@ class Mover:
                 case refusal:
                     assert position is not None
                     raise LostPositionError(explain(refusal, batch, position, sides.identity))
+
+    def _is_active(self, src: Connection, batch: Batch) -> bool:
+        with translating_errors("source", self.route.source_flavour):
+            return source.is_active(src, self.route, batch)
 
     def _lost_its_origin(self, position: Position | None) -> bool:
         """Whether somebody who records no origin has set the position that we had recorded."""
@@ -165,15 +169,15 @@ class Mover:
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
         columns = insert.SELECTED if self._policy.insert else copy.COLUMNS
-        select = source.event_select(batch, self.route, columns)
+        route, encoding = self.route, sides.encoding
+        select = source.event_select(batch, route, columns)
         try:
             if self._policy.insert:
-                queue = self.route.target_queue
-                return insert.insert_events(src, select, dst, queue, sides.encoding), ()
-            return copy.copy_events(src, select, dst, table, sides.encoding), ()
+                return insert.insert_events(src, select, dst, encoding, route), ()
+            return copy.copy_events(src, select, dst, table, encoding, route), ()
         except BadEventError as error:
-            with translating_errors("source"):
-                event = source.describe_event(src, batch, self.route, error.line)
+            with translating_errors("source", route.source_flavour):
+                event = source.describe_event(src, batch, route, error.line)
             raise BadEventError(
                 f"the target cannot take {event}: {error.column or 'a column'}: {error};"
                 " remedy: on_bad_event = quarantine moves the batch without it"
@@ -190,7 +194,7 @@ class Mover:
 
         def write(rows: Sequence[insert.Row]) -> None:
             if self._policy.insert:
-                insert.insert_rows(dst, rows, route.target_queue, encoding)
+                insert.insert_rows(dst, rows, encoding, route)
             else:
                 quarantine.copy_rows(dst, rows, table, encoding)
 
@@ -198,7 +202,7 @@ class Mover:
             return quarantine.keep_aside(dst, row, encoding, route, sides.identity, reason)
 
         select = source.event_select(batch, route, quarantine.SELECTED)
-        return quarantine.write_sound_events(src, select, dst, write, encoding, keep)
+        return quarantine.write_sound_events(src, select, dst, write, encoding, keep, route)
 
     def finish(self) -> None:
         """Tell the source about the last batch now, not with the next one: we are stopping."""
@@ -232,8 +236,3 @@ class Mover:
         """From another thread: cut both connections, so that a batch on its way is rolled back."""
         self._source.abandon()
         self._target.abandon()
-
-
-def _is_active(src: Connection, batch: Batch) -> bool:
-    with translating_errors("source"):
-        return source.is_active(src, batch)

@@ -66,7 +66,7 @@ class Preflight:
         source_state, target_state = self._require_sides(src, dst)
         position = None
         if source_state.registered or not first:
-            with translating_errors("target"):
+            with translating_errors("target", self.route.target_flavour):
                 # Whoever takes the consumer away may not have finished on the target yet.
                 read = target.position if source_state.registered else target.settled_position
                 position = read(dst, self.route, remembers=target_state.remembers)
@@ -84,13 +84,13 @@ class Preflight:
         )
 
     def _require_sides(self, src: Connection, dst: Connection) -> tuple[SourceState, TargetState]:
-        with translating_errors("source"):
+        with translating_errors("source", self.route.source_flavour):
             unusable = server.unusable_intervals(src, self.limits)
             require_none(interval_findings(self.limits, unusable))
-        with translating_errors("target"):
+        with translating_errors("target", self.route.target_flavour):
             target_state = read_target(dst, self.route)
             require_none(target_findings(target_state, self.route, self.policy))
-        with translating_errors("source"):
+        with translating_errors("source", self.route.source_flavour):
             source_state = read_source(src, self.route)
             require_none(source_findings(source_state, self.route))
         require_two_queues(src, dst, self.route)
@@ -99,7 +99,7 @@ class Preflight:
     def _register(
         self, src: Connection, dst: Connection, identity: str, *, remembers: bool
     ) -> None:
-        with translating_errors("source"), src.transaction():
+        with translating_errors("source", self.route.source_flavour), src.transaction():
             source.lock(src, self.route)
             self._require_new(src, dst, identity, remembers=remembers)
             self.log.info("Registering consumer on source queue")
@@ -111,7 +111,7 @@ class Preflight:
         """Raise NotReadyError when a consumer that is not registered has moved events, under its
         own name or another one: registered at the newest tick it would leave some out."""
         route, policy = self.route, self.policy
-        with translating_errors("target"):
+        with translating_errors("target", self.route.target_flavour):
             position = target.position(dst, route, remembers=remembers)
         require_none(orphan_findings(route, position, identity))
         behind = read_left_behind(src, dst, route, identity, self.running(), remembers=remembers)
@@ -132,7 +132,7 @@ class Preflight:
 def require_two_queues(src: Connection, dst: Connection, route: Route) -> None:
     """Raise NotReadyError when a queue would be moved into itself."""
     if route.queue == route.target_queue:
-        found = same_queue_finding(route, same_database=server.is_same_database(src, dst))
+        found = same_queue_finding(route, same_database=server.is_same_database(src, dst, route))
         require_none([found] if found else [])
 
 

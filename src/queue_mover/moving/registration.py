@@ -57,13 +57,13 @@ class Registrar:
             require_two_queues(src, dst, self.route)
             self._require_intervals(src)
             with target.locked(dst, self.route, self.log):
-                with translating_errors("source"):
+                with translating_errors("source", self.route.source_flavour):
                     if source.is_registered(src, self.route):
                         self.log.info("Consumer is registered on the source queue already")
                         return
                 self._forget(src, dst)
             self.log.info("Registering consumer on source queue")
-            with translating_errors("source"):
+            with translating_errors("source", self.route.source_flavour):
                 source.register(src, self.route)
             self._tell_left_behind(src, dst, identity)
 
@@ -97,7 +97,7 @@ class Registrar:
         ):
             self._own_position(src, dst)
             self.log.info("Unregistering consumer from source queue")
-            with translating_errors("source"), src.transaction():
+            with translating_errors("source", self.route.source_flavour), src.transaction():
                 source.lock(src, self.route)
                 known = [
                     registered.consumer for registered in source.registrations(src, self.route)
@@ -123,7 +123,7 @@ class Registrar:
             position, _ = self._own_position(src, dst)
             if position is None:
                 raise self._no_position("rewind to")
-            with translating_errors("source"), src.transaction():
+            with translating_errors("source", self.route.source_flavour), src.transaction():
                 source.lock(src, self.route)
                 source.register(src, self.route, position.tick)
         self.log.info("Rewound the source queue to tick %d", position.tick)
@@ -151,7 +151,7 @@ class Registrar:
             if position is None:
                 raise self._no_position("accept")
             identity = self._identity(src)
-            with translating_errors("source"):
+            with translating_errors("source", self.route.source_flavour):
                 newest = source.newest_tick(src, self.route)
             mark = None
             if newest is None or position.tick > newest:
@@ -200,7 +200,7 @@ class Registrar:
             mine, theirs = (
                 target.position(dst, route, remembers=remembers) for route in (self.route, behind)
             )
-            with translating_errors("source"), src.transaction():
+            with translating_errors("source", self.route.source_flavour), src.transaction():
                 source.lock(src, first)
                 source.lock(src, second)
                 known = {there.consumer: there for there in source.registrations(src, self.route)}
@@ -220,7 +220,7 @@ class Registrar:
         self.log.info('Took over from consumer "%s", at tick %d', old, tick)
 
     def _require_intervals(self, src: Connection) -> None:
-        with translating_errors("source"):
+        with translating_errors("source", self.route.source_flavour):
             unusable = server.unusable_intervals(src, self.limits)
         require_none(interval_findings(self.limits, unusable))
 
@@ -264,7 +264,7 @@ class Registrar:
 
     def _identity(self, src: Connection) -> str:
         """Of the source. Raises NotReadyError when the queue is missing there."""
-        with translating_errors("source"):
+        with translating_errors("source", self.route.source_flavour):
             state = read_source(src, self.route)
             require_none(source_findings(state, self.route))
         return state.identity

@@ -29,12 +29,12 @@ class TickWatch:
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + INTERVAL
-        with translating_errors("source"):
-            queues = read_queues(src, self._route.queue)
+        with translating_errors("source", self._route.source_flavour):
+            queues = read_queues(src, self._route.queue, self._route.source_flavour)
         found = [
             finding
             for queue in queues
-            for finding in judge_queue(queue, ())
+            for finding in judge_queue(queue, (), self._route.source_flavour)
             if finding.code in NO_TICKS
         ]
         if found and not self._logged:

@@ -5,6 +5,7 @@ from typing import LiteralString
 
 from psycopg.rows import class_row
 
+from queue_mover.model import PGQ, Flavour
 from queue_mover.pgq.queues import require_queue
 from queue_mover.pgq.refusals import explained, grant
 from queue_mover.pgq.server import NEWEST_TXID, pgq_version
@@ -84,16 +85,16 @@ class DatabaseStatus:
     postgresql: str
     is_standby: bool
     pgq: str | None
-    """What pgq.version() says; None: nothing, and pgqd ignores the database."""
+    """What its version() says; None: nothing, and pgqd ignores the database."""
     pgq_ext: str | None
     """The version of pgq_ext; None: not there."""
     queues: tuple[Queue, ...]
     consumers: tuple[Consumer, ...]
     quarantined: tuple[Quarantine, ...] | None
-    """By consumer; None: there are none to be seen without the role pgq_admin."""
+    """By consumer; None: there are none to be seen without the role of an admin."""
 
 
-_QUEUES: LiteralString = f"""
+_QUEUES: LiteralString = """
 select q.queue_name as name,
        q.queue_ntables as tables,
        q.queue_cur_table as current_table,
@@ -112,14 +113,14 @@ select q.queue_name as name,
        i.ev_per_sec as events_per_second,
        i.ev_new as new_events,
        txid_snapshot_xmax(txid_current_snapshot()) as txid,
-       {NEWEST_TXID} as tick_txid
-  from pgq.queue q
-  join pgq.get_queue_info(%(queue)s::text) i on i.queue_name = q.queue_name
-  left join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = i.last_tick_id
+       {newest_txid} as tick_txid
+  from {pgq}.queue q
+  join {pgq}.get_queue_info(%(queue)s::text) i on i.queue_name = q.queue_name
+  left join {pgq}.tick t on t.tick_queue = q.queue_id and t.tick_id = i.last_tick_id
  order by q.queue_name
-"""
+""".replace("{newest_txid}", NEWEST_TXID)
 
-_CONSUMERS = """
+_CONSUMERS: LiteralString = """
 select c.queue_name as queue,
        c.consumer_name as name,
        extract(epoch from c.lag)::float8 as lag,
@@ -130,11 +131,11 @@ select c.queue_name as queue,
        c.pending_events as pending,
        extract(epoch from now() - next.tick_time)::float8 as waiting,
        coalesce(txid_snapshot_xmin(t.tick_snapshot) <= q.queue_switch_step2, false) as holds
-  from pgq.get_consumer_info() c
-  join pgq.queue q on q.queue_name = c.queue_name
-  left join pgq.tick t on t.tick_queue = q.queue_id and t.tick_id = c.last_tick
+  from {pgq}.get_consumer_info() c
+  join {pgq}.queue q on q.queue_name = c.queue_name
+  left join {pgq}.tick t on t.tick_queue = q.queue_id and t.tick_id = c.last_tick
   left join lateral (
-       select n.tick_time from pgq.tick n
+       select n.tick_time from {pgq}.tick n
         where n.tick_queue = q.queue_id and n.tick_id > c.last_tick
         order by n.tick_queue, n.tick_id limit 1) next on true
  where (%(queue)s::text is null or q.queue_name = %(queue)s)
@@ -143,17 +144,17 @@ select c.queue_name as queue,
 """
 
 
-def gather(conn: Connection, queue: str | None = None) -> DatabaseStatus:
+def gather(conn: Connection, queue: str | None = None, flavour: Flavour = PGQ) -> DatabaseStatus:
     """Look at the database, or at one queue of it.
 
     Raises OperatorError when it has no PgQ, or no such queue.
     """
-    with explained(conn, grant(conn, "pgq_reader")), conn.transaction():
+    with explained(conn, grant(conn, flavour.reader), flavour), conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
-        queues = read_queues(conn, queue)
+        queues = read_queues(conn, queue, flavour)
         if queue is not None and not queues:
-            require_queue(conn, queue)
-        consumers = read_consumers(conn, queue)
+            require_queue(conn, queue, flavour)
+        consumers = read_consumers(conn, queue, flavour=flavour)
         row = conn.execute(
             "select current_setting('server_version'), pg_is_in_recovery()"
         ).fetchone()
@@ -163,7 +164,7 @@ def gather(conn: Connection, queue: str | None = None) -> DatabaseStatus:
             # Debian adds its package version in brackets.
             postgresql=str(row[0]).partition(" ")[0],
             is_standby=row[1],
-            pgq=pgq_version(conn),
+            pgq=pgq_version(conn, flavour),
             pgq_ext=_pgq_ext_version(conn),
             queues=queues,
             consumers=consumers,
@@ -171,18 +172,24 @@ def gather(conn: Connection, queue: str | None = None) -> DatabaseStatus:
         )
 
 
-def read_queues(conn: Connection, queue: str | None = None) -> tuple[Queue, ...]:
+def read_queues(
+    conn: Connection, queue: str | None = None, flavour: Flavour = PGQ
+) -> tuple[Queue, ...]:
     """All queues, or one of them; none when there is no such queue."""
     with conn.cursor(row_factory=class_row(Queue)) as cursor:
-        return tuple(cursor.execute(_QUEUES, {"queue": queue}))
+        return tuple(cursor.execute(flavour.sql(_QUEUES), {"queue": queue}))
 
 
 def read_consumers(
-    conn: Connection, queue: str | None = None, consumer: str | None = None
+    conn: Connection,
+    queue: str | None = None,
+    consumer: str | None = None,
+    flavour: Flavour = PGQ,
 ) -> tuple[Consumer, ...]:
     """All consumers, or those of a queue, or of a name; none when there is no such."""
     with conn.cursor(row_factory=class_row(Consumer)) as cursor:
-        return tuple(cursor.execute(_CONSUMERS, {"queue": queue, "consumer": consumer}))
+        values = {"queue": queue, "consumer": consumer}
+        return tuple(cursor.execute(flavour.sql(_CONSUMERS), values))
 
 
 def read_quarantine(conn: Connection, consumer: str | None = None) -> tuple[Quarantine, ...] | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from queue_mover.model import PGQ, Flavour
 from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.findings import Code, Finding, Place, Severity
 from queue_mover.observation.words import counted, duration, literal
@@ -33,26 +34,30 @@ class LagLimit:
         return self.trouble_after + self.allowance
 
 
-def problems(status: DatabaseStatus, trouble_after: float) -> tuple[Finding, ...]:
+def problems(
+    status: DatabaseStatus, trouble_after: float, flavour: Flavour = PGQ
+) -> tuple[Finding, ...]:
     """All that is wrong: the database, then queue by queue, consumers after their queue."""
-    found = [finding for finding in (_version(status),) if finding]
+    found = [finding for finding in (_version(status, flavour),) if finding]
     limit = LagLimit(trouble_after)
     for queue in status.queues:
         own = tuple(c for c in status.consumers if c.queue == queue.name)
-        found += judge_queue(queue, own)
+        found += judge_queue(queue, own, flavour)
         for consumer in own:
             found += judge_consumer(consumer, limit)
-    found += [judge_quarantine(held) for held in status.quarantined or ()]
+    found += [judge_quarantine(held, flavour) for held in status.quarantined or ()]
     return tuple(found)
 
 
-def judge_queue(queue: Queue, consumers: tuple[Consumer, ...]) -> list[Finding]:
+def judge_queue(
+    queue: Queue, consumers: tuple[Consumer, ...], flavour: Flavour = PGQ
+) -> list[Finding]:
     """What is wrong with a queue, given its consumers."""
     verdicts = (
-        _paused(queue),
+        _paused(queue, flavour),
         _epoch(queue),
         _ticker(queue),
-        _inserts(queue),
+        _inserts(queue, flavour),
         _rotation(queue, consumers),
     )
     return [finding for finding in verdicts if finding]
@@ -63,39 +68,41 @@ def judge_consumer(consumer: Consumer, limit: LagLimit) -> list[Finding]:
     return [finding for finding in (_late(consumer, limit), _position(consumer)) if finding]
 
 
-def judge_quarantine(held: Quarantine) -> Finding:
+def judge_quarantine(held: Quarantine, flavour: Flavour = PGQ) -> Finding:
     """Events that were kept aside: whoever reads the target queue lacks them."""
     return Finding(
         Code.QUARANTINE,
         Place(consumer=held.consumer),
         f"{counted(held.events, 'event')} in quarantine",
         "SELECT * FROM queue_mover.quarantine WHERE consumer = "
-        f"{literal(held.consumer)}; pgq.insert_event what can be repaired, then DELETE the rows",
+        f"{literal(held.consumer)}; {flavour.schema}.insert_event what can be repaired,"
+        " then DELETE the rows",
         held.since,
         Severity.WARNING,
     )
 
 
-def _version(status: DatabaseStatus) -> Finding | None:
+def _version(status: DatabaseStatus, flavour: Flavour) -> Finding | None:
     if status.pgq is not None:
         return None
     return Finding(
         Code.VERSION,
         Place(),
-        "pgq.version() returns NULL, so pgqd ignores this database",
+        f"{flavour.schema}.version() returns NULL, so pgqd ignores this database",
         "pgqadm.py CONFIG install",
         severity=Severity.WARNING,
     )
 
 
-def _paused(queue: Queue) -> Finding | None:
+def _paused(queue: Queue, flavour: Flavour) -> Finding | None:
     if not queue.ticker_paused:
         return None
     return Finding(
         Code.PAUSED,
         Place(queue=queue.name),
         "ticker paused: consumers get nothing new",
-        f"SELECT pgq.set_queue_config({literal(queue.name)}, 'ticker_paused', 'false')",
+        f"SELECT {flavour.schema}.set_queue_config({literal(queue.name)},"
+        " 'ticker_paused', 'false')",
     )
 
 
@@ -127,14 +134,14 @@ def _ticker(queue: Queue) -> Finding | None:
     return Finding(Code.TICKER, place, late, START_TICKER, queue.since_tick)
 
 
-def _inserts(queue: Queue) -> Finding | None:
+def _inserts(queue: Queue, flavour: Flavour) -> Finding | None:
     if not queue.inserts_disabled:
         return None
     return Finding(
         Code.INSERTS,
         Place(queue=queue.name),
         "inserts disabled",
-        "UPDATE pgq.queue SET queue_disable_insert = false"
+        f"UPDATE {flavour.schema}.queue SET queue_disable_insert = false"
         f" WHERE queue_name = {literal(queue.name)}",
     )
 

@@ -26,10 +26,10 @@ def read_left_behind(
     remembers: bool,
 ) -> dict[str, LeftBehind]:
     """Which consumers, other than the `running` ones, moved this queue to this target."""
-    with translating_errors("source"):
+    with translating_errors("source", route.source_flavour):
         registrations = source.registrations(src, route)
     names = [registration.consumer for registration in registrations]
-    with translating_errors("target"):
+    with translating_errors("target", route.target_flavour):
         positions = target.positions(dst, names, identity, remembers=remembers)
     return left_behind(registrations, positions, identity, {route.consumer, *running})
 

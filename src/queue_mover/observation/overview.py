@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import QueueMoverError
+from queue_mover.model import PGQ, Flavour
 from queue_mover.observation import source_findings
 from queue_mover.observation.database import DatabaseStatus, gather
 from queue_mover.observation.database_findings import problems
@@ -64,29 +65,31 @@ def look(
     sources: Sequence[MoverSettings],
     queue: str | None,
     trouble_after: float,
+    flavour: Flavour = PGQ,
 ) -> Overview:
     """Look at databases, by their connect strings, and at sources. Raises nothing of its own.
 
-    `queue`: only this one, in the databases; `trouble_after`: seconds, for the databases.
+    `queue`: only this one, in the databases; `trouble_after`: seconds, for the databases;
+    `flavour`: of the PgQ in the databases.
     """
     statuses = gather_sources(sources)
     return Overview(
-        tuple(_look_at(text, queue, trouble_after) for text in dict.fromkeys(databases)),
+        tuple(_look_at(text, queue, trouble_after, flavour) for text in dict.fromkeys(databases)),
         tuple(SourceView(each, tuple(source_findings.judge(each))) for each in statuses),
     )
 
 
-def _look_at(text: str, queue: str | None, trouble_after: float) -> DatabaseView:
+def _look_at(text: str, queue: str | None, trouble_after: float, flavour: Flavour) -> DatabaseView:
     place = describe(text)
-    database = Database("", text, "pgqadm")
+    database = Database("", text, "pgqadm", flavour=flavour)
     try:
         with database.session() as connection:
-            status = gather(connection, queue)
+            status = gather(connection, queue, flavour)
     except QueueMoverError as error:
         return DatabaseView(place, None, (unreadable(str(error), Place(place)),))
     finally:
         database.close()
-    found = problems(status, trouble_after)
+    found = problems(status, trouble_after, flavour)
     return DatabaseView(
         place,
         status,

@@ -101,7 +101,7 @@ def _source_server(state: SourceState, route: Route) -> Finding | None:
 def _source_pgq(state: SourceState, route: Route) -> Finding | None:
     if state.has_pgq:
         return None
-    text = "source database: PgQ 3 is not installed"
+    text = f"source database: {route.source_flavour.name} 3 is not installed"
     return Finding(Code.NOT_INSTALLED, _source_place(route), text, INSTALL)
 
 
@@ -135,7 +135,7 @@ def _source_privileges(state: SourceState, route: Route) -> Finding | None:
         Code.PRIVILEGE,
         _source_place(route),
         f"source database: role {role} may not read batches",
-        f"GRANT pgq_reader TO {role}",
+        f"GRANT {route.source_flavour.reader} TO {role}",
     )
 
 
@@ -154,7 +154,7 @@ def _target_server(state: TargetState, route: Route, policy: Policy) -> Finding 
 def _target_installed(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     if state.has_pgq and state.has_pgq_ext:
         return None
-    part = "pgq_ext" if state.has_pgq else "PgQ"
+    part = "pgq_ext" if state.has_pgq else route.target_flavour.name
     text = f"target database: {part} is not installed"
     return Finding(Code.NOT_INSTALLED, _target_place(route), text, INSTALL)
 
@@ -178,7 +178,8 @@ def _target_inserts(state: TargetState, route: Route, policy: Policy) -> Finding
         Code.INSERTS,
         _target_place(route),
         f'target database: inserts into queue "{route.target_queue}" are disabled',
-        "UPDATE pgq.queue SET queue_disable_insert = false WHERE queue_name ="
+        f"UPDATE {route.target_flavour.schema}.queue SET queue_disable_insert = false"
+        " WHERE queue_name ="
         f" {literal(route.target_queue)}",
     )
 
@@ -187,16 +188,16 @@ def _target_writes(state: TargetState, route: Route, policy: Policy) -> Finding 
     may_write = state.may_insert if policy.insert else state.may_copy
     if may_write or not _is_installed(state):
         return None
-    role = identifier(state.server.role)
+    flavour, role = route.target_flavour, identifier(state.server.role)
     if policy.insert:
-        text = f"target database: role {role} may not call pgq.insert_event"
-        remedy = f"GRANT pgq_writer TO {role}"
+        text = f"target database: role {role} may not call {flavour.schema}.insert_event"
+        remedy = f"GRANT {flavour.writer} TO {role}"
     else:
         text = (
             f"target database: role {role} may not insert into the event tables of"
             f' "{route.target_queue}"'
         )
-        remedy = f"GRANT pgq_admin TO {role}, or write_with = insert_event"
+        remedy = f"GRANT {flavour.admin} TO {role}, or write_with = insert_event"
     return Finding(Code.PRIVILEGE, _target_place(route), text, remedy)
 
 
@@ -205,7 +206,8 @@ def _target_position(state: TargetState, route: Route, policy: Policy) -> Findin
         return None
     role = identifier(state.server.role)
     text = f"target database: role {role} may not set the position"
-    return Finding(Code.PRIVILEGE, _target_place(route), text, f"GRANT pgq_writer TO {role}")
+    remedy = f"GRANT {route.target_flavour.writer} TO {role}"
+    return Finding(Code.PRIVILEGE, _target_place(route), text, remedy)
 
 
 def _target_transaction_ids(state: TargetState, route: Route, policy: Policy) -> Finding | None:

@@ -11,7 +11,7 @@ from queue_mover.pgq.server import TransactionIds
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function
 
-NEXT_BATCH_FUNCTION = "pgq.next_batch_custom(text, text, interval, int4, interval)"
+NEXT_BATCH_FUNCTION = "{pgq}.next_batch_custom(text, text, interval, int4, interval)"
 ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, text)"
 
 
@@ -82,27 +82,29 @@ _SOURCE: LiteralString = """
     select q.queue_id is not null,
            has_function_privilege(%(function)s, 'execute') and coalesce(
              has_table_privilege(q.queue_data_pfx || '_0', 'select'), true),
-           exists (select from pgq.get_consumer_info(%(queue)s, %(consumer)s)),
+           exists (select from {pgq}.get_consumer_info(%(queue)s, %(consumer)s)),
            coalesce(format('%%s, database %%s, queue %%s, no. %%s', %(server)s::text,
                            current_database(), q.queue_name, q.queue_id), '')
       from (values (%(queue)s)) as wanted (name)
-      left join pgq.queue q on q.queue_name = wanted.name
+      left join {pgq}.queue q on q.queue_name = wanted.name
 """
 
 
 def read_source(connection: Connection, route: Route) -> SourceState:
     """Look at the source of a route."""
+    flavour = route.source_flavour
+    next_batch = flavour.sql(NEXT_BATCH_FUNCTION)
     state = read_server(connection)
-    if not has_function(connection, NEXT_BATCH_FUNCTION):
+    if not has_function(connection, next_batch):
         return SourceState(state)
     identity = server.identity(connection)
     row = connection.execute(
-        _SOURCE,
+        flavour.sql(_SOURCE),
         {
             "server": identity,
             "queue": route.queue,
             "consumer": route.consumer,
-            "function": NEXT_BATCH_FUNCTION,
+            "function": next_batch,
         },
     ).fetchone()
     assert row is not None
@@ -114,8 +116,8 @@ def read_source(connection: Connection, route: Route) -> SourceState:
         may_read=may_read,
         registered=registered,
         identity=queue_identity if identity else "",
-        unidentified="" if identity else server.identity_remedy(connection),
-        transaction_ids=server.transaction_ids(connection, route.queue),
+        unidentified="" if identity else server.identity_remedy(connection, flavour),
+        transaction_ids=server.transaction_ids(connection, route.queue, flavour),
     )
 
 
@@ -124,30 +126,33 @@ _TARGET: LiteralString = """
            coalesce(q.queue_disable_insert, false) as inserts_disabled,
            coalesce(has_table_privilege(q.queue_data_pfx || '_0', 'insert')
                     and has_sequence_privilege(q.queue_event_seq, 'usage')
-                    and has_function_privilege('pgq.current_event_table(text)', 'execute'), true)
+                    and has_function_privilege('{pgq}.current_event_table(text)', 'execute'), true)
              as may_copy,
            has_function_privilege(
-             'pgq.insert_event(text, text, text, text, text, text, text)', 'execute')
+             '{pgq}.insert_event(text, text, text, text, text, text, text)', 'execute')
              as may_insert,
            has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
              and coalesce(has_function_privilege(
                to_regprocedure(%(advance)s), 'execute'), true) as may_record,
            to_regprocedure(%(advance)s) is not null as remembers
       from (values (%(queue)s)) as wanted (name)
-      left join pgq.queue q on q.queue_name = wanted.name
+      left join {pgq}.queue q on q.queue_name = wanted.name
 """
 
 
 def read_target(connection: Connection, route: Route) -> TargetState:
     """Look at the target of a route."""
+    flavour = route.target_flavour
     state = read_server(connection)
-    has_pgq = has_function(connection, "pgq.current_event_table(text)")
+    has_pgq = has_function(connection, flavour.sql("{pgq}.current_event_table(text)"))
     has_pgq_ext = has_function(connection, "pgq_ext.set_last_tick(text, bigint)")
     if not (has_pgq and has_pgq_ext):
         return TargetState(state, has_pgq, has_pgq_ext)
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_TARGET, {"advance": ADVANCE_FUNCTION, "queue": route.target_queue})
+        cursor.execute(
+            flavour.sql(_TARGET), {"advance": ADVANCE_FUNCTION, "queue": route.target_queue}
+        )
         row = cursor.fetchone()
     assert row is not None
-    found = server.transaction_ids(connection, route.target_queue)
+    found = server.transaction_ids(connection, route.target_queue, flavour)
     return TargetState(state, has_pgq, has_pgq_ext, **row, transaction_ids=found)

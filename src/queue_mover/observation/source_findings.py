@@ -69,7 +69,7 @@ def _sides(status: SourceStatus) -> list[Finding]:
 def _queue(status: SourceStatus) -> list[Finding]:
     if status.queue is None:
         return []
-    found = judge_queue(status.queue, ())
+    found = judge_queue(status.queue, (), status.mover.route.source_flavour)
     return [each for each in found if each.code in (Code.PAUSED, Code.TICKER)]
 
 
@@ -161,8 +161,9 @@ def _left_behind(status: SourceStatus) -> list[Finding]:
 def _quarantine(status: SourceStatus) -> list[Finding]:
     if not status.quarantined:
         return []
-    since = status.quarantined_since or 0.0
-    return [judge_quarantine(Quarantine(status.mover.route.consumer, status.quarantined, since))]
+    route, since = status.mover.route, status.quarantined_since or 0.0
+    held = Quarantine(route.consumer, status.quarantined, since)
+    return [judge_quarantine(held, route.target_flavour)]
 
 
 def _with_start(finding: Finding, status: SourceStatus) -> Finding:

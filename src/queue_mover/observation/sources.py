@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import QueueMoverError
-from queue_mover.model import Position
+from queue_mover.model import Flavour, Position
 from queue_mover.observation.database import (
     Consumer,
     Queue,
@@ -106,10 +106,10 @@ def _way(mover: MoverSettings) -> tuple[str, ...]:
 def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatus:
     status = SourceStatus(mover)
     try:
-        with _session("source", mover.src_db) as src:
+        with _session("source", mover.src_db, mover.route.source_flavour) as src:
             status = _on_source(src, status)
             try:
-                with _session("target", mover.dst_db) as dst:
+                with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
                     status = _on_target(dst, status)
                     return _on_both(src, dst, status, running)
             except QueueMoverError as error:
@@ -117,15 +117,15 @@ def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatu
     except QueueMoverError as error:
         status = replace(status, source_error=str(error))
     try:
-        with _session("target", mover.dst_db) as dst:
+        with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
             return _on_target(dst, status)
     except QueueMoverError as error:
         return replace(status, target_error=str(error))
 
 
 @contextmanager
-def _session(side: str, text: str) -> Iterator[Connection]:
-    database = Database(side, text, "pgqadm")
+def _session(side: str, text: str, flavour: Flavour) -> Iterator[Connection]:
+    database = Database(side, text, "pgqadm", flavour=flavour)
     try:
         with database.session() as connection:
             yield connection
@@ -147,7 +147,7 @@ def _on_source(src: Connection, status: SourceStatus) -> SourceStatus:
         usable,
     ).fetchone()
     assert row is not None
-    queues = read_queues(src, mover.route.queue)
+    queues = read_queues(src, mover.route.queue, mover.route.source_flavour)
     return replace(
         status,
         source=state,
@@ -160,7 +160,8 @@ def _on_source(src: Connection, status: SourceStatus) -> SourceStatus:
 
 
 def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
-    found = read_consumers(src, mover.route.queue, mover.route.consumer)
+    route = mover.route
+    found = read_consumers(src, route.queue, route.consumer, route.source_flavour)
     return found[0] if found else None
 
 
@@ -194,7 +195,7 @@ def _on_both(
         )
         status = replace(status, left_behind=behind)
     if route.queue == route.target_queue:
-        status = replace(status, same_database=server.is_same_database(src, dst))
+        status = replace(status, same_database=server.is_same_database(src, dst, route))
     for _ in range(LOOKS):
         if status.fits:
             return status

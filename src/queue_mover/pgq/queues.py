@@ -1,21 +1,27 @@
 """The queues and consumers that a database has, by name."""
 
 from queue_mover.errors import OperatorError
+from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres.connection import Connection
 
 
-def consumers(conn: Connection, queue: str) -> list[str]:
+def consumers(conn: Connection, queue: str, flavour: Flavour = PGQ) -> list[str]:
     """The names of a queue's consumers."""
-    found = conn.execute("select consumer_name from pgq.get_consumer_info(%s) order by 1", [queue])
+    found = conn.execute(
+        flavour.sql("select consumer_name from {pgq}.get_consumer_info(%s) order by 1"), [queue]
+    )
     return [name for (name,) in found]
 
 
-def require_queue(conn: Connection, queue: str, *, needed: bool = True) -> None:
+def require_queue(
+    conn: Connection, queue: str, flavour: Flavour = PGQ, *, needed: bool = True
+) -> None:
     """Raise OperatorError, naming the queues there are, when this is none.
 
     needed: the queue was to be used, so that creating it would help.
     """
-    names = [name for (name,) in conn.execute("select queue_name from pgq.queue order by 1")]
+    found = conn.execute(flavour.sql("select queue_name from {pgq}.queue order by 1"))
+    names = [name for (name,) in found]
     if queue not in names:
         remedy = f"; remedy: pgqadm.py CONFIG create {queue}" if needed else ""
         raise OperatorError(

@@ -7,6 +7,7 @@ import psycopg
 from psycopg import errors, sql
 
 from queue_mover.errors import NotReadyError, UnavailableError
+from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function
 from queue_mover.postgres.translation import one_line, translate
@@ -30,7 +31,7 @@ def is_lost(conn: Connection, error: psycopg.Error) -> bool:
 
 
 @contextmanager
-def explained(conn: Connection, remedy: str) -> Iterator[None]:
+def explained(conn: Connection, remedy: str, flavour: Flavour = PGQ) -> Iterator[None]:
     """Turn refusals that a person has to put right into NotReadyError; let others through.
 
     remedy: what to do when a privilege is missing. Enclose the transaction, not the other way
@@ -45,10 +46,10 @@ def explained(conn: Connection, remedy: str) -> Iterator[None]:
             f"{_database(conn)} is read-only ({primary(error)}); remedy: connect to the primary"
         ) from error
     except _MISSING as error:
-        if has_function(conn, "pgq.create_queue(text)"):
+        if has_function(conn, flavour.sql("{pgq}.create_queue(text)")):
             raise
         raise NotReadyError(
-            f"{_database(conn)}: PgQ is not installed; remedy: pgqadm.py CONFIG install"
+            f"{_database(conn)}: {flavour.name} is not installed; remedy: pgqadm.py CONFIG install"
         ) from error
 
 

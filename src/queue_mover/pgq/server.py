@@ -8,7 +8,7 @@ from typing import LiteralString
 import psycopg
 from psycopg.rows import class_row
 
-from queue_mover.model import BatchLimits
+from queue_mover.model import PGQ, BatchLimits, Flavour, Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function
 from queue_mover.postgres.translation import translating_errors
@@ -22,9 +22,9 @@ _IDENTITIES: dict[str, LiteralString] = {
 
 NEWEST_TXID: LiteralString = """
     (select max(txid_snapshot_xmax(t.tick_snapshot))
-       from pgq.tick t where t.tick_queue = q.queue_id)
+       from {pgq}.tick t where t.tick_queue = q.queue_id)
 """
-"""Of a row q of pgq.queue: the first transaction id that was not given yet at its last tick."""
+"""Of a row q of the table queue: the first transaction id that was not given yet at its last tick."""
 
 
 def identity(connection: Connection) -> str:
@@ -44,11 +44,11 @@ def identity(connection: Connection) -> str:
     return ""
 
 
-def identity_remedy(connection: Connection) -> str:
+def identity_remedy(connection: Connection, flavour: Flavour = PGQ) -> str:
     """What lets the role ask for one of the identities."""
     role = connection.execute("select format('\"%s\"', current_user)").fetchone()
     assert role is not None
-    own = f"GRANT pgq_reader TO {role[0]}"
+    own = f"GRANT {flavour.reader} TO {role[0]}"
     if not has_function(connection, _OWN):
         own = "pgqadm.py CONFIG install, which gives the database an identity of its own"
     return f"GRANT EXECUTE ON FUNCTION pg_control_system() TO {role[0]} in this database, or {own}"
@@ -90,27 +90,31 @@ class TransactionIds:
         )
 
 
-def transaction_ids(connection: Connection, queue: str) -> TransactionIds | None:
+def transaction_ids(
+    connection: Connection, queue: str, flavour: Flavour = PGQ
+) -> TransactionIds | None:
     """Those of a queue; None when there is no such queue."""
     with connection.cursor(row_factory=class_row(TransactionIds)) as cursor:
         cursor.execute(
-            "select txid_snapshot_xmax(txid_current_snapshot()) as txid,"
-            f" {NEWEST_TXID} as ticks from pgq.queue q where q.queue_name = %s",
+            flavour.sql(
+                "select txid_snapshot_xmax(txid_current_snapshot()) as txid,"
+                f" {NEWEST_TXID} as ticks from {{pgq}}.queue q where q.queue_name = %s"
+            ),
             [queue],
         )
         return cursor.fetchone()
 
 
-def is_same_database(src: Connection, dst: Connection) -> bool:
+def is_same_database(src: Connection, dst: Connection, route: Route) -> bool:
     """Whether both connections lead to one database.
 
     The servers are asked by a lock, which is visible in one database only: a clone has the
     identity of its original, and a pooler or another host name may lead to the same database.
     """
     key = [secrets.randbits(63)]
-    with translating_errors("target"), dst.transaction():
+    with translating_errors("target", route.target_flavour), dst.transaction():
         dst.execute("select pg_advisory_xact_lock(%s)", key)
-        with translating_errors("source"):
+        with translating_errors("source", route.source_flavour):
             row = src.execute("select pg_try_advisory_xact_lock(%s)", key).fetchone()
     return row != (True,)
 
@@ -132,7 +136,7 @@ def _is_usable(connection: Connection, interval: str) -> bool:
     return row == (True,)
 
 
-def pgq_version(conn: Connection) -> str | None:
+def pgq_version(conn: Connection, flavour: Flavour = PGQ) -> str | None:
     """The version that PgQ tells; None: it tells none, having come from an SQL file."""
-    row = conn.execute("select pgq.version()").fetchone()
+    row = conn.execute(flavour.sql("select {pgq}.version()")).fetchone()
     return str(row[0]) if row and row[0] else None

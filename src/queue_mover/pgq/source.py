@@ -27,16 +27,17 @@ _WANTED: LiteralString = """
       from (select greatest(head.seq - here.tick_event_seq, 0) as total,
                    greatest(settled.seq - here.tick_event_seq, 0) as allowed,
                    settled.tick_id = head.tick_id as all_settled
-              from pgq.queue q
-              join pgq.consumer c on c.co_name = %(consumer)s
-              join pgq.subscription s on s.sub_queue = q.queue_id and s.sub_consumer = c.co_id
-              join pgq.tick here on here.tick_queue = q.queue_id and here.tick_id = s.sub_last_tick
+              from {pgq}.queue q
+              join {pgq}.consumer c on c.co_name = %(consumer)s
+              join {pgq}.subscription s on s.sub_queue = q.queue_id and s.sub_consumer = c.co_id
+              join {pgq}.tick here
+                on here.tick_queue = q.queue_id and here.tick_id = s.sub_last_tick
              cross join lateral (
-                   select t.tick_id, t.tick_event_seq as seq from pgq.tick t
+                   select t.tick_id, t.tick_event_seq as seq from {pgq}.tick t
                     where t.tick_queue = q.queue_id
                     order by t.tick_queue desc, t.tick_id desc limit 1) head
               left join lateral (
-                   select t.tick_id, t.tick_event_seq as seq from pgq.tick t
+                   select t.tick_id, t.tick_event_seq as seq from {pgq}.tick t
                     where t.tick_queue = q.queue_id
                       and (%(keep_lag)s::interval is null
                            or t.tick_time <= now() - %(keep_lag)s::interval)
@@ -48,8 +49,8 @@ _NEXT_BATCH: LiteralString = """
     select batch_id,
            prev_tick_id, concat_ws(' ', extract(epoch from prev_tick_time), prev_tick_event_seq),
            cur_tick_id, concat_ws(' ', extract(epoch from cur_tick_time), cur_tick_event_seq),
-           pgq.batch_event_sql(batch_id)
-      from pgq.next_batch_custom(%(queue)s, %(consumer)s, %(keep_lag)s::interval,
+           {pgq}.batch_event_sql(batch_id)
+      from {pgq}.next_batch_custom(%(queue)s, %(consumer)s, %(keep_lag)s::interval,
                                  {count}, %(min_interval)s::interval)
      where batch_id is not null
 """
@@ -58,7 +59,11 @@ _LOCK: tuple[LiteralString, ...] = (
     f"select set_config('lock_timeout', '{LOCK_WAIT}', true)",
     "select pg_advisory_xact_lock(%(key)s)",
 )
-_FINISH: LiteralString = "select pgq.finish_batch(%(applied)s)"
+_FINISH: LiteralString = "select {pgq}.finish_batch(%(applied)s)"
+_STILL_ACTIVE: LiteralString = """
+    coalesce((select tick_id::text from {pgq}.get_batch_info({batch})),
+             (select {pgq}.batch_event_sql({batch}))) is not null
+"""
 
 
 def lock(connection: Connection, route: Route) -> None:
@@ -91,7 +96,8 @@ def _key(route: Route) -> int:
 def is_registered(connection: Connection, route: Route) -> bool:
     """Whether the consumer is registered on the queue (`pgq.get_consumer_info`)."""
     found = connection.execute(
-        "select from pgq.get_consumer_info(%s, %s)", [route.queue, route.consumer]
+        route.source_flavour.sql("select from {pgq}.get_consumer_info(%s, %s)"),
+        [route.queue, route.consumer],
     )
     return found.fetchone() is not None
 
@@ -99,7 +105,8 @@ def is_registered(connection: Connection, route: Route) -> bool:
 def newest_tick(connection: Connection, route: Route) -> int | None:
     """The queue's newest tick; None: it has none."""
     row = connection.execute(
-        "select last_tick_id from pgq.get_queue_info(%s)", [route.queue]
+        route.source_flavour.sql("select last_tick_id from {pgq}.get_queue_info(%s)"),
+        [route.queue],
     ).fetchone()
     return row[0] if row else None
 
@@ -108,12 +115,12 @@ def registrations(connection: Connection, route: Route) -> list[Registration]:
     """Every consumer of the queue (`pgq.get_consumer_info`), by name."""
     with connection.cursor(row_factory=class_row(Registration)) as cursor:
         return cursor.execute(
-            """
+            route.source_flavour.sql("""
             select consumer_name as consumer, last_tick as tick, next_tick as batch_end,
                    coalesce(pending_events, 0) as waiting,
                    extract(epoch from last_seen)::float8 as since_seen
-              from pgq.get_consumer_info(%s) order by 1
-            """,
+              from {pgq}.get_consumer_info(%s) order by 1
+            """),
             [route.queue],
         ).fetchall()
 
@@ -121,11 +128,11 @@ def registrations(connection: Connection, route: Route) -> list[Registration]:
 def mark(connection: Connection, route: Route, tick: int) -> str | None:
     """The mark of a tick of the queue, None when it is not there."""
     row = connection.execute(
-        """
+        route.source_flavour.sql("""
         select concat_ws(' ', extract(epoch from t.tick_time), t.tick_event_seq)
-          from pgq.queue q join pgq.tick t on t.tick_queue = q.queue_id
+          from {pgq}.queue q join {pgq}.tick t on t.tick_queue = q.queue_id
          where q.queue_name = %s and t.tick_id = %s
-        """,
+        """),
         [route.queue, tick],
     ).fetchone()
     return str(row[0]) if row else None
@@ -134,14 +141,16 @@ def mark(connection: Connection, route: Route, tick: int) -> str | None:
 def register(connection: Connection, route: Route, tick: int | None = None) -> None:
     """Register the consumer, or move it: at a tick, else at the newest one."""
     connection.execute(
-        "select pgq.register_consumer_at(%s, %s, %s)", [route.queue, route.consumer, tick]
+        route.source_flavour.sql("select {pgq}.register_consumer_at(%s, %s, %s)"),
+        [route.queue, route.consumer, tick],
     )
 
 
 def unregister(connection: Connection, route: Route) -> bool:
     """Unregister the consumer. Returns whether it was registered."""
     row = connection.execute(
-        "select pgq.unregister_consumer(%s, %s) > 0", [route.queue, route.consumer]
+        route.source_flavour.sql("select {pgq}.unregister_consumer(%s, %s) > 0"),
+        [route.queue, route.consumer],
     ).fetchone()
     return row == (True,)
 
@@ -165,9 +174,12 @@ def next_batch(
         "keep_lag": limits.keep_lag or None,
     }
     following = _NEXT_BATCH.replace("{count}", _count(limits))
-    statements = ["begin", *_LOCK, *([_FINISH] if applied else []), following, "commit"]
+    finishing = [route.source_flavour.sql(_FINISH)] if applied else []
+    asking = [*finishing, route.source_flavour.sql(following)]
     with waiting(connection, route):
-        *_, finished, batches, _ = run_in_one_message(connection, statements, arguments)
+        *_, finished, batches, _ = run_in_one_message(
+            connection, ["begin", *_LOCK, *asking, "commit"], arguments
+        )
     found = applied is None or finished == [(1,)]
     if not batches:
         return None, found
@@ -194,15 +206,15 @@ def has_news(connection: Connection, route: Route) -> bool:
     is not registered: asking for a batch says so.
     """
     row = connection.execute(
-        """
+        route.source_flavour.sql("""
         select s.sub_batch is not null
-               or exists (select from pgq.tick t
+               or exists (select from {pgq}.tick t
                            where t.tick_queue = s.sub_queue and t.tick_id > s.sub_last_tick)
-          from pgq.queue q
-          join pgq.subscription s on s.sub_queue = q.queue_id
-          join pgq.consumer c on c.co_id = s.sub_consumer
+          from {pgq}.queue q
+          join {pgq}.subscription s on s.sub_queue = q.queue_id
+          join {pgq}.consumer c on c.co_id = s.sub_consumer
          where q.queue_name = %s and c.co_name = %s
-        """,
+        """),
         [route.queue, route.consumer],
     ).fetchone()
     return row != (False,)
@@ -223,11 +235,11 @@ def usage(connection: Connection, route: Route) -> Usage | None:
     """Where the consumer stands now; None when it is not registered."""
     with connection.cursor(row_factory=class_row(Usage)) as cursor:
         return cursor.execute(
-            """
+            route.source_flavour.sql("""
             select last_tick, current_batch as batch,
                    extract(epoch from clock_timestamp())::float8 as at
-              from pgq.get_consumer_info(%s, %s)
-            """,
+              from {pgq}.get_consumer_info(%s, %s)
+            """),
             [route.queue, route.consumer],
         ).fetchone()
 
@@ -239,15 +251,15 @@ def unlocked_sessions(connection: Connection, route: Route) -> str:
     roles run is shown to members of pg_read_all_stats only.
     """
     row = connection.execute(
-        r"""
+        route.source_flavour.sql(r"""
         select string_agg(format('pid %%s (%%s) from %%s', pid, application_name,
                                  coalesce(host(client_addr), 'local socket')), ', ' order by pid)
           from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid()
            and (application_name = %(consumer)s
-                or strpos(query, quote_literal(%(consumer)s)) > 0 and query ~* 'pgq\.next_batch')
+                or strpos(query, quote_literal(%(consumer)s)) > 0 and query ~* '{pgq}\.next_batch')
            and query !~ 'pg_advisory_xact_lock|sub_last_tick'
-        """,
+        """),
         {"consumer": route.consumer},
     ).fetchone()
     return str(row[0]) if row and row[0] else "no session of its name to be seen"
@@ -258,15 +270,18 @@ def finish(connection: Connection, route: Route, applied: Batch) -> bool:
     arguments = {"key": _key(route), "applied": applied.id}
     with waiting(connection, route):
         *_, finished, _ = run_in_one_message(
-            connection, ["begin", *_LOCK, _FINISH, "commit"], arguments
+            connection,
+            ["begin", *_LOCK, route.source_flavour.sql(_FINISH), "commit"],
+            arguments,
         )
     return finished == [(1,)]
 
 
-def is_active(connection: Connection, batch: Batch) -> bool:
+def is_active(connection: Connection, route: Route, batch: Batch) -> bool:
     """Whether a batch is still active: nobody has finished it (`pgq.get_batch_info`)."""
     row = connection.execute(
-        "select tick_id is not null from pgq.get_batch_info(%s)", [batch.id]
+        route.source_flavour.sql("select tick_id is not null from {pgq}.get_batch_info(%s)"),
+        [batch.id],
     ).fetchone()
     return row == (True,)
 
@@ -290,11 +305,8 @@ def event_select(batch: Batch, route: Route, columns: str) -> str:
     anew, not the snapshot of a COPY that may have waited for a lock; the second, which fails,
     is slow, so it is called only where the first finds no batch.
     """
-    chosen = (
-        f"select {columns} from ({batch.sql}) ev"
-        f" where coalesce((select tick_id::text from pgq.get_batch_info({batch.id})),"
-        f" (select pgq.batch_event_sql({batch.id}))) is not null"
-    )
+    active = route.source_flavour.sql(_STILL_ACTIVE).replace("{batch}", str(batch.id))
+    chosen = f"select {columns} from ({batch.sql}) ev where {active}"
     if route.tables:
         names = sql.SQL(", ").join(sql.Literal(name) for name in route.tables)
         chosen += f" and ev_extra1 in ({names.as_string()})"

@@ -57,7 +57,9 @@ def open_transaction(connection: Connection, route: Route, *, remembers: bool) -
             GUARDS,
             "select pg_try_advisory_xact_lock(%(key)s)",
             "select txid_current()",
-            "select pgq.quote_fqname(pgq.current_event_table(%(queue)s))",
+            route.target_flavour.sql(
+                "select {pgq}.quote_fqname({pgq}.current_event_table(%(queue)s))"
+            ),
             _POSITION[remembers],
         ],
         values,

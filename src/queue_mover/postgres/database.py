@@ -12,6 +12,7 @@ import psycopg
 from psycopg import conninfo
 
 from queue_mover.errors import StoppingError
+from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres.connection import Connection, TimedConnection
 from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.translation import translating_errors
@@ -49,12 +50,20 @@ class Database:
     Any error inside `session` closes the connection, so what follows starts clean.
     """
 
-    def __init__(self, side: str, text: str, application_name: str, lifetime: float = 0) -> None:
-        """`lifetime` is in seconds; 0: for ever."""
+    def __init__(
+        self,
+        side: str,
+        text: str,
+        application_name: str,
+        lifetime: float = 0,
+        flavour: Flavour = PGQ,
+    ) -> None:
+        """`lifetime` is in seconds; 0: for ever. `flavour`: of the PgQ that errors speak of."""
         self.side = side
         self._text = text
         self._application_name = application_name
         self._lifetime = lifetime
+        self._flavour = flavour
         self._connection: Connection | None = None
         self._abandoned = False
         self._opened = 0.0
@@ -64,7 +73,7 @@ class Database:
     def session(self) -> Iterator[Connection]:
         """The connection, for a piece of work that leaves it outside a transaction."""
         try:
-            with translating_errors(self.side):
+            with translating_errors(self.side, self._flavour):
                 yield self._current()
         except BaseException:
             self.close()

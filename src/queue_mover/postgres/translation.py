@@ -8,6 +8,7 @@ import psycopg
 from psycopg import errors
 
 from queue_mover.errors import NotReadyError, StatementError, UnavailableError
+from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres import outage
 
 PASSING_SQLSTATES = ("08", "25P03", "53", "55P03", "57")
@@ -22,8 +23,10 @@ def one_line(text: str) -> str:
 
 
 @contextmanager
-def translating_errors(side: str) -> Iterator[None]:
+def translating_errors(side: str, flavour: Flavour = PGQ) -> Iterator[None]:
     """Turn driver errors into ours, naming the side ("source", "target", "database").
+
+    `flavour`: of its PgQ, whose roles a remedy names.
 
     Raises UnavailableError, NotReadyError (a privilege is missing, or PgQ itself refused)
     or StatementError.
@@ -31,7 +34,7 @@ def translating_errors(side: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise translate(error, side) from error
+        raise translate(error, side, flavour) from error
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE):
             raise
@@ -45,7 +48,7 @@ def translating_errors(side: str) -> Iterator[None]:
         ) from error
 
 
-def translate(error: psycopg.Error, side: str) -> Exception:
+def translate(error: psycopg.Error, side: str, flavour: Flavour = PGQ) -> Exception:
     """Which of our errors a driver error is. `side` may be empty: "database" alone."""
     place = f"{side} database".lstrip()
     state = error.sqlstate or ""
@@ -61,9 +64,9 @@ def translate(error: psycopg.Error, side: str) -> Exception:
         kind = outage.kind(state, message)
         return UnavailableError(f"{place} not available: {message}", place, kind)
     if isinstance(error, errors.InsufficientPrivilege):
-        remedy = "pgq_reader" if side == "source" else "pgq_admin"
-        return NotReadyError(f"{place}: {message}; remedy: GRANT {remedy} TO the role")
+        role = flavour.reader if side == "source" else flavour.admin
+        return NotReadyError(f"{place}: {message}; remedy: GRANT {role} TO the role")
     if isinstance(error, errors.RaiseException):
-        return NotReadyError(f"{place}: PgQ says: {message}")
+        return NotReadyError(f"{place}: {flavour.name} says: {message}")
     context = one_line(error.diag.context or "")
     return StatementError(f"{place}: {message}" + (f" ({context})" if context else ""))

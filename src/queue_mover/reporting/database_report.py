@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from queue_mover.model import PGQ, Flavour
 from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.findings import MARKS, REMEDY, Code, Finding, Place, marks
 from queue_mover.observation.overview import DatabaseView
@@ -15,11 +16,11 @@ VERSIONLESS = "of unknown version"
 QUARANTINE_HEADER = ("Quarantined from", "Events", "Oldest", "")
 
 
-def view_lines(view: DatabaseView) -> list[str]:
+def view_lines(view: DatabaseView, flavour: Flavour = PGQ) -> list[str]:
     """The report about a database, or why there is none."""
     if view.status is None:
         return [failure(view.findings)]
-    return status_lines(view.status, view.findings)
+    return status_lines(view.status, view.findings, flavour)
 
 
 def failure(found: Sequence[Finding]) -> str:
@@ -27,16 +28,19 @@ def failure(found: Sequence[Finding]) -> str:
     return "; ".join(f"{finding.text}{REMEDY}{finding.remedy}" for finding in found)
 
 
-def status_lines(status: DatabaseStatus, found: Sequence[Finding]) -> list[str]:
+def status_lines(
+    status: DatabaseStatus, found: Sequence[Finding], flavour: Flavour = PGQ
+) -> list[str]:
     """The whole report: versions, queues, consumers, and what was found wrong with them."""
-    lines = [_title(status), ""]
+    lines = [_title(status, flavour), ""]
     if status.queues:
         lines += [*ruled(columns(_queue_rows(status.queues, found), "<<<>>><")), ""]
         lines += [*ruled(columns(_consumer_rows(status, found), "<>>>><")), ""]
     else:
         lines += ["No queues.", ""]
     if status.quarantined is None:
-        lines += ["Quarantined events are not shown; remedy: GRANT pgq_admin TO this role", ""]
+        remedy = f"GRANT {flavour.admin} TO this role"
+        lines += [f"Quarantined events are not shown; remedy: {remedy}", ""]
     elif status.quarantined:
         rows = [QUARANTINE_HEADER, *map(_quarantine_row, status.quarantined)]
         lines += [*ruled(columns(rows, "<>><")), ""]
@@ -48,12 +52,12 @@ def ruled(lines: list[str]) -> list[str]:
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
-def _title(status: DatabaseStatus) -> str:
+def _title(status: DatabaseStatus, flavour: Flavour) -> str:
     standby = ", a standby" if status.is_standby else ""
     ext = f"pgq_ext {status.pgq_ext}" if status.pgq_ext else "no pgq_ext"
     return (
         f'Database "{status.database}"{standby}:'
-        f" PostgreSQL {status.postgresql}, PgQ {status.pgq or VERSIONLESS}, {ext}"
+        f" PostgreSQL {status.postgresql}, {flavour.name} {status.pgq or VERSIONLESS}, {ext}"
     )
 
 

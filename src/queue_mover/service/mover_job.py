@@ -125,7 +125,8 @@ class Targets:
     def client(self, settings: MoverSettings, size: int) -> PoolClient:
         """A client in the one pool for a mover's target, of at most so many connections."""
         process = settings.process
-        how = (settings.dst_db, process.job_name, process.connection_lifetime)
+        flavour = settings.route.target_flavour
+        how = (settings.dst_db, process.job_name, process.connection_lifetime, flavour)
         key = (*how, size)
         if key not in self._pools:
             self._pools[key] = Pool([Database("target", *how) for _ in range(size)])
@@ -140,7 +141,13 @@ def _way(settings: MoverSettings) -> tuple[str, ...]:
 def source_database(settings: MoverSettings) -> Database:
     """The source of a mover, not connected yet."""
     process = settings.process
-    return Database("source", settings.src_db, process.job_name, process.connection_lifetime)
+    return Database(
+        "source",
+        settings.src_db,
+        process.job_name,
+        process.connection_lifetime,
+        settings.route.source_flavour,
+    )
 
 
 def plan(settings: Settings, targets: Targets) -> Plan:

@@ -4,16 +4,18 @@ import logging
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import LiteralString
 
 from queue_mover.admin import ticker
 from queue_mover.admin.ticker import Call, Ticked
 from queue_mover.config.settings import AdminSettings
+from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
 from queue_mover.service.job import JobSpec, Step
 from queue_mover.system import logs
 
-TICK = "pgq.ticker("
+TICK: LiteralString = "{pgq}.ticker("
 """How the names of calls begin that are made at every step, and listed only when they fail."""
 
 
@@ -24,6 +26,7 @@ class Chores:
     maint_delay: float
     retry_delay: float
     log: logging.Logger
+    flavour: Flavour = PGQ
     _maintenance: float = 0.0
     _retry: float = 0.0
 
@@ -32,10 +35,10 @@ class Chores:
         now = time.monotonic()
         if self.maint_delay and now >= self._maintenance:
             self._maintenance, self._retry = now + self.maint_delay, now + self.retry_delay
-            return self._timed(ticker.maintain(connection))
+            return self._timed(ticker.maintain(connection, self.flavour))
         if self.retry_delay and now >= self._retry:
             self._retry = now + self.retry_delay
-            return ticker.retry_events(connection)
+            return ticker.retry_events(connection, self.flavour)
         return None
 
     def _timed(self, calls: Iterator[Call]) -> Generator[Call, None, None]:
@@ -71,12 +74,18 @@ class TickerJob:
     """Ticks at every step; in between, makes the calls of a chore one at a time."""
 
     def __init__(
-        self, database: Database, chores: Chores, lines: TickLines, log: logging.Logger
+        self,
+        database: Database,
+        chores: Chores,
+        lines: TickLines,
+        log: logging.Logger,
+        flavour: Flavour = PGQ,
     ) -> None:
         self._database = database
         self._chores = chores
         self._lines = lines
         self._log = log
+        self._flavour = flavour
         self._running: Generator[Call, None, None] | None = None
         self._told: set[str] = set()
         self._prepared = False
@@ -85,7 +94,7 @@ class TickerJob:
         """The first tick tells whether ticking is possible; it is made once."""
         if not self._prepared:
             with self._database.session() as connection:
-                self._tell_ticks(ticker.tick(connection))
+                self._tell_ticks(ticker.tick(connection, self._flavour))
             self._prepared = True
 
     def step(self) -> Step:
@@ -93,7 +102,7 @@ class TickerJob:
         # Taken out while it runs: one that fails with its connection must not come back.
         chore, self._running = self._running, None
         with self._database.session() as connection:
-            self._tell_ticks(ticker.tick(connection))
+            self._tell_ticks(ticker.tick(connection, self._flavour))
             chore = chore or self._chores.due(connection)
             call = next(chore, None) if chore else None
         if call is None:
@@ -105,7 +114,8 @@ class TickerJob:
 
     def _tell_ticks(self, ticked: Ticked) -> None:
         failing = {call.name for call in ticked.failures}
-        self._told = {name for name in self._told if name in failing or not name.startswith(TICK)}
+        tick = self._flavour.sql(TICK)
+        self._told = {name for name in self._told if name in failing or not name.startswith(tick)}
         for call in ticked.failures:
             self._tell(call)
         if values := self._lines.add(ticked.count, time.monotonic()):
@@ -139,15 +149,17 @@ class TickerJob:
         self._database.abandon()
 
 
-def spec(settings: AdminSettings) -> JobSpec:
+def spec(settings: AdminSettings, flavour: Flavour = PGQ) -> JobSpec:
     """What the service needs to run the ticker."""
 
     def make() -> TickerJob:
         process = settings.process
-        database = Database("", settings.db, process.job_name, process.connection_lifetime)
+        lifetime = process.connection_lifetime
+        database = Database("", settings.db, process.job_name, lifetime, flavour)
         log = logging.getLogger(process.job_name)
-        chores = Chores(settings.maint_delay, settings.retry_delay, log)
-        return TickerJob(database, chores, TickLines(settings.ticker_log_delay), log)
+        chores = Chores(settings.maint_delay, settings.retry_delay, log, flavour)
+        lines = TickLines(settings.ticker_log_delay)
+        return TickerJob(database, chores, lines, log, flavour)
 
     delays = (settings.maint_delay, settings.retry_delay, settings.ticker_log_delay)
     return JobSpec("", (settings.db, delays), settings.process, make, idle_lines=False)
