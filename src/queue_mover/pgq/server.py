@@ -24,7 +24,7 @@ NEWEST_TXID: LiteralString = """
     (select max(txid_snapshot_xmax(t.tick_snapshot))
        from {pgq}.tick t where t.tick_queue = q.queue_id)
 """
-"""Of a row q of the table queue: the first transaction id that was not given yet at its last tick."""
+"""Of a row q of the table queue: the first transaction id not given yet at its last tick."""
 
 
 def identity(connection: Connection) -> str:
