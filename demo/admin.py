@@ -1,4 +1,4 @@
-"""The pgqadm commands that a database administrator would type, once for each database."""
+"""The pgqadm commands that a database administrator would type."""
 
 import shlex
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ SETTING = "ticker_max_lag=0.1s"
 
 
 class Admin:
-    """pgqadm on all databases, with an ini file for each in the demo's directory."""
+    """pgqadm for all databases, with an ini file for each in the demo's directory."""
 
     def __init__(self, directory: Path, databases: Sequence[Database]) -> None:
         self._directory = directory
@@ -28,32 +28,28 @@ class Admin:
         """The ini file for a database."""
         return f"admin-{name}.ini"
 
-    def commands(self, name: str, queue: str) -> list[tuple[str, ...]]:
-        """What prepares a database: PgQ, a queue, and a tick every tenth of a second."""
+    def setup_commands(self, name: str, queue: str) -> list[tuple[str, ...]]:
+        """Those that set up a database: PgQ, a queue, and a tick every tenth of a second."""
         ini = self.ini(name)
         return [(ini, "install"), (ini, "create", queue), (ini, "config", queue, SETTING)]
 
-    def prepare(self, name: str, queue: str) -> None:
-        """Type those commands."""
-        for words in self.commands(name, queue):
-            self.answer(words)
+    def set_up(self, name: str, queue: str) -> None:
+        """Run those commands."""
+        for words in self.setup_commands(name, queue):
+            self.run(words)
 
-    def status(self, name: str) -> tuple[str, ...]:
-        """What shows a database."""
+    def status_command(self, name: str) -> tuple[str, ...]:
+        """The one that shows a database."""
         return (self.ini(name), "status")
 
-    def status_of_movers(self, ini: str) -> tuple[str, ...]:
-        """What shows all sources of a mover's ini file."""
-        return ("status", "--movers", ini)
-
-    def answer(self, words: Sequence[str]) -> str:
-        """Type a command; what it prints."""
+    def run(self, words: Sequence[str]) -> str:
+        """Run a command; returns its output."""
         done = run([script(PROGRAM), *words], cwd=self._directory)
         if done.returncode != 0:
-            raise DemoError(f"{typed(words)} failed:\n{done.stderr}")
+            raise DemoError(f"{command_line(words)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
 
-def typed(words: Sequence[str]) -> str:
-    """The command line for some words."""
+def command_line(words: Sequence[str]) -> str:
+    """As typed in a shell."""
     return f"{PROGRAM} {shlex.join(words)}"

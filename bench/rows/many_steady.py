@@ -15,8 +15,8 @@ from bench.shards import COMMAND, Shard, Shards, shards
 from bench.stream import Stream
 from testbed import queues
 from testbed.cluster import Cluster
-from testbed.process_usage import cpu_seconds
 from testbed.processes import Process, wait_until
+from testbed.procfs import cpu_seconds
 from testbed.servers import TEMPLATE
 
 EVENTS = 20

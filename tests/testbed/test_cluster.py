@@ -11,7 +11,8 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database
-from testbed.processes import process_alive, wait_until
+from testbed.processes import wait_until
+from testbed.procfs import process_alive
 from testbed.queues import queue_table
 
 

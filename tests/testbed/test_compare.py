@@ -71,9 +71,9 @@ COLUMNS = "ev_time, ev_txid, ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, 
     ("damage", "expected"),
     [
         ("delete from {t} where ev_id = 7", {"missing": 1}),
-        ("insert into {t} ({c}) select {c} from {t} where ev_id in (3, 4)", {"doubled": 2}),
-        ("insert into {t} ({c}) select {c} from {t} order by ev_id", {"doubled": 2000}),
-        ("insert into {t} (ev_time, ev_type) values (now(), 'new')", {"foreign": 1}),
+        ("insert into {t} ({c}) select {c} from {t} where ev_id in (3, 4)", {"duplicated": 2}),
+        ("insert into {t} ({c}) select {c} from {t} order by ev_id", {"duplicated": 2000}),
+        ("insert into {t} (ev_time, ev_type) values (now(), 'new')", {"unexpected": 1}),
         ("update {t} set ev_id = 100000 where ev_id = 7", {"out_of_order": 1}),
         ("update {t} set ev_id = 5000 - ev_id", {"out_of_order": 1999}),
         (
@@ -104,7 +104,7 @@ def test_damage_is_found(
     target.execute(damage.format(t=table, c=COLUMNS).encode())
     found = compare([queue_events(source_db, source_queue)], queue_events(target_db, target_queue))
     assert not found.identical
-    for name in ("missing", "doubled", "foreign", "changed", "out_of_order"):
+    for name in ("missing", "duplicated", "unexpected", "changed", "out_of_order"):
         assert getattr(found, name) == expected.get(name, 0), f"{name}: {found}"
     if "changed_fields" in expected:
         assert found.changed_fields == expected["changed_fields"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from testbed.processes import Process, Processes, process_alive, run, wait_until, write_ini
+from testbed.processes import Process, Processes, run, wait_until, write_ini
+from testbed.procfs import process_alive
 
 TALKER = "import sys, time; print('here', flush=True); print('oh', file=sys.stderr); time.sleep(60)"
 
@@ -71,7 +72,7 @@ def test_daemons_are_ended_together(tmp_path: Path) -> None:
 def test_wait_until_says_what_it_waited_for() -> None:
     answers = iter([0, 0, 7])
     assert wait_until(lambda: next(answers), 5, "seven") == 7
-    with pytest.raises(TimeoutError, match=r"waited 0.05 s for a miracle; the last answer was ''"):
+    with pytest.raises(TimeoutError, match=r"waited 0.05 s for a miracle; the last value was ''"):
         wait_until(lambda: "", 0.05, "a miracle")
 
 
