@@ -18,4 +18,4 @@ def test_nothing_is_lost_or_doubled_under_fire() -> None:
         timeout=380,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert "nothing lost, none doubled" in done.stdout
+    assert "nothing lost, nothing duplicated" in done.stdout
