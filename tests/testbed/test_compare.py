@@ -1,4 +1,4 @@
-"""The comparison finds what a mover can do wrong, and does not complain about what it may do."""
+"""The comparison finds what a mover can do wrong, and accepts what it may do."""
 
 from collections.abc import Iterator
 
@@ -113,7 +113,7 @@ def test_damage_is_found(
 def test_several_sources_into_one(
     source_db: Database, target_db: Database, source: psycopg.Connection, target_queue: str
 ) -> None:
-    """Sources may interleave, and may hold equal events."""
+    """Sources may interleave, and may have equal events."""
     same = Event(data="in both")
     first, second = [Event(data="a"), same, Event(data="b")], [Event(data="A"), same]
     for queue, events in (("one", first), ("two", second)):
@@ -156,7 +156,7 @@ def test_collector_sees_what_rotation_removes(
 def test_late_commit_is_no_disorder(
     source_db: Database, source: psycopg.Connection, source_queue: str
 ) -> None:
-    """An event with a low id, committed after a tick: a consumer gets it later, rightly."""
+    """An event with a low id that commits after a tick: a consumer rightly gets it later."""
     collector = Collector(source_db, source_queue)
     with source_db.connect() as late:
         with late.transaction():
@@ -199,5 +199,5 @@ def test_first_tick() -> None:
     ],
 )
 def test_count_disorder(arrival: list[tuple[int, int]], disordered: int) -> None:
-    """Pairs are id and transaction; the transaction's number is its tick here."""
+    """Pairs of id and transaction; here a transaction's number is its tick."""
     assert count_disorder(arrival, {1: 1, 2: 2}) == disordered

@@ -1,4 +1,4 @@
-"""The proxy does to a connection what it says, and nothing else."""
+"""The proxy does what it is asked to do to a connection, and nothing else."""
 
 import threading
 import time
@@ -74,7 +74,7 @@ def test_a_response_that_is_held_back_is_lost_by_a_reset(
 
         thread = threading.Thread(target=insert)
         thread.start()
-        # the server does what it is told, and the client never learns it
+        # the server executes it, and the client never learns
         wait_until(is_done, 10, "the insert")
         proxy.reset()
         thread.join(10)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.timeout(400)
-def test_nothing_is_lost_or_doubled_under_fire() -> None:
+def test_nothing_is_lost_or_duplicated() -> None:
     done = run(
         [sys.executable, "-m", "torture", "--faults", "40", "--seconds", "75"],
         cwd=ROOT,
