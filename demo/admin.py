@@ -1,12 +1,11 @@
 """The pgqadm commands that a database administrator would type."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.servers import DemoError
+from demo.servers import run_program
 from testbed.database import Database
-from testbed.processes import run, script, write_ini
+from testbed.processes import write_ini
 
 PROGRAM = "pgqadm.py"
 SETTING = "ticker_max_lag=0.1s"
@@ -19,37 +18,32 @@ class Admin:
         self._directory = directory
         for database in databases:
             write_ini(
-                directory / self.ini(database.name),
+                directory / self._ini(database.name),
                 "pgqadm",
                 {"job_name": f"admin-{database.name}", "db": database.conninfo()},
             )
 
-    def ini(self, name: str) -> str:
-        """The ini file for a database."""
+    def _ini(self, name: str) -> str:
         return f"admin-{name}.ini"
 
     def setup_commands(self, name: str, queue: str) -> list[tuple[str, ...]]:
         """Those that set up a database: PgQ, a queue, and a tick every tenth of a second."""
-        ini = self.ini(name)
-        return [(ini, "install"), (ini, "create", queue), (ini, "config", queue, SETTING)]
+        words = (PROGRAM, self._ini(name))
+        return [(*words, "install"), (*words, "create", queue), (*words, "config", queue, SETTING)]
 
     def set_up(self, name: str, queue: str) -> None:
         """Run those commands."""
-        for words in self.setup_commands(name, queue):
-            self.run(words)
+        for command in self.setup_commands(name, queue):
+            self.run(command)
 
     def status_command(self, name: str) -> tuple[str, ...]:
         """The one that shows a database."""
-        return (self.ini(name), "status")
+        return (PROGRAM, self._ini(name), "status")
 
-    def run(self, words: Sequence[str]) -> str:
+    def movers_status_command(self, ini: str) -> tuple[str, ...]:
+        """The one that shows all sources of a mover's ini file."""
+        return (PROGRAM, "status", "--movers", ini)
+
+    def run(self, command: Sequence[str]) -> str:
         """Run a command; returns its output."""
-        done = run([script(PROGRAM), *words], cwd=self._directory)
-        if done.returncode != 0:
-            raise DemoError(f"{command_line(words)} failed:\n{done.stdout}{done.stderr}")
-        return done.stdout
-
-
-def command_line(words: Sequence[str]) -> str:
-    """As typed in a shell."""
-    return f"{PROGRAM} {shlex.join(words)}"
+        return run_program(self._directory, *command)

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Self
 
-from demo.servers import SOURCE_QUEUE, TARGET_QUEUE, Databases, DemoError
-from testbed.processes import run, script, wait_until
+from demo.servers import SOURCE_QUEUE, TARGET_QUEUE, Databases, DemoError, run_program
+from testbed.processes import wait_until
 from testbed.procfs import process_alive
 from testbed.reaper import REAPER
 
@@ -67,7 +67,7 @@ class Movers:
     def start(self) -> None:
         """Start it; returns once every source has connected."""
         try:
-            self._run("-d")
+            run_program(self._directory, PROGRAM, "-d", INI)
         except KeyboardInterrupt:
             # The daemon may be starting, its pidfile not yet written.
             time.sleep(0.5)
@@ -79,7 +79,7 @@ class Movers:
         """Let it finish its batches and exit."""
         pid = self.pid
         self._started = False
-        self._run("-s")
+        run_program(self._directory, PROGRAM, "-s", INI)
         wait_until(lambda: not process_alive(pid), 30, f"{PROGRAM} to exit")
         REAPER.forget_process(pid)
 
@@ -119,8 +119,3 @@ class Movers:
         """Leave it running when this process ends."""
         self._kept = True
         REAPER.forget_process(self.pid)
-
-    def _run(self, switch: str) -> None:
-        done = run([script(PROGRAM), switch, INI], cwd=self._directory)
-        if done.returncode != 0:
-            raise DemoError(f"{PROGRAM} {switch} {INI} failed:\n{done.stderr}")

@@ -1,5 +1,6 @@
 """Two private clusters, four databases, their tickers and a directory; removed at the end."""
 
+import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Self
 
 from testbed.cluster import Cluster
 from testbed.database import Database
+from testbed.processes import run, script
 from testbed.reaper import REAPER, private_directory, remove_directory
 from testbed.servers import Server
 
@@ -22,6 +24,14 @@ PREFIX = "qm-demo-"
 
 class DemoError(Exception):
     """The demo cannot go on; the message says why."""
+
+
+def run_program(directory: Path, *command: str) -> str:
+    """Run one of this project's commands in a directory; returns its output."""
+    done = run([script(command[0]), *command[1:]], cwd=directory)
+    if done.returncode != 0:
+        raise DemoError(f"{shlex.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """The demo, act by act."""
 
 import re
+import shlex
 import time
 from collections.abc import Callable
 
 from demo import kept, verdict
-from demo.admin import Admin, command_line
+from demo.admin import Admin
 from demo.kill import kill_in_the_middle
 from demo.movers import INI, Movers
 from demo.progress import Progress, Sample
@@ -33,8 +34,8 @@ STALL_TIMEOUT = 120.0
 SAMPLE_EVERY = 0.2
 LINE_EVERY = 3.0
 """seconds between lines without a terminal"""
-PREFIX = re.compile(r"\S+ ([\d:]+),\d+ \d+ [A-Z]+ ")
-"""of a line in the log"""
+LOG_PREFIX = re.compile(r"\S+ ([\d:]+),\d+ \d+ [A-Z]+ ")
+"""before the message of a log line"""
 BATCH = re.compile(r"\{count: (?P<count>\d+), .*source: (?P<source>\w+)\}")
 """a statistics line"""
 
@@ -106,7 +107,7 @@ class Story:
         admin.set_up(CENTRAL, TARGET_QUEUE)
         create_shop_tables(databases)
         screen.command(
-            *(command_line(words) for words in admin.setup_commands(SHARDS[0], SOURCE_QUEUE))
+            *(shlex.join(command) for command in admin.setup_commands(SHARDS[0], SOURCE_QUEUE))
         )
         screen.say(
             f"  The same for shard1 and shard2, and for central with the queue {TARGET_QUEUE}."
@@ -222,13 +223,13 @@ class Story:
 
     def _show_status(self, admin: Admin) -> None:
         self._screen.act("6. What a database administrator sees")
-        self._run_command(admin, ("status", "--movers", INI))
+        self._run_command(admin, admin.movers_status_command(INI))
         self._screen.gap()
         self._run_command(admin, admin.status_command(VICTIM))
 
-    def _run_command(self, admin: Admin, words: tuple[str, ...]) -> None:
-        self._screen.command(command_line(words))
-        self._screen.quote(admin.run(words))
+    def _run_command(self, admin: Admin, command: tuple[str, ...]) -> None:
+        self._screen.command(shlex.join(command))
+        self._screen.quote(admin.run(command))
 
     def _stop(self, movers: Movers) -> None:
         self._screen.act("7. Stop")
@@ -241,7 +242,7 @@ def _highlights(log: list[str]) -> list[str]:
 
     Only the time of day and the message of each: more would not fit.
     """
-    lines = [PREFIX.sub(r"\1 ", line) for line in log]
+    lines = [LOG_PREFIX.sub(r"\1 ", line) for line in log]
     biggest: dict[str, tuple[int, str]] = {}
     for line in lines:
         if found := BATCH.search(line):

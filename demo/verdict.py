@@ -32,18 +32,11 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Whether central has exactly what was committed: once, unchanged, in order."""
-        counted = all(
-            self.committed[shard] == sum(found.expected) for shard, found in self._shards()
-        )
-        identical = all(found.identical for _, found in self._shards())
-        return counted and identical and not self.unknown
-
-    def _shards(self) -> list[tuple[str, Comparison]]:
-        return list(self.comparisons.items())
+        return not self.errors()
 
     def rows(self) -> list[tuple[str, ...]]:
         """The table."""
-        lines = [self._numbers(shard, found) for shard, found in self._shards()]
+        lines = [self._numbers(shard, found) for shard, found in self.comparisons.items()]
         columns = list(zip(*lines, strict=True))
         total = [sum(column) for column in columns]
         named = [*zip(self.comparisons, lines, strict=True), ("central", total)]
@@ -67,32 +60,29 @@ class Verdict:
 
     def summary(self) -> str:
         """The result in one line."""
-        numbers = [self._numbers(shard, found) for shard, found in self._shards()]
+        numbers = [self._numbers(shard, found) for shard, found in self.comparisons.items()]
         *_, missing, duplicated, changed, disorder = map(sum, zip(*numbers, strict=True))
-        unexpected = self.unknown + sum(found.unexpected for _, found in self._shards())
+        unexpected = self.unknown + sum(found.unexpected for found in self.comparisons.values())
         order = "order NOT kept" if disorder else "order kept"
         more = f", changed {changed:,}" if changed else ""
         more += f", unexpected {unexpected:,}" if unexpected else ""
         result = f"missing {missing:,}, duplicated {duplicated:,}, {order}{more}"
-        return result if self.good else f"NOT the same: {result}"
+        return result if self.good else f"FAILED: {result}"
 
     def errors(self) -> list[str]:
         """What is wrong, line by line."""
-        found = [
-            line
-            for shard, comparison in self._shards()
-            if not comparison.identical
-            for line in f"{shard}: {comparison}".splitlines()
-        ]
-        for shard, comparison in self._shards():
-            if self.committed[shard] != sum(comparison.expected):
-                found.append(
+        errors = []
+        for shard, found in self.comparisons.items():
+            if not found.identical:
+                errors += f"{shard}: {found}".splitlines()
+            if self.committed[shard] != sum(found.expected):
+                errors.append(
                     f"{shard}: the writers counted {self.committed[shard]:,} events,"
-                    f" the queue has {sum(comparison.expected):,}"
+                    f" the queue has {sum(found.expected):,}"
                 )
         if self.unknown:
-            found.append(f"central: {self.unknown:,} events name no shard")
-        return found
+            errors.append(f"central: {self.unknown:,} events name no shard")
+        return errors
 
 
 def judge(databases: Databases, committed: Mapping[str, int], seconds: float) -> Verdict:
