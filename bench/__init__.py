@@ -1,18 +1,18 @@
-"""The benchmark: queue_mover3 beside what else could do its job, measured in the same run.
+"""The benchmark: queue_mover3 and its alternatives, measured in the same run.
 
-`python -m bench` runs all rows, `--only NAME` some, `--quick` with smaller sizes.
+`python -m bench` runs all rows, `--only NAME` some, `--quick` with small sizes.
 
-| module | what lives there |
+| module | what it provides |
 |---|---|
-| servers | a source and a target cluster with durable settings, and databases with PgQ in them |
-| workload | events that wait in a source queue, and a target to bring them to, again and again |
+| servers | a source and a target cluster with durable settings and PgQ |
+| workload | events waiting in a source queue, to be moved again and again |
 | contenders | queue_mover3, psql piped into psql, the ancestor's design, postgres_fdw |
-| race | contenders in turn, several rounds, on the same workload |
-| ancestor | the ancestor's design on its own libraries, and the virtual environment it needs |
-| shards, stream | many source databases for one process, and events for them |
+| race | the contenders taking turns on the same workload, for several rounds |
+| ancestor | the ancestor's design on its own libraries, in its own virtual environment |
+| shards, stream | many source databases with one target, and a stream of events |
 | figures | medians, ratios, percentiles |
 | outcome, report, chart | results as values, as JSON, as Markdown, as SVG |
 | rows | one module per row of the table of goals |
 
-The proxy that delays, and the meter of time and memory, are the testbed's.
+The proxy and the meter are the testbed's.
 """

@@ -1,4 +1,4 @@
-"""Horizontal bar charts as SVG; readable on a light and on a dark page."""
+"""Horizontal bar charts as SVG, readable on light and dark pages."""
 
 from xml.sax.saxutils import escape
 

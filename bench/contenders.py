@@ -1,7 +1,8 @@
-"""Who brings the events from source to target. Each run is a whole process, start to end."""
+"""The programs that move the events. Each run is a whole process, from start to exit."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +14,7 @@ from bench import ancestor
 from bench.workload import QUEUE, TARGET_QUEUE, Workload
 from testbed.database import value
 from testbed.process_usage import Usage, measure
-from testbed.processes import script, write_ini
+from testbed.processes import Process, script, write_ini
 from testbed.programs import postgres_bindir
 from testbed.queues import current_table
 
@@ -22,7 +23,7 @@ COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time
 
 @dataclass(frozen=True)
 class Ports:
-    """Where to connect instead: the ports of the proxy; and whether statements are counted."""
+    """The proxies' ports, if any; and whether statements are counted."""
 
     source: int | None = None
     target: int | None = None
@@ -30,22 +31,22 @@ class Ports:
 
 
 class Contender(Protocol):
-    """One way to do it."""
+    """One way to move events."""
 
     @property
     def name(self) -> str:
-        """What it is called in the tables."""
+        """Its name in the tables."""
 
     def prepare(self, workload: Workload) -> None:
-        """What is not measured: registration, the batch's SQL."""
+        """Do what is not measured: registration, the batch's SQL."""
 
     def run(self, workload: Workload) -> Usage:
-        """Bring everything that waits."""
+        """Move all waiting events."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A program that is configured by an ini file in the manner of queue_mover3."""
+    """A program with an ini file like queue_mover3's."""
 
     name: str
     command: Sequence[str]
@@ -53,27 +54,34 @@ class Service:
     ports: Ports = Ports()
 
     def prepare(self, workload: Workload) -> None:
-        """Empty the target, start before the first event."""
+        """Empty the target, rewind to before the first event."""
         workload.reset(self._consumer)
 
     def run(self, workload: Workload) -> Usage:
-        """Move all that waits, then exit."""
+        """Move all waiting events, then exit."""
         with tempfile.TemporaryDirectory() as folder:
-            return measure(
-                [*self.command, str(self.ini(workload, Path(folder), {"loop_delay": "0"}))]
-            )
+            return measure([*self.command, str(self._ini(workload, Path(folder), 0))])
 
-    def ini(self, workload: Workload, folder: Path, settings: Mapping[str, str]) -> Path:
-        """Write its config file."""
+    @contextmanager
+    def running(self, workload: Workload, loop_delay: float) -> Iterator[Process]:
+        """Keep it running for the duration of the block, then stop it."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            ini = self._ini(workload, folder, loop_delay)
+            with Process([*self.command, ini], folder, name="mover") as mover:
+                yield mover
+                mover.stop()
+
+    def _ini(self, workload: Workload, folder: Path, loop_delay: float) -> Path:
         ports, counted = self.ports, self.ports.counted
-        values = {
+        values: dict[str, object] = {
             "job_name": self._consumer,
             "src_db": workload.source_conninfo(port=ports.source, counted=counted),
             "dst_db": workload.target_conninfo(port=ports.target, counted=counted),
             "queue_name": QUEUE,
             "dst_queue_name": TARGET_QUEUE,
+            "loop_delay": loop_delay,
             **self.settings,
-            **settings,
         }
         return write_ini(folder / f"{self._consumer}.ini", "queue_mover3", values)
 
@@ -87,8 +95,8 @@ def queue_mover(name: str = "queue_mover3", ports: Ports = Ports(), **settings: 
     return Service(name, [script("queue_mover3")], settings, ports)
 
 
-def forebear(name: str = "ancestor's design", ports: Ports = Ports()) -> Service:
-    """The ancestor's design."""
+def ancestors_design(name: str = "ancestor's design", ports: Ports = Ports()) -> Service:
+    """The ancestor's design on its own libraries."""
     return Service(name, ancestor.command(), {}, ports)
 
 
@@ -99,10 +107,10 @@ def _psql(conninfo: str, *statements: str) -> list[str]:
     return words
 
 
-def batch_select(workload: Workload, consumer: str) -> str:
-    """Make one batch of all that waits active, and return the SQL of its events.
+def _batch_select(workload: Workload, consumer: str) -> str:
+    """Start one batch of all waiting events, and return the SQL that selects them.
 
-    Asked for more than half of them, `pgq.next_batch_custom` takes all.
+    If asked for more than half of them, `pgq.next_batch_custom` takes all.
     """
     with workload.source.connect() as conn:
         events = value(
@@ -121,7 +129,7 @@ def _event_table(conn: Connection) -> str:
 
 
 @dataclass
-class Piped:
+class PsqlPipe:
     """`psql` COPY piped into `psql` COPY: one batch, no position, no bookkeeping."""
 
     name: str = "psql | psql"
@@ -130,7 +138,7 @@ class Piped:
     def prepare(self, workload: Workload) -> None:
         """Empty the target, fetch the batch's SQL."""
         workload.reset("psql")
-        select = batch_select(workload, "psql")
+        select = _batch_select(workload, "psql")
         with workload.target.connect() as conn:
             table = _event_table(conn)
         self._commands = (
@@ -141,12 +149,12 @@ class Piped:
         )
 
     def run(self, workload: Workload) -> Usage:
-        """Copy it."""
+        """Copy the batch."""
         return measure(*self._commands)
 
 
 @dataclass
-class Foreign:
+class ForeignTable:
     """INSERT … SELECT on the target, from a foreign table over the batch's SQL."""
 
     name: str = "postgres_fdw"
@@ -155,7 +163,7 @@ class Foreign:
     def prepare(self, workload: Workload) -> None:
         """Empty the target, define the foreign table."""
         workload.reset("fdw")
-        select = batch_select(workload, "fdw").replace(COLUMNS, f"ev_id, {COLUMNS}", 1)
+        select = _batch_select(workload, "fdw").replace(COLUMNS, f"ev_id, {COLUMNS}", 1)
         with workload.source.connect() as conn:
             conn.execute("drop view if exists public.batch")
             conn.execute(sql.SQL("create view public.batch as {}").format(sql.SQL(select)))
@@ -179,5 +187,5 @@ class Foreign:
         self._command = _psql(workload.target_conninfo(), insert)
 
     def run(self, workload: Workload) -> Usage:
-        """Copy it."""
+        """Copy the batch."""
         return measure(self._command)

@@ -1,4 +1,4 @@
-"""The result of a row, as values."""
+"""The results of a row, as values."""
 
 from dataclasses import dataclass, field
 
@@ -11,12 +11,12 @@ class Finding:
     goal: str
     measured: str
     met: bool | None
-    """None where the goal is a figure without a limit."""
+    """None if the goal sets no limit."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of a chart, and the extremes around it."""
+    """One bar of a chart, with its extremes."""
 
     label: str
     value: float
@@ -26,7 +26,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Horizontal bars, all in one unit; less is better."""
+    """Horizontal bars in one unit; less is better."""
 
     name: str
     title: str
@@ -36,7 +36,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a row found."""
+    """The results of a row."""
 
     title: str
     findings: tuple[Finding, ...]

@@ -1,4 +1,4 @@
-"""Results on disk: JSON of each row, and what is made of all of them: Markdown and charts."""
+"""Results on disk: JSON for each row; Markdown and charts made from them."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from testbed.programs import postgres_bindir
 BEGIN, END = "<!-- results: written by make bench -->", "<!-- end of results -->"
 
 
-def circumstances() -> str:
+def environment() -> str:
     """When, where, and on what."""
     gibibytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     words = [str(postgres_bindir() / "postgres"), "--version"]
@@ -39,7 +39,7 @@ def circumstances() -> str:
 
 
 def save(folder: Path, name: str, outcome: Outcome, where: str) -> None:
-    """Write a row's JSON."""
+    """Save a row's results as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     values = {"where": where, **asdict(outcome)}
     (folder / f"{name}.json").write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n")
@@ -57,8 +57,10 @@ def _load(path: Path) -> tuple[str, Outcome]:
 
 
 def render(folder: Path, names: Sequence[str]) -> str:
-    """Make results.md and the charts of what stands in the folder. Returns the Markdown."""
-    found = {name: _load(folder / f"{name}.json") for name in names if _there(folder, name)}
+    """Write results.md and the charts from the JSON in the folder. Returns the Markdown."""
+    found = {
+        name: _load(folder / f"{name}.json") for name in names if (folder / f"{name}.json").exists()
+    }
     for _, outcome in found.values():
         for chart in outcome.charts:
             (folder / f"{chart.name}.svg").write_text(svg(chart))
@@ -67,23 +69,19 @@ def render(folder: Path, names: Sequence[str]) -> str:
     return text
 
 
-def _there(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.json").exists()
-
-
 def publish(text: str, page: Path, folder: str) -> None:
-    """Put the results into a page, between its two marks; charts are in `folder` from there."""
+    """Copy the results into a page, between its two markers; its charts are in `folder`."""
     shown = re.sub(r"\]\((\w+\.svg)\)", rf"]({folder}/\1)", text)
-    before, mark, rest = page.read_text().partition(BEGIN)
-    if not mark:
-        raise RuntimeError(f"{page}: no line {BEGIN}")
+    before, marker, rest = page.read_text().partition(BEGIN)
+    if not marker:
+        raise RuntimeError(f"{page} lacks the line {BEGIN}")
     after = rest.partition(END)[2]
     page.write_text(f"{before}{BEGIN}\n\n{shown}\n{END}{after}")
 
 
 def _markdown(found: Mapping[str, tuple[str, Outcome]]) -> str:
-    places = dict.fromkeys(where for where, _ in found.values())
-    parts = [f"Measured: {place}." for place in places]
+    environments = dict.fromkeys(where for where, _ in found.values())
+    parts = [f"Measured: {each}." for each in environments]
     settings = ", ".join(f"{key} = {value}" for key, value in SETTINGS.items())
     parts.append(
         "Source, target and mover share the machine. Both servers run with PostgreSQL's"
@@ -97,7 +95,7 @@ def _markdown(found: Mapping[str, tuple[str, Outcome]]) -> str:
         )
     )
     for where, outcome in found.values():
-        parts += _section(outcome, where if len(places) > 1 else "")
+        parts += _section(outcome, where if len(environments) > 1 else "")
     return "\n\n".join(parts) + "\n"
 
 
@@ -114,5 +112,5 @@ def _met(met: bool | None) -> str:
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     rows = [header, ["---"] * len(header), *lines]
-    # A bar would end the cell, as in the name of a pipe.
+    # A bar, as in the name of a pipe, would end the cell.
     return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows)

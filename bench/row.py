@@ -1,4 +1,4 @@
-"""What a row gets: the servers, and how much of everything."""
+"""What a row gets: the servers and the sizes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from bench.servers import Servers
 
 @dataclass(frozen=True)
 class Bench:
-    """The circumstances of a row."""
+    """The servers and sizes for a row."""
 
     servers: Servers
     quick: bool
     rounds: int | None = None
 
     def size(self, full: int, quick: int) -> int:
-        """One size or the other."""
+        """The size for this kind of run."""
         return quick if self.quick else full
 
-    def times(self, full: int, quick: int = 1) -> int:
-        """How many rounds."""
+    def repeats(self, full: int, quick: int = 1) -> int:
+        """The number of rounds."""
         return self.rounds or self.size(full, quick)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table of goals, or several that share their work."""
+    """One row of the table of goals, or several that share a workload."""
 
     name: str
     run: Callable[[Bench], Outcome]
     connections: int = 100
-    """What the clusters must take."""
+    """The clusters' max_connections."""

@@ -1,4 +1,4 @@
-"""A source and a target cluster with durable settings, and databases with PgQ in them."""
+"""A source and a target cluster with durable settings and PgQ."""
 
 import contextlib
 import itertools
@@ -9,18 +9,18 @@ from testbed.database import Database, value
 from testbed.servers import new_database, with_pgq
 
 SETTINGS: dict[str, str | int] = {
-    # PostgreSQL's default, where the testbed has less.
+    # PostgreSQL's default; the testbed has less.
     "shared_buffers": "128MB",
-    # Counts nothing unless a connection asks for it.
+    # Only connections that ask for it are counted.
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track": "none",
-    # When an event arrived: the time of the commit that brought it.
+    # An event's arrival is the time of its commit on the target.
     "track_commit_timestamp": "on",
 }
 ROLE = "mover"
-"""Contenders connect as this role, so that their statements can be told from ours."""
+"""Contenders connect as this role, which separates their statements from ours."""
 COUNTED = "-cpg_stat_statements.track=top"
-"""Connection options that have statements counted."""
+"""Connection options that make statements count."""
 
 
 def new_cluster(name: str, connections: int) -> Cluster:
@@ -43,7 +43,7 @@ class Servers:
 
     @contextlib.contextmanager
     def databases(self) -> Iterator[tuple[Database, Database]]:
-        """A new database on either side, each with PgQ; dropped in the end."""
+        """A new database on each side, with PgQ; dropped at the end."""
         number = next(self._numbers)
         with (
             new_database(self.source, f"source{number}") as source,
@@ -51,20 +51,20 @@ class Servers:
         ):
             yield source, target
 
-    def settle(self) -> None:
-        """Write out what is dirty, so that no contender pays for what another left."""
+    def checkpoint(self) -> None:
+        """Checkpoint, so that no contender pays for another's writes."""
         for cluster in (self.source, self.target):
             with cluster.connect() as conn:
                 conn.execute("checkpoint")
 
-    def forget_statements(self) -> None:
-        """Count statements from zero."""
+    def reset_statements(self) -> None:
+        """Reset the count of statements."""
         for cluster in (self.source, self.target):
             with cluster.connect() as conn:
                 conn.execute("select pg_stat_statements_reset()")
 
     def statements(self) -> int:
-        """How many statements contenders have sent since, BEGIN and COMMIT included."""
+        """How many statements contenders have sent since the reset, including BEGIN and COMMIT."""
         return sum(_calls(cluster) for cluster in (self.source, self.target))
 
     def close(self) -> None:

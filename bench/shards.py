@@ -1,21 +1,22 @@
-"""Many source databases, and one target queue for all of them."""
+"""Many source databases with one target queue."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg import sql
 
 from bench.servers import ROLE, Servers
+from bench.workload import TARGET_QUEUE
 from testbed import queues
 from testbed.cluster import Cluster
 from testbed.database import Database, value
 from testbed.ini import write_sections
-from testbed.processes import script, write_ini
+from testbed.processes import Process, script, write_ini
 
 JOB = "many"
-TARGET_QUEUE = "arrived"
 COMMAND = (script("queue_mover3"),)
 
 
@@ -29,7 +30,7 @@ class Shard:
 
     @property
     def consumer(self) -> str:
-        """Its consumer, by the program's own rule."""
+        """Its consumer, as named by the program."""
         return f"{JOB}.{self.name}"
 
 
@@ -41,36 +42,52 @@ class Shards:
     target: Database
     sources: tuple[Shard, ...]
 
-    def ini(
-        self, folder: Path, settings: Mapping[str, str], sources: Sequence[Shard] | None = None
-    ) -> Path:
+    def ini(self, folder: Path, loop_delay: float, sources: Sequence[Shard] | None = None) -> Path:
         """One config file for all sources, or for some."""
-        main = {"job_name": JOB, **self._target(), **settings}
         sections = {
-            f"source:{shard.name}": {
-                "src_db": shard.database.conninfo(user=ROLE),
-                "queue_name": shard.queue,
-            }
+            f"source:{shard.name}": _source(shard)
             for shard in (self.sources if sources is None else sources)
         }
+        main = {"job_name": JOB, **self._main(loop_delay)}
         return write_sections(folder / "many.ini", {"queue_mover3": main, **sections})
 
-    def single_ini(self, folder: Path, shard: Shard, settings: Mapping[str, str]) -> Path:
+    def _single_ini(self, folder: Path, loop_delay: float, shard: Shard) -> Path:
         """A config file with one source and no section for it; the same consumer."""
-        values = {
-            "job_name": shard.consumer,
-            "src_db": shard.database.conninfo(user=ROLE),
-            "queue_name": shard.queue,
-            **self._target(),
-            **settings,
-        }
-        return write_ini(folder / f"{shard.name}.ini", "queue_mover3", values)
+        main = {"job_name": shard.consumer, **_source(shard), **self._main(loop_delay)}
+        return write_ini(folder / f"{shard.name}.ini", "queue_mover3", main)
 
-    def _target(self) -> dict[str, str]:
-        return {"dst_db": self.target.conninfo(user=ROLE), "dst_queue_name": TARGET_QUEUE}
+    def _main(self, loop_delay: float) -> dict[str, object]:
+        return {
+            "dst_db": self.target.conninfo(user=ROLE),
+            "dst_queue_name": TARGET_QUEUE,
+            "loop_delay": loop_delay,
+        }
+
+    @contextlib.contextmanager
+    def one_process(
+        self, loop_delay: float, sources: Sequence[Shard] | None = None
+    ) -> Iterator[Process]:
+        """One mover for all sources, or for some, killed at the end of the block."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            ini = self.ini(folder, loop_delay, sources)
+            with Process([*COMMAND, ini], folder, name="mover") as mover:
+                yield mover
+
+    @contextlib.contextmanager
+    def process_each(
+        self, loop_delay: float, sources: Sequence[Shard], command: Sequence[str] = COMMAND
+    ) -> Iterator[list[Process]]:
+        """A mover for each source, killed at the end of the block."""
+        with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+            folder = Path(name)
+            inis = [self._single_ini(folder, loop_delay, shard) for shard in sources]
+            yield [
+                stack.enter_context(Process([*command, ini], folder, name=ini.stem)) for ini in inis
+            ]
 
     def register(self, tick: int | None) -> None:
-        """Put all consumers at a tick (None: the newest), and forget what the target has."""
+        """Move all consumers to a tick (None: the latest), and empty the target."""
         for shard in self.sources:
             with shard.database.connect() as conn:
                 conn.execute(
@@ -80,10 +97,10 @@ class Shards:
         with self.target.connect() as conn:
             conn.execute("truncate pgq_ext.completed_tick, queue_mover.origin")
             queues.truncate_events(conn, TARGET_QUEUE)
-        self.servers.settle()
+        self.servers.checkpoint()
 
     def arrivals(self) -> list[tuple[str, float, float]]:
-        """Label, time of insert and time of arrival (seconds since 1970) of all events there."""
+        """Label, insert time and arrival time (Unix seconds) of each event on the target."""
         with self.target.connect() as conn:
             table = queues.qualified(queues.queue_table(conn, TARGET_QUEUE))
             return conn.execute(
@@ -93,24 +110,20 @@ class Shards:
                 ).format(table)
             ).fetchall()
 
-    def source_connections(self) -> int:
-        """How many connections movers hold to the source cluster."""
-        return connections(self.servers.source)
 
-    def target_connections(self) -> int:
-        """How many connections movers hold to the target cluster."""
-        return connections(self.servers.target)
+def _source(shard: Shard) -> dict[str, object]:
+    return {"src_db": shard.database.conninfo(user=ROLE), "queue_name": shard.queue}
 
 
 def connections(cluster: Cluster) -> int:
-    """How many connections movers hold to a cluster."""
+    """How many connections movers have to a cluster."""
     with cluster.connect() as conn:
         return int(value(conn, "select count(*) from pg_stat_activity where usename = %s", ROLE))
 
 
 @contextlib.contextmanager
 def shards(servers: Servers, databases: int, queues_each: int = 1) -> Iterator[Shards]:
-    """So many databases, each with so many queues without events."""
+    """This many databases, each with this many empty queues."""
     names = [f"shard{number:03}" for number in range(databases)]
     with servers.databases() as (template, target):
         with target.connect() as conn:

@@ -1,4 +1,4 @@
-"""A steady stream of events into many sources, each with its own ticks."""
+"""A steady stream of events and ticks into many sources."""
 
 import contextlib
 import threading
@@ -15,7 +15,7 @@ THREADS = 4
 
 
 class Stream:
-    """Every second, in every source, a transaction with some events, and a tick."""
+    """Every second, in every source: a transaction with some events, and a tick."""
 
     def __init__(self, sources: Sequence[Shard], events: int) -> None:
         self._sources = sources
@@ -23,12 +23,12 @@ class Stream:
         self._stopping = threading.Event()
         self.sent = 0
         self.late = 0.0
-        """Seconds by which the stream itself fell behind at worst."""
+        """The most seconds by which the stream itself fell behind."""
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """As long as the block lasts; the last second is completed."""
+        """Run for the duration of the block; the last second is completed."""
         self._stopping.clear()
         with ThreadPoolExecutor(THREADS) as pool:
             parts = [self._sources[n::THREADS] for n in range(THREADS)]
@@ -49,9 +49,9 @@ class Stream:
             due = time.monotonic()
             while not self._stopping.is_set():
                 for (conn, shard), statement in zip(feeds, statements, strict=True):
-                    # Spread over the second.
+                    # Spread over a second.
                     time.sleep(max(0.0, due - time.monotonic()))
-                    self._note(time.monotonic() - due)
+                    self._record(time.monotonic() - due)
                     conn.execute(statement)
                     conn.execute("select pgq.ticker(%s)", [shard.queue])
                     due += 1.0 / len(feeds)
@@ -66,7 +66,7 @@ class Stream:
             sql.Literal(self._events),
         )
 
-    def _note(self, late: float) -> None:
+    def _record(self, late: float) -> None:
         with self._lock:
             self.sent += self._events
             self.late = max(self.late, late)

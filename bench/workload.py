@@ -1,4 +1,4 @@
-"""Events that wait in a source queue, and a target to bring them to, again and again."""
+"""Events waiting in a source queue, to be moved again and again."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 
 from bench.servers import COUNTED, ROLE, Servers
 from testbed import queues
-from testbed.database import Database
+from testbed.database import Database, value
 
 QUEUE = "work"
 TARGET_QUEUE = "arrived"
@@ -34,7 +34,7 @@ end $$
 
 @dataclass
 class Workload:
-    """A queue with events behind the first tick; every contender gets all of them."""
+    """A queue with events after the first tick; every contender gets all of them."""
 
     servers: Servers
     source: Database
@@ -43,15 +43,15 @@ class Workload:
     first_tick: int = 0
 
     def source_conninfo(self, *, port: int | None = None, counted: bool = False) -> str:
-        """How a contender reaches the source."""
+        """How a contender connects to the source."""
         return _conninfo(self.source, port, counted=counted)
 
     def target_conninfo(self, *, port: int | None = None, counted: bool = False) -> str:
-        """How a contender reaches the target."""
+        """How a contender connects to the target."""
         return _conninfo(self.target, port, counted=counted)
 
     def reset(self, consumer: str) -> None:
-        """Empty the target, forget the position, put the consumer before the first event."""
+        """Empty the target, delete the position, rewind the consumer to before the first event."""
         with self.source.connect() as conn:
             conn.execute(
                 "select pgq.register_consumer_at(%s, %s, %s)", [QUEUE, consumer, self.first_tick]
@@ -60,15 +60,15 @@ class Workload:
             conn.execute("select pgq_ext.set_last_tick(%s, null)", [consumer])
             conn.execute("select queue_mover.set_origin(%s, null, null, null)", [consumer])
             queues.truncate_events(conn, TARGET_QUEUE)
-        self.servers.settle()
+        self.servers.checkpoint()
 
     def check(self) -> None:
         """Raise RuntimeError unless all events have arrived."""
         with self.target.connect() as conn:
             table = queues.qualified(queues.queue_table(conn, TARGET_QUEUE))
-            row = conn.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
-        if row != (self.events,):
-            raise RuntimeError(f"{row} events arrived, not {self.events}")
+            count = value(conn, sql.SQL("select count(*) from {}").format(table))
+        if count != self.events:
+            raise RuntimeError(f"{count} of {self.events} events arrived")
 
 
 def _conninfo(database: Database, port: int | None, *, counted: bool) -> str:
@@ -83,7 +83,7 @@ def no_events(servers: Servers) -> Iterator[Workload]:
         with target.connect() as conn:
             queues.create_queue(conn, TARGET_QUEUE)
         with source.connect() as conn:
-            # A call of pgq.ticker makes a tick whenever there is an event.
+            # pgq.ticker then ticks as soon as there is an event.
             queues.create_queue(conn, QUEUE, ticker_max_count=1, ticker_max_lag="0")
             first_tick = queues.last_tick(conn, QUEUE)
         yield Workload(servers, source, target, first_tick=first_tick)
@@ -96,33 +96,33 @@ def one_batch(servers: Servers, events: int, data_bytes: int) -> Iterator[Worklo
         with workload.source.connect() as conn:
             workload.events = queues.produce(conn, QUEUE, events, data_bytes=data_bytes)
             queues.tick(conn, QUEUE)
-        finish_writing(workload)
+        vacuum_source(workload)
         yield workload
 
 
 @contextlib.contextmanager
 def ticks(servers: Servers, count: int, events: int) -> Iterator[Workload]:
-    """So many ticks with so many events each, every tick a snapshot of its own."""
+    """This many ticks with this many events each, and a snapshot per tick."""
     with no_events(servers) as workload:
         with workload.source.connect() as conn:
-            add_ticks(conn, QUEUE, count, events)
+            _add_ticks(conn, count, events)
         workload.events = count * events
-        finish_writing(workload)
+        vacuum_source(workload)
         yield workload
 
 
-def add_ticks(conn: Connection, queue: str, count: int, events: int) -> None:
-    """Insert events and make a tick, again and again; two transactions each time."""
+def _add_ticks(conn: Connection, count: int, events: int) -> None:
+    """Insert events and tick, repeatedly; two transactions each time."""
     conn.execute("set synchronous_commit = off")
     conn.execute(
         sql.SQL(_TICKS).format(
-            ticks=sql.Literal(count), events=sql.SQL(str(events)), queue=sql.Literal(queue)
+            ticks=sql.Literal(count), events=sql.SQL(str(events)), queue=sql.Literal(QUEUE)
         )
     )
     conn.execute("reset synchronous_commit")
 
 
-def finish_writing(workload: Workload) -> None:
-    """Do now what the first reader would otherwise pay for: hint bits, statistics."""
+def vacuum_source(workload: Workload) -> None:
+    """Set hint bits and collect statistics, which the first reader would otherwise pay for."""
     with workload.source.connect() as conn:
         conn.execute("vacuum (analyze, freeze)")

@@ -1,4 +1,4 @@
-"""python -m demo: show the main job. KEEP=1 in the environment leaves it running."""
+"""`python -m demo`: show the main job. KEEP=1 in the environment leaves it running."""
 
 import os
 import signal
@@ -17,29 +17,29 @@ from testbed.programs import MissingProgramError
 
 USAGE = "usage: python -m demo [stop DIRECTORY]     (KEEP=1 leaves it running)"
 INTERRUPTED = 130
-TROUBLE = (DemoError, MissingProgramError, ClusterError, TimeoutError, psycopg.Error)
+FAILURES = (DemoError, MissingProgramError, ClusterError, TimeoutError, psycopg.Error)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the demo, or remove what one has left. Returns the exit code."""
+    """Run the demo, or remove what KEEP=1 left running. Returns the exit code."""
     match arguments:
         case []:
             return show()
         case ["stop", directory]:
-            objection = kept.stop(Path(directory).absolute())
-            print(objection or "Stopped and removed.")
-            return 1 if objection else 0
+            error = kept.stop(Path(directory).absolute())
+            print(error or "Stopped and removed.")
+            return 1 if error else 0
         case _:
             print(USAGE, file=sys.stderr)
             return 2
 
 
 def show() -> int:
-    """The demo. Returns 0 when every event arrived as it should."""
+    """Run the demo. Returns 0 if every event arrived as it should."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("PG")]:
-        # libpq's variables would lead away from the private servers.
+        # libpq's variables would redirect connections.
         del os.environ[name]
     screen = Screen()
     began = time.monotonic()
@@ -49,14 +49,14 @@ def show() -> int:
         screen.gap()
         screen.say("Interrupted. Servers and mover stopped, files removed.")
         return INTERRUPTED
-    except TROUBLE as error:
-        screen.verdict("The demo did not get to its end.", good=False)
+    except FAILURES as error:
+        screen.verdict("The demo failed.", good=False)
         screen.say(*str(error).splitlines())
         return 1
     arrived = sum(sum(shard.arrived) for shard in found.comparisons.values())
     screen.gap()
     seconds = time.monotonic() - began
-    screen.say(f"{seconds:.0f} seconds, {arrived:,} events: {found.sentence()}.")
+    screen.say(f"{arrived:,} events in {seconds:.0f} seconds: {found.summary()}.")
     return 0 if found.good else 1
 
 

@@ -1,4 +1,4 @@
-"""What stays after KEEP=1: how to connect, where things are, and how to remove it all."""
+"""What remains after KEEP=1: how to connect, where things are, and how to remove it all."""
 
 import contextlib
 import os
@@ -8,20 +8,19 @@ from pathlib import Path
 
 from demo.movers import INI, JOB
 from demo.screen import Screen
-from demo.servers import SOURCE_QUEUE, Databases
-from testbed.processes import process_alive, wait_until
+from demo.servers import PREFIX, SOURCE_QUEUE, Databases
+from testbed.processes import wait_until
+from testbed.procfs import process_alive
 from testbed.reaper import remove_directory
-
-PREFIX = "qm-demo-"
 
 
 def describe(screen: Screen, directory: Path, databases: Databases) -> None:
-    """Tell whoever asked to keep it what there is."""
-    screen.act("Still running, because you said KEEP=1")
+    """Explain what is still running."""
+    screen.act("Still running, because of KEEP=1")
     for database in databases.every:
         screen.command(f'psql "{database.conninfo()}"')
     screen.gap()
-    screen.say("Write an event on a shard, and see it arrive in central:")
+    screen.say("Insert an event on a shard, and see it arrive in central:")
     shard = databases.shards[0]
     screen.command(
         f'psql "{shard.conninfo()}" \\\n'
@@ -39,19 +38,19 @@ def describe(screen: Screen, directory: Path, databases: Databases) -> None:
         f"  commands  {_shown(Path(sys.executable).parent)}",
     )
     screen.gap()
-    screen.say("To stop and remove it all, from here:")
+    screen.say("To stop and remove it all, run this here:")
     screen.command(f"{_shown(Path(sys.executable))} -m demo stop {directory}")
 
 
 def _shown(path: Path) -> str:
-    """Without the part that goes without saying."""
+    """Relative to the current directory if inside it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def stop(directory: Path) -> str:
-    """End and remove what was kept; an objection when that is no such directory."""
+    """Stop and remove what was kept; returns an error if the directory is not the demo's."""
     if not directory.name.startswith(PREFIX) or not directory.is_dir():
-        return f"{directory}: not a directory that the demo has left"
+        return f"{directory} is not a directory of the demo"
     clusters = [link.resolve() for link in directory.glob("*-cluster")]
     for pidfile in directory.glob("*.pid"):
         _end(pidfile, signal.SIGTERM)
@@ -64,10 +63,10 @@ def stop(directory: Path) -> str:
 
 
 def _end(pidfile: Path, signum: signal.Signals) -> None:
-    """End a process that works where its pidfile is; another one may have its number by now."""
+    """End the process if it runs where its pidfile is; another may have its pid by now."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         pid = int(pidfile.read_text().split()[0])
         if Path(f"/proc/{pid}/cwd").resolve() != pidfile.parent.resolve():
             return
         os.kill(pid, signum)
-        wait_until(lambda: not process_alive(pid), 20, f"the end of process {pid}")
+        wait_until(lambda: not process_alive(pid), 20, f"process {pid} to exit")

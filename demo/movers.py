@@ -1,8 +1,4 @@
-"""The layout: which daemon moves which shards, by which ini file.
-
-One daemon for all shards, with a section for each. The rest of the demo knows shards and
-commands only.
-"""
+"""The daemon that moves all shards, and its ini file with a section for each."""
 
 import os
 import signal
@@ -10,18 +6,19 @@ import time
 from pathlib import Path
 from typing import Self
 
-from demo.servers import SOURCE_QUEUE, TARGET_QUEUE, Databases, DemoError
-from testbed.processes import process_alive, run, script, wait_until
+from demo.servers import SOURCE_QUEUE, TARGET_QUEUE, Databases, DemoError, run_program
+from testbed.processes import wait_until
+from testbed.procfs import process_alive
 from testbed.reaper import REAPER
 
 PROGRAM = "queue_mover3"
 INI = "movers.ini"
 JOB = "shops"
-"""the name of its log and pidfile, and of its connections; the consumers' names begin with it"""
+"""names its log, its pidfile and its connections; its consumers' names start with it"""
 
 
 class Movers:
-    """The daemon of the demo, in the demo's directory; as a context manager, ended unless kept."""
+    """The daemon, run in the demo's directory; as a context manager, killed on exit unless kept."""
 
     def __init__(self, directory: Path, databases: Databases) -> None:
         self._directory = directory
@@ -50,7 +47,7 @@ class Movers:
 
     @property
     def ini_text(self) -> str:
-        """What stands in the ini file."""
+        """The contents of the ini file."""
         return (self._directory / INI).read_text()
 
     def consumer(self, shard: str) -> str:
@@ -59,59 +56,59 @@ class Movers:
 
     @property
     def start_command(self) -> str:
-        """What one types to start it."""
+        """As typed in a shell."""
         return f"{PROGRAM} -d {INI}"
 
     @property
     def stop_command(self) -> str:
-        """What one types to stop it after the running batches."""
+        """As typed in a shell; it finishes its batches first."""
         return f"{PROGRAM} -s {INI}"
 
     def start(self) -> None:
-        """Start it; every source has made its first step when this returns."""
+        """Start it; returns once every source has connected."""
         try:
-            self._run("-d")
+            run_program(self._directory, PROGRAM, "-d", INI)
         except KeyboardInterrupt:
-            # The daemon may be on its way, and its pidfile not written.
+            # The daemon may be starting, its pidfile not yet written.
             time.sleep(0.5)
             raise
         REAPER.watch_process(self.pid, signal.SIGTERM)
         self._started = True
 
     def stop(self) -> None:
-        """Let it finish its batches and end."""
+        """Let it finish its batches and exit."""
         pid = self.pid
         self._started = False
-        self._run("-s")
-        wait_until(lambda: not process_alive(pid), 30, f"the end of {PROGRAM}")
+        run_program(self._directory, PROGRAM, "-s", INI)
+        wait_until(lambda: not process_alive(pid), 30, f"{PROGRAM} to exit")
         REAPER.forget_process(pid)
 
     def kill(self) -> int:
-        """SIGKILL; the pid that was."""
+        """SIGKILL it; returns its pid."""
         pid = self.pid
         self._started = False
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not process_alive(pid), 10, f"the end of process {pid}", 0.002)
+        wait_until(lambda: not process_alive(pid), 10, f"process {pid} to exit", 0.002)
         REAPER.forget_process(pid)
         return pid
 
     @property
     def pid(self) -> int:
-        """The process id that it wrote into its pidfile."""
+        """The process id in its pidfile."""
         return int((self._directory / f"{JOB}.pid").read_text())
 
     @property
     def running(self) -> bool:
-        """Whether it lives."""
+        """Whether it is alive."""
         try:
             return process_alive(self.pid)
         except (FileNotFoundError, ValueError):
             return False
 
     def check(self) -> None:
-        """Raise DemoError, with its last words, when it has ended by itself."""
+        """Raise DemoError, with the end of its log, if it has exited by itself."""
         if self._started and not self.running:
-            raise DemoError("\n".join([f"{PROGRAM} has ended:", *self.log()[-5:]]))
+            raise DemoError("\n".join([f"{PROGRAM} has exited:", *self.log()[-5:]]))
 
     def log(self) -> list[str]:
         """The lines of its log."""
@@ -122,8 +119,3 @@ class Movers:
         """Leave it running when this process ends."""
         self._kept = True
         REAPER.forget_process(self.pid)
-
-    def _run(self, switch: str) -> None:
-        done = run([script(PROGRAM), switch, INI], cwd=self._directory)
-        if done.returncode != 0:
-            raise DemoError(f"{PROGRAM} {switch} {INI} failed:\n{done.stderr}")

@@ -1,4 +1,4 @@
-"""Produced, moved, lag: measured from outside while it runs."""
+"""Produced, moved, lag: measured from the outside while it runs."""
 
 import time
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from testbed.queues import qualified, queue_table
 
 @dataclass(frozen=True)
 class Sample:
-    """One look."""
+    """One measurement."""
 
     seconds: float
-    """since counting began"""
+    """since the start"""
     moved: dict[str, int]
-    """events that central has, by shard"""
+    """events in central, by shard"""
     produced: dict[str, int]
-    """events that committed on the shards a moment later, by shard"""
+    """events committed on the shards a moment later, by shard"""
     lags: dict[str, float]
-    """seconds that a shard is behind, by shard; 0 where nothing waits"""
+    """in seconds, by shard; 0 if nothing is waiting"""
 
     @property
     def lag(self) -> float:
@@ -42,7 +42,7 @@ class Sample:
 
     @property
     def waiting(self) -> list[str]:
-        """What has not arrived, a line for each shard."""
+        """What has not arrived, one line per shard."""
         return [
             f"{shard}   waiting {self.produced[shard] - self.moved[shard]:>7,}   lag {lag:4.1f} s"
             for shard, lag in self.lags.items()
@@ -57,7 +57,7 @@ class Sample:
 
 
 class Progress:
-    """Connections that count; as a context manager, closed at the end."""
+    """Counts events over its own connections; as a context manager, closed on exit."""
 
     def __init__(self, databases: Databases, movers: Movers, shop: Shop) -> None:
         self._shop = shop
@@ -82,26 +82,26 @@ class Progress:
         for conn in (self._central, *(conn for conn, _ in self._shards.values())):
             conn.close()
 
-    def look(self) -> Sample:
+    def sample(self) -> Sample:
         """Measure now."""
         seconds = time.monotonic() - self._began
         moved = self._moved()
         ages = {shard: self._lag(shard) for shard in moved}
         produced = {shard: tally.committed for shard, tally in self.tallies().items()}
-        # A writer counts its events a moment after they commit: a mover can be faster.
+        # A writer counts its events just after they commit; the mover can be faster.
         produced = {shard: max(count, moved[shard]) for shard, count in produced.items()}
-        # Where nothing waits, what PgQ calls lag is the time since anything happened.
+        # If nothing is waiting, PgQ's lag is the time since the last event.
         lags = {
             shard: age if moved[shard] < produced[shard] else 0.0 for shard, age in ages.items()
         }
         return Sample(seconds, moved, produced, lags)
 
     def tallies(self) -> dict[str, Tally]:
-        """What the writers have counted."""
+        """What the writers have written."""
         return dict(self._shop.tallies())
 
     def _moved(self) -> dict[str, int]:
-        """Counts what has come since the last look; older transactions cannot bring more."""
+        """Count what arrived since the last sample; older transactions cannot add more."""
         moved = dict(self._settled)
         horizon = self._horizon
         for shard, fresh, settled, xmin in self._central.execute(self._count, [self._horizon]):

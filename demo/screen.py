@@ -1,4 +1,4 @@
-"""Plain text on 80 columns; on a terminal, one line that lives and a little weight."""
+"""Plain text in 80 columns; on a terminal, with one live line and some colour."""
 
 import os
 import sys
@@ -10,18 +10,18 @@ BOLD, DIM, GREEN, RED = "1", "2", "1;32", "1;31"
 
 
 class Screen:
-    """Where the demo speaks."""
+    """The demo's output."""
 
     def __init__(self) -> None:
         self.terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
         self._colours = self.terminal and not os.environ.get("NO_COLOR")
-        self._alive = False
+        self._live = False
 
     def _write(self, text: str) -> None:
-        if self._alive:
-            self._alive = False
+        if self._live:
+            self._live = False
             text = "\r" + " " * WIDTH + "\r" + text
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -42,13 +42,13 @@ class Screen:
         self._write("".join(f"  {line}".rstrip() + "\n" for line in lines))
 
     def command(self, *commands: str) -> None:
-        """What one would type."""
+        """Commands, as typed in a shell."""
         for text in commands:
             for line in f"$ {text}".splitlines():
                 self._write(f"    {self._styled(line, DIM)}\n")
 
     def quote(self, text: str) -> None:
-        """The answer of a command, or what stands in a file."""
+        """The output of a command, or the contents of a file."""
         self._write("".join(f"    {line}".rstrip() + "\n" for line in text.splitlines()))
 
     def gap(self) -> None:
@@ -56,21 +56,21 @@ class Screen:
         self._write("\n")
 
     def verdict(self, text: str, *, good: bool) -> None:
-        """The line for which all this was made."""
+        """The result."""
         self._write(f"\n  {self._styled(text, GREEN if good else RED)}\n")
 
     def live(self, text: str) -> None:
-        """Replace the living line; without a terminal, a line like any other."""
+        """Replace the live line; without a terminal, print an ordinary line."""
         if not self.terminal:
             self.say(text)
             return
-        # Over the old one, without clearing it first: that would flicker.
-        self._alive = False
+        # Overwrite it without clearing it first, which would flicker.
+        self._live = False
         self._write("\r" + f"  {text}".ljust(WIDTH)[:WIDTH])
-        self._alive = True
+        self._live = True
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Columns, the first one to the left and the others to the right; rules around."""
+        """Columns, the first left-aligned, the others right-aligned; rules around the body."""
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         rule = "  ".join("-" * width for width in widths)
         first, *body, last = [_aligned(row, widths) for row in rows]
@@ -78,7 +78,7 @@ class Screen:
 
 
 def shortened(text: str, width: int = WIDTH - 4) -> str:
-    """Text that fits into a quoted line."""
+    """Text cut to fit a quoted line."""
     return text if len(text) <= width else text[: width - 3] + "..."
 
 

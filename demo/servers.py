@@ -1,5 +1,6 @@
-"""Two private clusters, four databases, their tickers, and a directory: removed at the end."""
+"""Two private clusters, four databases, their tickers and a directory; removed at the end."""
 
+import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Self
 
 from testbed.cluster import Cluster
 from testbed.database import Database
+from testbed.processes import run, script
 from testbed.reaper import REAPER, private_directory, remove_directory
 from testbed.servers import Server
 
@@ -16,15 +18,25 @@ CENTRAL = "central"
 SOURCE_QUEUE = "shop"
 TARGET_QUEUE = "all_shops"
 SHOP_SQL = Path(__file__).with_name("shop.sql")
+PREFIX = "qm-demo-"
+"""of the name of the demo's directory"""
 
 
 class DemoError(Exception):
     """The demo cannot go on; the message says why."""
 
 
+def run_program(directory: Path, *command: str) -> str:
+    """Run one of this project's commands in a directory; returns its output."""
+    done = run([script(command[0]), *command[1:]], cwd=directory)
+    if done.returncode != 0:
+        raise DemoError(f"{shlex.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
 @dataclass(frozen=True)
 class Databases:
-    """The shards, in order, and the one that gets all their events."""
+    """The shards, and the database that gets all their events."""
 
     shards: tuple[Database, ...]
     central: Database
@@ -36,10 +48,10 @@ class Databases:
 
 
 class Servers:
-    """Where the demo takes place; as a context manager, removed afterwards unless kept."""
+    """The servers and the demo's directory; as a context manager, removed on exit unless kept."""
 
     def __init__(self) -> None:
-        self.directory = private_directory("qm-demo-")
+        self.directory = private_directory(PREFIX)
         self._exit = ExitStack()
         self._exit.callback(remove_directory, self.directory)
         self._kept = False
@@ -64,20 +76,20 @@ class Servers:
         return server
 
     def start_tickers(self) -> None:
-        """One pgqd for each cluster."""
+        """Start a pgqd for each cluster."""
         self.sources.start_ticker()
         self.target.start_ticker()
 
     def keep(self) -> None:
-        """Leave all of it running when this process ends."""
+        """Leave everything running when this process ends."""
         self._kept = True
         self.sources.keep()
         self.target.keep()
         REAPER.forget_directory(self.directory)
 
 
-def open_shops(databases: Databases) -> None:
-    """The tables of the shop, whose triggers write into the queue, in each shard."""
+def create_shop_tables(databases: Databases) -> None:
+    """Create the shop's tables in each shard, with triggers that write into the queue."""
     for shard in databases.shards:
         with shard.connect() as conn:
             conn.execute(SHOP_SQL.read_bytes())

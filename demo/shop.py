@@ -1,4 +1,4 @@
-"""An application that writes orders: several writers at once, in transactions of mixed size."""
+"""An application with several concurrent writers of orders, in transactions of mixed sizes."""
 
 import random
 import threading
@@ -13,31 +13,29 @@ from testbed.database import Database, value
 WRITERS_PER_SHARD = 2
 EVENTS_PER_WRITER = 50_000
 EVENTS_PER_SECOND = 1_500
-"""of one writer: what it is held back to, so that there is time to watch"""
+"""at most, per writer, so that there is time to watch"""
 CUSTOMERS = ((1, 30), (2, 20), (5, 20), (20, 20), (100, 8), (500, 2))
-"""how many in one transaction, and how often that happens, of a hundred"""
+"""how many in one transaction, and how often that happens, in percent"""
 ROLLED_BACK = 0.07
-LINGERING = 0.02
-LINGER_SECONDS = 0.3
-KNOWN_ORDERS = 2_000
+SLOW = 0.02
+SLOW_SECONDS = 0.3
+OPEN_ORDERS = 2_000
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What was written into one shard, as its writers count it."""
+    """What was written into one shard, as counted by its writers."""
 
     committed: int = 0
     transactions: int = 0
-    undone: int = 0
+    rolled_back: int = 0
     """events whose transaction was rolled back"""
-    rollbacks: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
             self.committed + other.committed,
             self.transactions + other.transactions,
-            self.undone + other.undone,
-            self.rollbacks + other.rollbacks,
+            self.rolled_back + other.rolled_back,
         )
 
 
@@ -69,18 +67,18 @@ class Writer(threading.Thread):
     def _transaction(self, conn: psycopg.Connection) -> None:
         undo = self._dice.random() < ROLLED_BACK
         with conn.transaction(force_rollback=undo):
-            events, known = self._business(conn)
-            if self._dice.random() < LINGERING:
-                # Others commit higher event ids meanwhile: the order has to survive that.
-                self.stopping.wait(LINGER_SECONDS)
+            events, orders = self._write(conn)
+            if self._dice.random() < SLOW:
+                # Meanwhile others commit higher event ids; the order must survive that.
+                self.stopping.wait(SLOW_SECONDS)
         if undo:
-            self.tally += Tally(undone=events, rollbacks=1)
+            self.tally += Tally(rolled_back=events)
         else:
-            self._orders = known[-KNOWN_ORDERS:]
+            self._orders = orders[-OPEN_ORDERS:]
             self.tally += Tally(committed=events, transactions=1)
 
-    def _business(self, conn: psycopg.Connection) -> tuple[int, list[int]]:
-        """Do something; how many events that makes, and the orders known if it commits."""
+    def _write(self, conn: psycopg.Connection) -> tuple[int, list[int]]:
+        """Place, ship or cancel orders; returns the number of events, and the orders then open."""
         sizes, weights = zip(*CUSTOMERS, strict=True)
         (count,) = self._dice.choices(sizes, weights)
         dice = self._dice.random()
@@ -107,12 +105,12 @@ class Shop:
         self.quota = EVENTS_PER_WRITER * len(self._writers)
 
     def open(self) -> None:
-        """Begin to write."""
+        """Start writing."""
         for writer in self._writers:
             writer.start()
 
     def close(self) -> None:
-        """Stop before the quota is reached."""
+        """Stop, even before the quota is reached."""
         for writer in self._writers:
             writer.stopping.set()
         for writer in self._writers:
@@ -120,13 +118,13 @@ class Shop:
                 writer.join(timeout=5)
 
     def import_stock(self, shard: str, count: int) -> None:
-        """One transaction with many events."""
+        """Write many events in one transaction."""
         with self._shards[shard].connect(application_name="shop") as conn:
             conn.execute("select import_stock(%s)", [count])
         self._imported[shard] += Tally(committed=count, transactions=1)
 
     def tallies(self) -> Mapping[str, Tally]:
-        """What was written up to now, by shard. Raises the error of a writer that failed."""
+        """What has been written so far, by shard. Raises the error of a failed writer."""
         result = dict(self._imported)
         for writer in self._writers:
             if writer.error is not None:
@@ -136,5 +134,5 @@ class Shop:
 
     @property
     def busy(self) -> bool:
-        """Whether anybody still writes."""
+        """Whether any writer is still writing."""
         return any(writer.is_alive() for writer in self._writers)

@@ -1,5 +1,5 @@
--- One shard of a shop. PgQ's triggers turn each change into an event: orders as JSON,
--- payments urlencoded, in the same transaction as the change itself.
+-- One shard of a shop. PgQ's triggers write each change as an event in the same transaction:
+-- orders as JSON, payments URL-encoded.
 
 create table orders (
     id       bigint generated always as identity primary key,
@@ -24,7 +24,7 @@ create trigger to_queue after insert or update or delete on orders
 create trigger to_queue after insert or update or delete on payments
     for each row execute function pgq.logutriga('shop', 'ev_extra4=current_database()');
 
-create function place(how_many int) returns bigint[] language sql as $$
+create function place(number int) returns bigint[] language sql as $$
     with placed as (
         insert into orders (customer, city, total, note)
         select (array['Ada Lovelace', 'José Núñez', 'Miles O''Brien', '王芳', 'Zoë "Z" Åberg'])
@@ -33,7 +33,7 @@ create function place(how_many int) returns bigint[] language sql as $$
                (random() * 900 + 5)::numeric(10, 2),
                (array[null, '', 'ring twice & wait', E'c:\\gifts\tone\nper line', '🎁 = 100%'])
                    [1 + floor(random() * 5)]
-          from generate_series(1, how_many)
+          from generate_series(1, number)
         returning id, total
     ), paid as (
         insert into payments
@@ -58,9 +58,9 @@ create function cancel(which bigint[]) returns void language sql as $$
     delete from orders where id = any(which);
 $$;
 
-create function import_stock(how_many int) returns void language sql as $$
+create function import_stock(number int) returns void language sql as $$
     select count(pgq.insert_event('shop', 'stock.import',
                      json_build_object('sku', md5(n::text), 'left', n % 500)::text,
                      'public.stock', n::text, null, current_database()))
-      from generate_series(1, how_many) as n;
+      from generate_series(1, number) as n;
 $$;

@@ -1,11 +1,12 @@
-"""What happens, act by act."""
+"""The demo, act by act."""
 
 import re
+import shlex
 import time
 from collections.abc import Callable
 
 from demo import kept, verdict
-from demo.admin import Admin, typed
+from demo.admin import Admin
 from demo.kill import kill_in_the_middle
 from demo.movers import INI, Movers
 from demo.progress import Progress, Sample
@@ -17,7 +18,7 @@ from demo.servers import (
     TARGET_QUEUE,
     Databases,
     Servers,
-    open_shops,
+    create_shop_tables,
 )
 from demo.shop import ROLLED_BACK, WRITERS_PER_SHARD, Shop, Tally
 from testbed.database import value
@@ -25,16 +26,16 @@ from testbed.database import value
 VICTIM = "shard1"
 KILL_AT = 0.35
 """of the events written"""
-DEAD_SECONDS = 4.0
+DOWN_SECONDS = 4.0
 CAUGHT_UP = 1.0
 """seconds of lag"""
-PATIENCE = 120.0
-"""seconds without a single arrival after which nobody waits any longer"""
-GLANCE = 0.2
+STALL_TIMEOUT = 120.0
+"""seconds without an arrival after which we give up"""
+SAMPLE_EVERY = 0.2
 LINE_EVERY = 3.0
-"""seconds between lines where there is no terminal"""
-LINE = re.compile(r"\S+ ([\d:]+),\d+ \d+ [A-Z]+ ")
-"""what stands in front of a message in the log"""
+"""seconds between lines without a terminal"""
+LOG_PREFIX = re.compile(r"\S+ ([\d:]+),\d+ \d+ [A-Z]+ ")
+"""before the message of a log line"""
 BATCH = re.compile(r"\{count: (?P<count>\d+), .*source: (?P<source>\w+)\}")
 """a statistics line"""
 
@@ -48,15 +49,15 @@ class Story:
         self._last_line = 0.0
 
     def play(self) -> verdict.Verdict:
-        """Everything; what came of it."""
-        self._prologue()
+        """Run it all; returns the verdict."""
+        self._introduce()
         with Servers() as servers:
             databases = self._build(servers)
             with Movers(servers.directory, databases) as movers:
-                admin = self._prepare(servers, databases)
+                admin = self._set_up(servers, databases)
                 self._start(movers)
                 found = self._run(databases, movers)
-                self._ask(admin)
+                self._show_status(admin)
                 if self._keep:
                     servers.keep()
                     movers.keep()
@@ -67,21 +68,21 @@ class Story:
             self._screen.say("Clusters stopped, files removed.")
         return found
 
-    def _prologue(self) -> None:
-        self._screen.title("queue_mover: every event arrives, exactly once")
+    def _introduce(self) -> None:
+        self._screen.title("queue_mover: every event arrives exactly once")
         self._screen.gap()
         self._screen.say(
             "A shop keeps its orders in three databases (shards). Each change becomes an",
-            "event in a queue there, and all events have to get into one queue in a",
-            "central database on another server: each of them once, unchanged, in order.",
+            "event in a queue there. All events must get into one queue in a central",
+            "database on another server: each of them once, unchanged, in order.",
             "",
             "  shard0  [shop] ---.",
             "  shard1  [shop] ---+---  queue_mover3  --->  [all_shops]  central",
             "  shard2  [shop] ---'",
             "",
-            "Everything here is real: PostgreSQL, PgQ, its ticker pgqd, the daemon. On the",
-            "way the daemon is killed in the middle of its work. All of it takes about a",
-            "minute; Ctrl-C ends and removes it.",
+            "Everything here is real: PostgreSQL, PgQ, its ticker pgqd, the daemon. Along",
+            "the way the daemon is killed in the middle of a batch. The demo takes about a",
+            "minute; Ctrl-C stops it and cleans up.",
         )
 
     def _build(self, servers: Servers) -> Databases:
@@ -93,20 +94,24 @@ class Story:
         screen.say(
             f"PostgreSQL {version} on port {servers.sources.cluster.port}: shard0, shard1, shard2",
             f"PostgreSQL {version} on port {servers.target.cluster.port}: central",
-            f"In {servers.directory}, where all commands below are run.",
+            f"Files are in {servers.directory}; all commands below run there.",
         )
         return databases
 
-    def _prepare(self, servers: Servers, databases: Databases) -> Admin:
+    def _set_up(self, servers: Servers, databases: Databases) -> Admin:
         screen = self._screen
         screen.act("2. PgQ and a queue in each database, a ticker for each server")
         admin = Admin(servers.directory, databases.every)
         for name in SHARDS:
-            admin.prepare(name, SOURCE_QUEUE)
-        admin.prepare(CENTRAL, TARGET_QUEUE)
-        open_shops(databases)
-        screen.command(*(typed(words) for words in admin.commands(SHARDS[0], SOURCE_QUEUE)))
-        screen.say("  and the same for shard1, shard2 and central.")
+            admin.set_up(name, SOURCE_QUEUE)
+        admin.set_up(CENTRAL, TARGET_QUEUE)
+        create_shop_tables(databases)
+        screen.command(
+            *(shlex.join(command) for command in admin.setup_commands(SHARDS[0], SOURCE_QUEUE))
+        )
+        screen.say(
+            f"  The same for shard1 and shard2, and for central with the queue {TARGET_QUEUE}."
+        )
         servers.start_tickers()
         screen.command("pgqd -q sources-cluster/pgqd.ini &", "pgqd -q target-cluster/pgqd.ini &")
         return admin
@@ -143,26 +148,26 @@ class Story:
         self._screen.act("4. The shop sells, the mover moves")
         self._screen.say(
             f"{WRITERS_PER_SHARD * len(SHARDS)} writers place, ship and cancel orders, in"
-            " transactions of 2 to 1,500 events,",
-            f"{ROLLED_BACK:.0%} of them rolled back. Lag is how far the slowest shard is behind.",
+            " transactions of 2 to 1,500 events;",
+            f"{ROLLED_BACK:.0%} are rolled back. Lag is that of the slowest shard.",
         )
         self._screen.gap()
         shop.open()
 
     def _watch(self, progress: Progress, movers: Movers, until: Callable[[Sample], bool]) -> Sample:
-        """Show progress until something is true, or nothing has moved for too long."""
+        """Show progress until the condition is true, or nothing has moved for too long."""
         moved, since = -1, time.monotonic()
         while True:
-            now = progress.look()
+            now = progress.sample()
             if until(now):
                 return now
             if now.total_moved != moved:
                 moved, since = now.total_moved, time.monotonic()
-            elif time.monotonic() - since > PATIENCE:
+            elif time.monotonic() - since > STALL_TIMEOUT:
                 return now
             movers.check()
             self._show(now)
-            time.sleep(GLANCE)
+            time.sleep(SAMPLE_EVERY)
 
     def _show(self, now: Sample) -> None:
         if self._screen.terminal or now.seconds - self._last_line >= LINE_EVERY:
@@ -171,17 +176,17 @@ class Story:
 
     def _kill(self, databases: Databases, movers: Movers, shop: Shop, progress: Progress) -> None:
         screen = self._screen
-        screen.say(str(progress.look()))
+        screen.say(str(progress.sample()))
         screen.gap()
         kill_in_the_middle(screen, databases, movers, shop, VICTIM)
-        dead = time.monotonic()
+        killed = time.monotonic()
         screen.gap()
-        screen.say("Nothing moves now, from any shard. The shop goes on selling, and lag grows:")
+        screen.say("Nothing moves now, from any shard. The shop keeps selling, and lag grows:")
         screen.gap()
-        now = self._watch(progress, movers, lambda _: time.monotonic() - dead > DEAD_SECONDS)
+        now = self._watch(progress, movers, lambda _: time.monotonic() - killed > DOWN_SECONDS)
         screen.say(str(now))
         screen.gap()
-        screen.say("Start it again. This is waiting by now:")
+        screen.say("By now these events are waiting. Start the daemon again:")
         screen.quote("\n".join(now.waiting))
         lines = len(movers.log())
         movers.start()
@@ -190,10 +195,10 @@ class Story:
         screen.say(str(self._watch(progress, movers, lambda now: now.lag < CAUGHT_UP)))
         screen.gap()
         screen.say(
-            "Each shard goes on from its position, which stands in central. From the log,",
-            "with the biggest batch of each:",
+            "Each shard resumes from its position, which is stored in central. From the log,",
+            "with the biggest batch of each shard:",
         )
-        screen.quote("\n".join(_telling(movers.log()[lines:])))
+        screen.quote("\n".join(_highlights(movers.log()[lines:])))
         screen.gap()
 
     def _judge(
@@ -203,41 +208,41 @@ class Story:
         total = sum(tallies.values(), Tally())
         screen.gap()
         screen.say(
-            f"The writers are done: {total.committed:,} events in {total.transactions:,}"
-            " transactions. Another",
-            f"{total.undone:,} events were rolled back by the shop, and must not arrive.",
+            f"The writers have finished: {total.committed:,} events in {total.transactions:,}"
+            " transactions.",
+            f"Another {total.rolled_back:,} events were rolled back, and must not arrive.",
             "",
-            "Some events, as they stand in central now (extra1 and data):",
+            "Some of the events in central (extra1 and data):",
         )
         screen.quote("\n".join(verdict.some_events(databases.central)))
-        screen.act("5. Every field of every event, on the shards and in central, compared")
+        screen.act("5. Every field of every event compared, shards against central")
         committed = {shard: tally.committed for shard, tally in tallies.items()}
         found = verdict.judge(databases, committed, end.seconds)
         verdict.show(screen, found)
         return found
 
-    def _ask(self, admin: Admin) -> None:
+    def _show_status(self, admin: Admin) -> None:
         self._screen.act("6. What a database administrator sees")
-        self._show_answer(admin, admin.status_of_movers(INI))
+        self._run_command(admin, admin.movers_status_command(INI))
         self._screen.gap()
-        self._show_answer(admin, admin.status(VICTIM))
+        self._run_command(admin, admin.status_command(VICTIM))
 
-    def _show_answer(self, admin: Admin, words: tuple[str, ...]) -> None:
-        self._screen.command(typed(words))
-        self._screen.quote(admin.answer(words))
+    def _run_command(self, admin: Admin, command: tuple[str, ...]) -> None:
+        self._screen.command(shlex.join(command))
+        self._screen.quote(admin.run(command))
 
     def _stop(self, movers: Movers) -> None:
-        self._screen.act("The end")
+        self._screen.act("7. Stop")
         self._screen.command(movers.stop_command)
         movers.stop()
 
 
-def _telling(log: list[str]) -> list[str]:
-    """The lines of a log that tell what it found, and each source's biggest batch.
+def _highlights(log: list[str]) -> list[str]:
+    """The lines of a log about a stale pidfile and each source's biggest batch.
 
-    Of each line the time of day and the message: more would not fit.
+    Only the time of day and the message of each: more would not fit.
     """
-    lines = [LINE.sub(r"\1 ", line) for line in log]
+    lines = [LOG_PREFIX.sub(r"\1 ", line) for line in log]
     biggest: dict[str, tuple[int, str]] = {}
     for line in lines:
         if found := BATCH.search(line):
@@ -245,5 +250,5 @@ def _telling(log: list[str]) -> list[str]:
             biggest[source] = max(biggest.get(source, (0, "")), (count, line))
     return [
         *(line for line in lines if "stale pidfile" in line),
-        *(line for line in lines if any(line == kept for _, kept in biggest.values())),
+        *(line for line in lines if any(line == batch for _, batch in biggest.values())),
     ]

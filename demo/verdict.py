@@ -13,37 +13,30 @@ from testbed.database import Database, value
 from testbed.events import EventSet, queue_events
 from testbed.queues import qualified, queue_table
 
-HEADER = ("source", "committed", "arrived", "missing", "doubled", "changed", "order", "events/s")
+HEADER = ("source", "committed", "arrived", "missing", "duplicated", "changed", "order", "events/s")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the comparison found."""
+    """The result of the comparison."""
 
     committed: Mapping[str, int]
-    """events by shard, as the writers counted them"""
+    """events by shard, as counted by the writers"""
     comparisons: Mapping[str, Comparison]
-    """of each shard with the events in central that say they come from there"""
-    strangers: int
-    """events in central that say something else"""
+    """of each shard with the events in central that name it as their origin"""
+    unknown: int
+    """events in central that name no shard"""
     seconds: float
     """from the first write to the last arrival"""
 
     @property
     def good(self) -> bool:
-        """Whether central has exactly what was committed, once, unchanged, in order."""
-        counted = all(
-            self.committed[shard] == sum(found.expected) for shard, found in self._shards()
-        )
-        identical = all(found.identical for _, found in self._shards())
-        return counted and identical and not self.strangers
-
-    def _shards(self) -> list[tuple[str, Comparison]]:
-        return list(self.comparisons.items())
+        """Whether central has exactly what was committed: once, unchanged, in order."""
+        return not self.errors()
 
     def rows(self) -> list[tuple[str, ...]]:
         """The table."""
-        lines = [self._numbers(shard, found) for shard, found in self._shards()]
+        lines = [self._numbers(shard, found) for shard, found in self.comparisons.items()]
         columns = list(zip(*lines, strict=True))
         total = [sum(column) for column in columns]
         named = [*zip(self.comparisons, lines, strict=True), ("central", total)]
@@ -54,7 +47,7 @@ class Verdict:
             self.committed[shard],
             sum(found.arrived),
             found.missing,
-            found.doubled,
+            found.duplicated,
             found.changed,
             found.out_of_order,
         ]
@@ -65,49 +58,46 @@ class Verdict:
         rate = f"{numbers[1] / self.seconds:,.0f}"
         return (name, *(f"{count:,}" for count in counts), order, rate)
 
-    def sentence(self) -> str:
-        """The result in a line."""
-        numbers = [self._numbers(shard, found) for shard, found in self._shards()]
-        *_, missing, doubled, changed, disorder = map(sum, zip(*numbers, strict=True))
-        foreign = self.strangers + sum(found.foreign for _, found in self._shards())
+    def summary(self) -> str:
+        """The result in one line."""
+        numbers = [self._numbers(shard, found) for shard, found in self.comparisons.items()]
+        *_, missing, duplicated, changed, disorder = map(sum, zip(*numbers, strict=True))
+        unexpected = self.unknown + sum(found.unexpected for found in self.comparisons.values())
         order = "order NOT kept" if disorder else "order kept"
         more = f", changed {changed:,}" if changed else ""
-        more += f", from nowhere {foreign:,}" if foreign else ""
-        result = f"missing {missing:,}, doubled {doubled:,}, {order}{more}"
-        return result if self.good else f"NOT the same: {result}"
+        more += f", unexpected {unexpected:,}" if unexpected else ""
+        result = f"missing {missing:,}, duplicated {duplicated:,}, {order}{more}"
+        return result if self.good else f"FAILED: {result}"
 
-    def objections(self) -> list[str]:
-        """What is wrong, in words; empty when nothing is."""
-        found = [
-            line
-            for shard, comparison in self._shards()
-            if not comparison.identical
-            for line in f"{shard}: {comparison}".splitlines()
-        ]
-        for shard, comparison in self._shards():
-            if self.committed[shard] != sum(comparison.expected):
-                found.append(
+    def errors(self) -> list[str]:
+        """What is wrong, line by line."""
+        errors = []
+        for shard, found in self.comparisons.items():
+            if not found.identical:
+                errors += f"{shard}: {found}".splitlines()
+            if self.committed[shard] != sum(found.expected):
+                errors.append(
                     f"{shard}: the writers counted {self.committed[shard]:,} events,"
-                    f" its queue has {sum(comparison.expected):,}"
+                    f" the queue has {sum(found.expected):,}"
                 )
-        if self.strangers:
-            found.append(f"central: events that name no shard: {self.strangers:,}")
-        return found
+        if self.unknown:
+            errors.append(f"central: {self.unknown:,} events name no shard")
+        return errors
 
 
 def judge(databases: Databases, committed: Mapping[str, int], seconds: float) -> Verdict:
-    """Compare what stands in the queues of the shards with what stands in central's."""
+    """Compare the queues of the shards with central's."""
     comparisons = {
         shard.name: compare(
             [queue_events(shard, SOURCE_QUEUE)], _arrived_from(databases.central, shard.name)
         )
         for shard in databases.shards
     }
-    return Verdict(committed, comparisons, _strangers(databases.central), seconds)
+    return Verdict(committed, comparisons, _of_unknown_origin(databases.central), seconds)
 
 
 def _arrived_from(central: Database, shard: str) -> EventSet:
-    """The events in central whose extra4 names a shard, as a view."""
+    """The events in central whose extra4 names this shard, as a view."""
     view = f"demo.from_{shard}"
     with central.connect() as conn:
         conn.execute("set client_min_messages = warning")
@@ -120,7 +110,7 @@ def _arrived_from(central: Database, shard: str) -> EventSet:
     return EventSet(central, view)
 
 
-def _strangers(central: Database) -> int:
+def _of_unknown_origin(central: Database) -> int:
     with central.connect() as conn:
         statement = sql.SQL("select count(*) from {} where (ev_extra4 = any(%s)) is not true")
         table = qualified(queue_table(conn, TARGET_QUEUE))
@@ -128,15 +118,15 @@ def _strangers(central: Database) -> int:
 
 
 def show(screen: Screen, verdict: Verdict) -> None:
-    """The table and the sentence."""
+    """Print the table, the summary and what is wrong."""
     screen.table(verdict.rows())
-    screen.verdict(verdict.sentence(), good=verdict.good)
-    for objection in verdict.objections():
-        screen.say(*textwrap.wrap(objection, WIDTH - 4, subsequent_indent="  "))
+    screen.verdict(verdict.summary(), good=verdict.good)
+    for error in verdict.errors():
+        screen.say(*textwrap.wrap(error, WIDTH - 4, subsequent_indent="  "))
 
 
 def some_events(central: Database) -> list[str]:
-    """A few different events of the first order, each cut to fit into a line."""
+    """A few different events of the first shard, each cut to fit a line."""
     with central.connect() as conn:
         rows = conn.execute(
             sql.SQL("""

@@ -1,20 +1,23 @@
-"""What tests, demo, benchmark and torture share: real servers, real PgQ, no mocks.
+"""What tests, demo, benchmark and torture test share: real servers, real PgQ, no mocks.
 
-| module | what it gives |
+| module | what it provides |
 |---|---|
-| programs | where PostgreSQL's and PgQ's programs are, and which user may run them |
-| reaper | no process and no directory outlives this one, however it dies |
-| cluster, database | a private throwaway PostgreSQL cluster, and databases in it |
+| programs | where PostgreSQL's and PgQ's programs are, and which user runs them |
+| reaper | no process or directory outlives this process, however it dies |
+| cluster, database | a private throwaway PostgreSQL cluster, and its databases |
+| encodings | databases in other encodings |
 | queues | PgQ: install, create, produce, tick, rotate |
 | ticker | a real pgqd |
 | servers | clusters with PgQ in their databases, and with a pgqd |
-| proxy | a TCP proxy that delays, holds back, resets, and counts round trips |
-| processes | run commands and daemons, wait for something to become true |
-| ini | config files with several sections |
-| process_usage, meter | measure the time, processor time and memory of processes |
-| events | events as values, sets of events, a consumer that collects |
-| compare, order | whether a target has all that the sources have: once, unchanged, in order |
+| sessions | an application's sessions, as the server sees them |
+| proxy | a TCP proxy that delays, stalls, resets, and counts round trips |
+| processes, procfs | run commands and daemons, wait for conditions, inspect processes |
+| legacy_mover | a stand-in for a Skytools mover |
+| ini, log_lines | write config files, read logs |
+| process_usage, meter | measure wall time, CPU time and memory of processes |
+| events | events as values, sets of events, a collecting consumer |
+| compare, order | whether a target has every source event: once, unchanged, in order |
 
-Nothing here imports queue_mover, which is judged from outside: through its commands, and by what
-stands in the databases.
+Nothing here imports queue_mover. The program is judged from the outside: by its commands, and by
+the contents of the databases.
 """

@@ -1,4 +1,4 @@
-"""A private throwaway PostgreSQL cluster, and databases in it."""
+"""A private throwaway PostgreSQL cluster, and its databases."""
 
 import contextlib
 import os
@@ -13,14 +13,15 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from testbed.database import Database
-from testbed.processes import child_processes, free_port
+from testbed.processes import free_port
+from testbed.procfs import child_processes
 from testbed.programs import hand_over, postgres_bindir, run_as
 from testbed.reaper import REAPER, private_directory, remove_directory
 
 SUPERUSER = "postgres"
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
-# initdb and postgres take their language from here; everything else from our settings.
+# initdb and postgres take their locale from here, everything else from our settings.
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": os.defpath}
 
 StopMode = Literal["smart", "fast", "immediate"]
@@ -32,19 +33,19 @@ STOP_SIGNALS: Mapping[StopMode, signal.Signals] = {
 
 
 class ClusterError(Exception):
-    """The cluster could not be created, started or stopped; the message says what its log says."""
+    """The cluster could not be created, started or stopped; the message quotes its log."""
 
 
 class Cluster:
     """A PostgreSQL server of our own: created on construction, running between start and stop.
 
     It listens on 127.0.0.1 and on a unix socket in its own directory; every connection is trusted.
-    When this process ends, in whatever way, the server stops and its directory goes away, unless
+    When this process ends, however it does, the server stops and its directory is removed, unless
     `keep` was called.
 
-    durable: keep fsync and full_page_writes, as a production server does. Without them a crash of
-    the server loses nothing (only one of the machine would), and the disk is not in the way.
-    settings: further lines for postgresql.conf, by name.
+    durable: keep fsync and full_page_writes, as in production. Without them a server crash loses
+    nothing (only a crash of the machine would), and the disk does not slow us down.
+    settings: more settings for postgresql.conf, by name.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Cluster:
             raise ClusterError(f"initdb failed: {done.stderr.strip()}")
 
     def configure(self, settings: Mapping[str, str | int]) -> None:
-        """Add lines to postgresql.conf; they hold from the next start, restart or `reload` on."""
+        """Append to postgresql.conf; takes effect at the next start, restart or `reload`."""
         with (self.data_directory / "postgresql.conf").open("a") as conf:
             for key, value in settings.items():
                 quoted = str(value).replace("'", "''")
@@ -113,18 +114,18 @@ class Cluster:
 
     @property
     def running(self) -> bool:
-        """Whether the postmaster lives (it may be frozen)."""
+        """Whether the postmaster is alive (it may be frozen)."""
         return self._server is not None and self._server.poll() is None
 
     def start(self) -> Self:
-        """Start, and wait until it takes connections. Nothing happens when it runs already."""
+        """Start, and wait until it accepts connections. A no-op if it is running."""
         if self.running:
             return self
         for attempts_left in (2, 1, 0):
             try:
                 self._start_once()
             except ClusterError:
-                # Most likely somebody took the port between our looking and the server's binding.
+                # Most likely somebody took the port before the server could bind it.
                 if attempts_left == 0 or not self._port_is_taken():
                     raise
                 self.port = free_port()
@@ -146,7 +147,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Ctrl-C in the terminal is for us, not for the servers.
+                # Ctrl-C in the terminal is meant for us, not for the servers.
                 start_new_session=True,
                 cwd=self.directory,
                 env=ENVIRONMENT,
@@ -157,11 +158,11 @@ class Cluster:
         while not self._ready():
             if not self.running or time.monotonic() > deadline:
                 self._kill()
-                raise ClusterError(f"cluster {self.name} does not start:\n{self.log_tail()}")
+                raise ClusterError(f"cluster {self.name} failed to start:\n{self.log_tail()}")
             time.sleep(0.01)
 
     def _ready(self) -> bool:
-        """Whether the postmaster says so, in the same place where pg_ctl looks."""
+        """Whether the postmaster says so, in the file that pg_ctl checks too."""
         try:
             lines = (self.data_directory / "postmaster.pid").read_text().splitlines()
         except OSError:
@@ -176,7 +177,7 @@ class Cluster:
             return ""
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stop and wait for that; clients are disconnected, except that `smart` waits for them."""
+        """Stop and wait; disconnects clients, except that `smart` waits for them."""
         if not self.running:
             return
         self.thaw()
@@ -186,7 +187,7 @@ class Cluster:
             self._server.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._kill()
-            raise ClusterError(f"cluster {self.name} does not stop:\n{self.log_tail()}") from None
+            raise ClusterError(f"cluster {self.name} failed to stop:\n{self.log_tail()}") from None
         REAPER.forget_process(self._server.pid)
 
     def _kill(self) -> None:
@@ -201,29 +202,29 @@ class Cluster:
         self.start()
 
     def reload(self) -> None:
-        """Have the configuration file read again."""
+        """Reload the configuration file."""
         os.kill(self.pid, signal.SIGHUP)
 
     def crash(self) -> None:
-        """End at once without a word to clients or disk: the next start goes through recovery."""
+        """Stop at once, without a checkpoint: the next start goes through recovery."""
         self.stop("immediate")
 
     def freeze(self) -> None:
-        """Stop the clock for the server: connections stay open, and nothing answers."""
-        # The postmaster first, so that no child is born while we look for the children.
+        """Suspend all its processes: connections stay open, and nothing responds."""
+        # The postmaster first, so that it forks no more children.
         for pid in (self.pid, *child_processes(self.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen server go on. Harmless when it was not frozen."""
+        """Resume a frozen server. A no-op if it was not frozen."""
         for pid in (*child_processes(self.pid), self.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """Frozen as long as the block lasts."""
+        """Freeze for the duration of the block."""
         self.freeze()
         try:
             yield
@@ -231,12 +232,12 @@ class Cluster:
             self.thaw()
 
     def keep(self) -> None:
-        """Leave server and directory behind when this process ends."""
+        """Leave server and directory in place when this process ends."""
         REAPER.forget_process(self.pid)
         REAPER.forget_directory(self.directory)
 
     def destroy(self) -> None:
-        """Stop without ceremony and remove the directory."""
+        """Stop at once and remove the directory."""
         self.stop("immediate")
         remove_directory(self.directory)
 
@@ -248,7 +249,7 @@ class Cluster:
         return make_conninfo(host="127.0.0.1", port=self.port, user=SUPERUSER)
 
     def database(self, name: str) -> Database:
-        """How to reach a database, there or not."""
+        """How to reach a database, whether it exists or not."""
         return Database(name, self.server)
 
     def conninfo(self, dbname: str, **extra: Any) -> str:
@@ -260,7 +261,7 @@ class Cluster:
         return self.database(dbname).connect(**extra)
 
     def create_database(self, name: str, template: str | None = None) -> Database:
-        """Create a database, as a copy of the template where one is given."""
+        """Create a database, from a template if given."""
         statement = sql.SQL("create database {}").format(sql.Identifier(name))
         if template is not None:
             statement += sql.SQL(" template {}").format(sql.Identifier(template))
@@ -269,7 +270,7 @@ class Cluster:
         return self.database(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database if it is there, and disconnect whoever is in it."""
+        """Drop a database if it exists, and disconnect its users."""
         statement = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
         with self.connect() as conn:
             conn.execute(statement)

@@ -1,7 +1,7 @@
-"""Whether the target has all that the sources have: each event once, unchanged, in order.
+"""Whether the target has every source event: once, unchanged, in order.
 
-Every field of every event is compared, through a 64-bit hash of the whole event: so a million
-events cost seconds, and only those that differ are fetched and looked at one by one.
+Every field of every event is compared, by a 64-bit hash of the whole event: a million events take
+seconds, and only those that differ are fetched and compared one by one.
 """
 
 from collections import Counter
@@ -16,48 +16,48 @@ from testbed.events import FIELDS, Event, EventSet
 from testbed.order import out_of_order
 from testbed.queues import qualified
 
-# Differences beyond this many are counted, but not paired up to tell which field changed.
-EXAMINED = 1000
+# Differences beyond this many are counted, but not paired up to find the changed field.
+PAIRED = 1000
 NAMES = tuple(f.name for f in fields(Event) if f.compare)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the comparison of some sources with one target found; all are numbers of events."""
+    """The result of comparing sources with one target; all numbers count events."""
 
     expected: tuple[int, ...]
     """in each source"""
     arrived: tuple[int, ...]
-    """of each source, unchanged and counted once"""
+    """from each source, unchanged and counted once"""
     total: int
     """in the target"""
     missing: int
-    """of the sources, neither in the target nor there in changed form"""
-    doubled: int
+    """in the sources, and neither unchanged nor changed in the target"""
+    duplicated: int
     """surplus copies of source events in the target"""
-    foreign: int
-    """in the target, and of no source"""
+    unexpected: int
+    """in the target, and in no source"""
     changed: int
-    """pairs of a source event and a target event that differ in some, not all fields"""
+    """pairs of a source and a target event that differ in some but not all fields"""
     changed_fields: tuple[str, ...]
-    """how many times which field differs, as in "data 3" """
+    """how often each field differs, as in "data 3" """
     out_of_order: int
-    """in the target behind an event of the same source that no batch could have put before it"""
+    """in the target after an event of the same source that no batch can have put before it"""
     examples: tuple[str, ...]
-    """some of the differences, in words"""
+    """descriptions of some differences"""
 
     @property
     def identical(self) -> bool:
         """Whether the target has each event of the sources once, unchanged, in order."""
         return not (
-            self.missing or self.doubled or self.foreign or self.changed or self.out_of_order
+            self.missing or self.duplicated or self.unexpected or self.changed or self.out_of_order
         )
 
     def __str__(self) -> str:
         fields_changed = f" ({', '.join(self.changed_fields)})" if self.changed_fields else ""
         lines = [
-            f"{sum(self.expected)} expected, {self.total} there: {self.missing} missing, "
-            f"{self.doubled} doubled, {self.foreign} foreign, {self.changed} changed"
+            f"{sum(self.expected)} expected, {self.total} found: {self.missing} missing, "
+            f"{self.duplicated} duplicated, {self.unexpected} unexpected, {self.changed} changed"
             f"{fields_changed}, {self.out_of_order} out of order"
         ]
         return "\n  ".join([*lines, *self.examples])
@@ -66,8 +66,8 @@ class Comparison:
 def compare(sources: Sequence[EventSet], target: EventSet) -> Comparison:
     """Compare all events of the sources with all events of the target.
 
-    Events of different sources that are equal in every field are told apart by nothing; they count
-    as any others, except that their order is not judged.
+    Events of different sources that are equal in every field cannot be told apart; they count like
+    any others, but their order is not checked.
     """
     with target.database.connect() as work:
         expected = _load(work, sources, target)
@@ -75,12 +75,12 @@ def compare(sources: Sequence[EventSet], target: EventSet) -> Comparison:
         arrived: dict[int, int] = dict(
             work.execute("select src, count(*) from matched group by 1").fetchall()
         )
-        doubled, foreign = _surplus(work)
+        duplicated, unexpected = _surplus(work)
         total = value(work, "select count(*) from target_event")
         disordered = out_of_order(work, sources)
-        lost = _events_lost(work, sources)
-        strange = _events_foreign(work, target)
-    pairs, lost, strange = _pair(lost, strange)
+        lost = _missing_events(work, sources)
+        strays = _unexpected_events(work, target)
+    pairs, lost, strays = _pair(lost, strays)
     differing = Counter(name for a, b in pairs for name in NAMES if _differ(a, b, name))
     arrived_by_source = tuple(arrived.get(n, 0) for n in range(len(sources)))
     return Comparison(
@@ -88,19 +88,19 @@ def compare(sources: Sequence[EventSet], target: EventSet) -> Comparison:
         arrived=arrived_by_source,
         total=total,
         missing=sum(expected) - sum(arrived_by_source) - len(pairs),
-        doubled=doubled,
-        foreign=foreign - len(pairs),
+        duplicated=duplicated,
+        unexpected=unexpected - len(pairs),
         changed=len(pairs),
         changed_fields=tuple(f"{name} {n}" for name, n in differing.items()),
         out_of_order=disordered,
-        examples=_examples(lost, strange, pairs),
+        examples=_examples(lost, strays, pairs),
     )
 
 
 def _load(
     work: psycopg.Connection, sources: Sequence[EventSet], target: EventSet
 ) -> tuple[int, ...]:
-    """Bring hashes of all events into temporary tables of the target; counts per source."""
+    """Load hashes of all events into temporary tables on the target; returns counts per source."""
     work.execute("set work_mem = '128MB'")
     work.execute(
         "create temp table source_event (src int, id int8, txid int8, hash int8);"
@@ -126,10 +126,10 @@ def _load(
 
 
 def _copy(source: EventSet, statement: sql.Composed, work: psycopg.Connection) -> None:
-    """Copy what the statement yields on the source into source_event."""
+    """Copy the statement's result on the source into source_event."""
     with (
-        source.database.connect() as there,
-        there.cursor() as reader,
+        source.database.connect() as conn,
+        conn.cursor() as reader,
         work.cursor() as writer,
         reader.copy(statement) as rows,
         writer.copy("copy source_event from stdin (format binary)") as into,
@@ -159,15 +159,15 @@ def _match(work: psycopg.Connection) -> None:
 
 
 def _surplus(work: psycopg.Connection) -> tuple[int, int]:
-    """How many target events without a match are copies of source events, and how many are not."""
+    """How many unmatched target events are duplicates of source events, and how many are not."""
     work.execute("""
         create temp table surplus as
-        select pos, exists (select from source_event s where s.hash = t.hash) as doubled
+        select pos, exists (select from source_event s where s.hash = t.hash) as duplicated
           from target_event t
          where not exists (select from matched m where m.target_pos = t.pos)
     """)
-    doubled = value(work, "select count(*) from surplus where doubled")
-    return doubled, value(work, "select count(*) from surplus where not doubled")
+    duplicated = value(work, "select count(*) from surplus where duplicated")
+    return duplicated, value(work, "select count(*) from surplus where not duplicated")
 
 
 def _fetch(events: EventSet, column: str, values: list[int]) -> list[Event]:
@@ -175,23 +175,23 @@ def _fetch(events: EventSet, column: str, values: list[int]) -> list[Event]:
     return events.read(where) if values else []
 
 
-def _events_lost(work: psycopg.Connection, sources: Sequence[EventSet]) -> list[Event]:
-    """The first of the source events without a match."""
+def _missing_events(work: psycopg.Connection, sources: Sequence[EventSet]) -> list[Event]:
+    """The first source events without a match."""
     found: list[Event] = []
     for number, source in enumerate(sources):
         rows = work.execute(
             "select id from source_event s where src = %s and not exists "
             "(select from matched m where m.src = s.src and m.id = s.id) order by id limit %s",
-            [number, EXAMINED - len(found)],
+            [number, PAIRED - len(found)],
         )
         found += _fetch(source, "ev_id", [row[0] for row in rows])
     return found
 
 
-def _events_foreign(work: psycopg.Connection, target: EventSet) -> list[Event]:
-    """The first of the target events that are in no source."""
+def _unexpected_events(work: psycopg.Connection, target: EventSet) -> list[Event]:
+    """The first target events that are in no source."""
     rows = work.execute(
-        "select pos from surplus where not doubled order by pos limit %s", [EXAMINED]
+        "select pos from surplus where not duplicated order by pos limit %s", [PAIRED]
     )
     return _fetch(target, target.order, [row[0] for row in rows])
 
@@ -201,18 +201,18 @@ def _differ(a: Event, b: Event, name: str) -> bool:
 
 
 def _pair(
-    lost: list[Event], strange: list[Event]
+    lost: list[Event], strays: list[Event]
 ) -> tuple[list[tuple[Event, Event]], list[Event], list[Event]]:
-    """Pair events that may be the same one, changed; the pairs, and what is left of both.
+    """Pair events that are probably the same one, changed; the pairs, and what remains of both.
 
-    First those that differ in one field only, then those that agree in what is rarely equal by
-    chance.
+    First those that differ in one field only, then those that agree in fields that are rarely
+    equal by chance.
     """
     pairs: list[tuple[Event, Event]] = []
     all_but_one = [tuple(n for n in NAMES if n != name) for name in NAMES]
     for key in [*all_but_one, ("time", "data"), ("data",), ("time", "type"), ("time",)]:
         waiting: dict[tuple[str | None, ...], list[Event]] = {}
-        for event in reversed(strange):
+        for event in reversed(strays):
             waiting.setdefault(tuple(getattr(event, n) for n in key), []).append(event)
         still_lost = []
         for event in lost:
@@ -223,8 +223,8 @@ def _pair(
                 still_lost.append(event)
         lost = still_lost
         taken = {id(b) for _, b in pairs}
-        strange = [event for event in strange if id(event) not in taken]
-    return pairs, lost, strange
+        strays = [event for event in strays if id(event) not in taken]
+    return pairs, lost, strays
 
 
 def _short(value: object, length: int = 60) -> str:
@@ -233,10 +233,10 @@ def _short(value: object, length: int = 60) -> str:
 
 
 def _examples(
-    lost: list[Event], strange: list[Event], pairs: list[tuple[Event, Event]], limit: int = 3
+    lost: list[Event], strays: list[Event], pairs: list[tuple[Event, Event]], limit: int = 3
 ) -> tuple[str, ...]:
     missing = [f"missing: event {e.id}, data {_short(e.data)}" for e in lost[:limit]]
-    foreign = [f"foreign: event {e.id}, data {_short(e.data)}" for e in strange[:limit]]
+    unexpected = [f"unexpected: event {e.id}, data {_short(e.data)}" for e in strays[:limit]]
     changed = [
         f"changed: event {a.id} as {b.id}: {name} {_short(getattr(a, name))}"
         f" became {_short(getattr(b, name))}"
@@ -244,4 +244,4 @@ def _examples(
         for name in NAMES
         if _differ(a, b, name)
     ]
-    return (*missing, *foreign, *changed)
+    return (*missing, *unexpected, *changed)

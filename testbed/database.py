@@ -19,14 +19,14 @@ def value(
 
 @dataclass(frozen=True)
 class Database:
-    """One database of a cluster: its name, and how to get there."""
+    """One database of a cluster: its name, and how to reach it."""
 
     name: str
     server: str
     """The libpq connect string of the server, without a database."""
 
     def conninfo(self, **extra: Any) -> str:
-        """A libpq connect string; extra keywords are added or replace (host, user, …)."""
+        """A libpq connect string; extra keywords (host, user, …) add to it or override it."""
         return make_conninfo(self.server, **{"dbname": self.name, **extra})
 
     def connect(self, **extra: Any) -> psycopg.Connection:

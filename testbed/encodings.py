@@ -1,4 +1,4 @@
-"""Databases of other encodings than the cluster's own."""
+"""Databases in other encodings than the cluster's own."""
 
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -9,7 +9,7 @@ from testbed.queues import install_pgq
 
 
 def create_encoded(cluster: Cluster, name: str, encoding: str) -> Database:
-    """Create a database of this encoding, with PgQ; it is spoken to in UTF-8."""
+    """Create a database in this encoding, with PgQ; clients use UTF-8."""
     statement = sql.SQL(
         "create database {} template template0 encoding {} lc_collate 'C' lc_ctype 'C'"
     ).format(sql.Identifier(name), sql.Literal(encoding))

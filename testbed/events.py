@@ -1,4 +1,4 @@
-"""Events as values, sets of events in a database, and a consumer that collects them."""
+"""Events as values, sets of events in a database, and a collecting consumer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from testbed.database import Database, value
 from testbed.queues import qualified, queue_table
 
 FIELDS = ("ev_type", "ev_data", "ev_extra1", "ev_extra2", "ev_extra3", "ev_extra4", "ev_time")
-"""All that a mover has to keep, as columns."""
+"""The columns that a mover must preserve."""
 
-# Text, because Python's datetime knows neither infinity nor the year 12000; in UTC, whatever the
-# session's time zone is.
+# Text, because Python's datetime can represent neither infinity nor the year 12000; in UTC,
+# whatever the session's time zone.
 _COLUMNS = sql.SQL(
     "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4,"
     " (ev_time at time zone 'UTC')::text, ev_id, ev_txid"
@@ -21,7 +21,7 @@ _COLUMNS = sql.SQL(
 
 @dataclass(frozen=True)
 class Event:
-    """One event. Two are equal when all that a mover has to keep is equal: id and txid are not."""
+    """One event. Two are equal if all that a mover must preserve is: id and txid may differ."""
 
     type: str | None = None
     data: str | None = None
@@ -37,21 +37,21 @@ class Event:
 
 @dataclass(frozen=True)
 class EventSet:
-    """A table of events somewhere: the tables of a queue, or what a collector collected."""
+    """A table of events: those of a queue, or those that a collector has collected."""
 
     database: Database
     table: str
     """schema.table, with the columns of pgq.event_template"""
     collected: bool = False
-    """whether it is a collector's, which has two more columns: seq, and the tick of the event"""
+    """whether it is a collector's, with two more columns: seq, and the event's tick"""
 
     @property
     def order(self) -> str:
-        """The column that tells in which order a consumer got (of a queue: gets) the events."""
+        """The column that gives the order in which a consumer gets the events."""
         return "seq" if self.collected else "ev_id"
 
     def read(self, where: sql.Composable | None = None) -> list[Event]:
-        """The events that meet the condition (all without one), in order."""
+        """The events that meet the condition (default: all), in order."""
         statement = sql.SQL("select {} from {} where {} order by {}").format(
             _COLUMNS, qualified(self.table), where or sql.SQL("true"), sql.Identifier(self.order)
         )
@@ -59,27 +59,27 @@ class EventSet:
             return [Event(*row) for row in conn.execute(statement)]
 
     def count(self) -> int:
-        """How many events there are."""
+        """The number of events."""
         statement = sql.SQL("select count(*) from {}").format(qualified(self.table))
         with self.database.connect() as conn:
             return int(value(conn, statement))
 
 
 def queue_events(database: Database, queue: str) -> EventSet:
-    """The events that stand in a queue's tables now: all that no rotation has truncated yet."""
+    """The events in a queue's tables now: all that no rotation has truncated yet."""
     with database.connect() as conn:
         return EventSet(database, queue_table(conn, queue))
 
 
 def read_events(database: Database, queue: str) -> list[Event]:
-    """The events of `queue_events`, in the order of their ids."""
+    """The events of `queue_events`, in id order."""
     return queue_events(database, queue).read()
 
 
 def insert_events(conn: Connection, queue: str, events: Iterable[Event]) -> int:
-    """Insert events exactly as they are, time included, in one transaction; how many.
+    """Insert events exactly as given, time included, in one transaction; returns how many.
 
-    The ids and transaction ids of the values are ignored: the queue gives its own.
+    Their ids and transaction ids are ignored: the queue assigns its own.
     """
     statement = """
         select pgq.insert_event_raw(%s, null, %s::timestamp at time zone 'UTC', null, null,
@@ -92,10 +92,10 @@ def insert_events(conn: Connection, queue: str, events: Iterable[Event]) -> int:
 
 
 class Collector:
-    """A registered consumer that copies what it sees into a table of the same database.
+    """A registered consumer that copies its batches into a table of the same database.
 
-    What is collected survives the rotation of the queue's tables. Batch and copy are one
-    transaction, so the table has each event once, in the order in which a consumer sees them.
+    Collected events survive the rotation of the queue's tables. Each batch is one transaction, so
+    the table has each event once, in the order in which a consumer sees them.
     """
 
     def __init__(self, database: Database, queue: str, consumer: str = "collector") -> None:
@@ -115,14 +115,14 @@ class Collector:
         self._conn.execute("select pgq.register_consumer(%s, %s)", [queue, consumer])
 
     def drain(self) -> int:
-        """Take all batches that there are; how many events were in them."""
+        """Take all available batches; returns the number of events in them."""
         total = 0
-        while (events := self.take_batch()) is not None:
+        while (events := self._take_batch()) is not None:
             total += events
         return total
 
-    def take_batch(self) -> int | None:
-        """Take one batch; how many events were in it, None when there is no batch."""
+    def _take_batch(self) -> int | None:
+        """Take one batch; returns its number of events, None if there is no batch."""
         with self._conn.transaction():
             batch, tick = self._row(
                 "select batch_id, cur_tick_id from pgq.next_batch_info(%s, %s)",
@@ -151,5 +151,5 @@ class Collector:
         return row
 
     def close(self) -> None:
-        """Disconnect; registration and table stay."""
+        """Disconnect; registration and table remain."""
         self._conn.close()

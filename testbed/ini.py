@@ -1,4 +1,4 @@
-"""Config files with several sections."""
+"""Write config files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +13,6 @@ def ini_text(sections: Mapping[str, Mapping[str, object]]) -> str:
 
 
 def write_sections(path: Path, sections: Mapping[str, Mapping[str, object]]) -> Path:
-    """Write a config file; the path is returned."""
+    """Write a config file; returns the path."""
     path.write_text(ini_text(sections))
     return path

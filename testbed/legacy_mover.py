@@ -1,6 +1,6 @@
-"""A stand-in for a mover of Skytools: its statements, its pidfile, and no locks.
+"""A stand-in for a Skytools mover: its statements, its pidfile, and no locks.
 
-As a program (`python -m testbed.legacy_mover CONFIG`) it moves until INT, as the legacy one does.
+As a program (`python -m testbed.legacy_mover CONFIG`) it runs until SIGINT, like the original.
 """
 
 import configparser
@@ -19,7 +19,7 @@ FIELDS = "ev_time, ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4"
 
 
 class LegacyMover:
-    """Moves the batches of one consumer; each step can be made by itself."""
+    """Moves the batches of one consumer; each step can be run by itself."""
 
     def __init__(
         self, source: str, target: str, queue: str, consumer: str, target_queue: str
@@ -35,7 +35,7 @@ class LegacyMover:
         self.position: int | None = None
 
     def move(self) -> bool:
-        """Move the next batch, if there is one; whether there was one."""
+        """Move the next batch; returns whether there was one."""
         if not self.take():
             return False
         self.apply()
@@ -44,7 +44,7 @@ class LegacyMover:
         return True
 
     def take(self) -> bool:
-        """Ask the source for the next batch."""
+        """Get the next batch from the source; returns whether there was one."""
         row = self.source.execute(
             "select batch_id, prev_tick_id, cur_tick_id from pgq.next_batch_info(%s, %s)",
             [self._queue, self.consumer],
@@ -55,7 +55,7 @@ class LegacyMover:
         return self.batch is not None
 
     def apply(self) -> None:
-        """Write the batch and its position, unless the target has it; does not commit."""
+        """Write the batch and its position, unless the target has them; does not commit."""
         row = self.target.execute("select pgq_ext.get_last_tick(%s)", [self.consumer]).fetchone()
         self.position = row[0] if row else None
         if self.position == self._end:
@@ -86,7 +86,7 @@ class LegacyMover:
         )
 
     def finish(self) -> None:
-        """Tell the source."""
+        """Finish the batch on the source."""
         self.source.execute("select pgq.finish_batch(%s)", [self.batch])
         self.source.commit()
 
@@ -97,7 +97,7 @@ class LegacyMover:
 
 
 def main() -> None:
-    """Move until INT comes; the pidfile is written, not locked, and removed at the end."""
+    """Move until SIGINT; the pidfile is written, not locked, and removed at the end."""
     ini = configparser.ConfigParser()
     ini.read(sys.argv[1])
     section = ini[ini.sections()[0]]

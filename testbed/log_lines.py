@@ -1,4 +1,4 @@
-"""The lines of a log, without those that every run of a service has."""
+"""The lines of a log without those that every run of a service writes."""
 
 import re
 
@@ -8,5 +8,5 @@ _EVERY_RUN = re.compile(
 
 
 def news(log: str) -> list[str]:
-    """All lines but the first about the start and the last about the end."""
+    """All lines but those about the start and the exit."""
     return [line for line in log.splitlines() if not _EVERY_RUN.search(line)]

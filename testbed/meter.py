@@ -1,7 +1,7 @@
-"""Run commands piped into each other; print their time, processor time and peak memory as JSON.
+"""Run commands piped into each other; print their wall time, CPU time and peak memory as JSON.
 
-A small process of its own, because a process started by a big one is born with its parent's peak
-memory. The standard library alone. Called as `python -S meter.py '[["psql", …], ["psql", …]]'`.
+A small process of its own, because a child inherits the peak memory of the process that starts it.
+Standard library only. Called as `python -S meter.py '[["psql", …], ["psql", …]]'`.
 """
 
 import json
@@ -16,17 +16,17 @@ def main() -> None:
     commands: list[list[str]] = json.loads(sys.argv[1])
     started = time.perf_counter()
     running = []
-    before = None
+    upstream = None
     for command in commands:
         last = command is commands[-1]
         process = subprocess.Popen(
             command,
-            stdin=before or subprocess.DEVNULL,
+            stdin=upstream or subprocess.DEVNULL,
             stdout=sys.stderr if last else subprocess.PIPE,
         )
-        if before:
-            before.close()
-        before = process.stdout
+        if upstream:
+            upstream.close()
+        upstream = process.stdout
         running.append(process)
     code, cpu, memory = 0, 0.0, 0
     for process in running:

@@ -1,9 +1,9 @@
-"""Whether events arrived in an order that PgQ's batches can have given them.
+"""Whether events arrived in an order that PgQ's batches allow.
 
-Ids alone do not tell. A transaction may take an id early and commit late: its event then is in a
-later tick than events with higher ids. A consumer sees batch after batch, and each batch, of one
-tick or of several, in the order of ids. So an event is out of order when it stands behind one that
-has a higher id *and* belongs to the same or a later tick; otherwise the two may stand either way.
+Ids alone do not decide. A transaction may take an id early and commit late: its event is then in a
+later tick than events with higher ids. A consumer sees batch after batch, and within a batch, of
+one tick or several, the events in id order. So an event is out of order if it comes after one that
+has a higher id *and* belongs to the same or a later tick; otherwise either order is right.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -20,7 +20,7 @@ from testbed.queues import qualified
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A tick's transaction snapshot: which transactions' events it has behind it."""
+    """A tick's transaction snapshot: whose events come before the tick."""
 
     xmin: int
     xmax: int
@@ -38,7 +38,7 @@ class Snapshot:
 
 
 def first_tick(txid: int, snapshots: Sequence[Snapshot]) -> int:
-    """Index of the first snapshot (they are in order of time) that sees the transaction."""
+    """The index of the first snapshot, in order of time, that sees the transaction."""
     index = bisect_right(snapshots, txid, key=lambda snapshot: snapshot.xmax)
     while index < len(snapshots) and not snapshots[index].sees(txid):
         index += 1
@@ -46,7 +46,7 @@ def first_tick(txid: int, snapshots: Sequence[Snapshot]) -> int:
 
 
 def count_disorder(events: Iterable[tuple[int, int]], ticks: Mapping[int, int]) -> int:
-    """How many of the (id, txid), in order of arrival, are out of order; ticks by txid."""
+    """How many of the (id, txid) pairs, given in arrival order, are out of order; ticks by txid."""
     highest: dict[int, int] = {}
     seen: list[int] = []
     top = -1
@@ -65,7 +65,7 @@ def count_disorder(events: Iterable[tuple[int, int]], ticks: Mapping[int, int]) 
 
 
 def out_of_order(work: psycopg.Connection, sources: Sequence[EventSet]) -> int:
-    """Count, over all sources, the rows of the table `matched` (see compare) out of order."""
+    """Count the rows of the table `matched` (see compare) that are out of order, per source."""
     suspects = work.execute("""
         select src from (
             select src, id < max(id) over (partition by src order by target_pos) as behind
@@ -90,9 +90,9 @@ def _disorder_of_source(work: psycopg.Connection, number: int, source: EventSet)
 
 
 def _ticks(source: EventSet, txids: Sequence[int]) -> dict[int, int]:
-    """The tick of each transaction, as a number that grows with time.
+    """The tick of each transaction, as a number that increases with time.
 
-    PgQ forgets the ticks of events that rotated away long ago; those count as one tick then.
+    PgQ deletes the ticks of events long rotated away; those count as one tick.
     """
     if source.collected:
         distinct = sql.SQL("select distinct ev_txid, tick from {}").format(qualified(source.table))

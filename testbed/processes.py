@@ -1,4 +1,4 @@
-"""Run commands and daemons, and wait for something to become true."""
+"""Run commands and daemons, and wait for conditions."""
 
 import contextlib
 import os
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
+from testbed.ini import write_sections
+from testbed.procfs import process_alive, process_state
 from testbed.programs import RunAs
 from testbed.reaper import REAPER
 
@@ -21,23 +23,23 @@ Argument = str | Path
 
 
 def wait_until(predicate: Callable[[], T], timeout: float, what: str, interval: float = 0.02) -> T:
-    """The first true answer of the predicate, which is asked every interval.
+    """Poll the predicate until it is true; returns its value.
 
-    timeout, interval: seconds. A TimeoutError says what was waited for, and the last answer.
+    timeout, interval: seconds. The TimeoutError names what was awaited, and the last value.
     """
     deadline = time.monotonic() + timeout
-    while not (answer := predicate()):
+    while not (result := predicate()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout:g} s for {what}; the last answer was {answer!r}")
+            raise TimeoutError(f"waited {timeout:g} s for {what}; the last value was {result!r}")
         time.sleep(interval)
-    return answer
+    return result
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that is free now, below the range of outgoing connections.
+    """A TCP port on 127.0.0.1 that is free now, below the ephemeral range.
 
-    From inside that range, a client that keeps connecting while the server is down could be given
-    the server's port as its own, and connect to itself.
+    Within that range, a client that keeps reconnecting while the server is down could get the
+    server's port as its own, and connect to itself.
     """
     for _ in range(1000):
         port = random.randint(10_000, 32_000)
@@ -47,54 +49,27 @@ def free_port() -> int:
     raise OSError("no free port on 127.0.0.1")
 
 
-def child_processes(parent: int) -> list[int]:
-    """The process ids of the living direct children of a process."""
-    children = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # The name in parentheses may itself hold spaces and parentheses.
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[1]) == parent and fields[0] not in "ZX":
-                children.append(int(stat.parent.name))
-    return children
-
-
-def process_alive(pid: int) -> bool:
-    """Whether a process, ours or not, is there and not a zombie."""
-    return _state(pid) not in "ZX"
-
-
-def _state(pid: int) -> str:
-    """The letter of a process's state; X where it is no more."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "X"
-
-
 def script(name: str) -> str:
     """The path of a console script (queue_mover3, pgqadm.py, …) of the running interpreter."""
     path = Path(sys.executable).with_name(name)
     if not path.exists():
-        raise FileNotFoundError(f"{path}: not there; is the project installed into this venv?")
+        raise FileNotFoundError(f"{path} not found; is the project installed in this venv?")
     return str(path)
 
 
 def write_ini(path: Path, section: str, settings: Mapping[str, object]) -> Path:
-    """Write a config file with one section; the path is returned."""
-    lines = [f"{key} = {value}" for key, value in settings.items()]
-    path.write_text("\n".join([f"[{section}]", *lines, ""]))
-    return path
+    """Write a config file with one section; returns the path."""
+    return write_sections(path, {section: settings})
 
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def _clean_signals(argv: tuple[str, ...], ignoring: Sequence[signal.Signals]) -> tuple[str, ...]:
-    """The command, begun with the signals ignored that a test wants, and no others.
+    """The command, started with exactly these signals ignored.
 
-    A shell's `&` and nohup ignore some for all that is started from there. Set by env, not between
-    fork and exec, where our threads could leave a lock behind.
+    A shell's `&` and nohup make their children ignore some. We use env(1) rather than code between
+    fork and exec, where a thread of ours might hold a lock.
     """
     inherited = [n for n in HANDLED if signal.getsignal(n) is signal.SIG_IGN and n not in ignoring]
     words = [f"--default-signal={number.name[3:]}" for number in inherited]
@@ -103,9 +78,9 @@ def _clean_signals(argv: tuple[str, ...], ignoring: Sequence[signal.Signals]) ->
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    """Ours, with additions; libpq's variables would redirect connections, so they stay out.
+    """Ours, with additions, without libpq's variables: they would redirect connections.
 
-    A Python program that gets ABRT then tells what its threads do, see `Process.dump`.
+    On SIGABRT a Python program then prints its threads' tracebacks, see `Process.dump`.
     """
     ours = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
     return {**ours, "PYTHONFAULTHANDLER": "1", **(extra or {})}
@@ -113,7 +88,7 @@ def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended; the returncode is -N where signal N ended it."""
+    """How a command ended; the returncode is -N if signal N ended it."""
 
     argv: tuple[str, ...]
     returncode: int
@@ -121,7 +96,7 @@ class Result:
     stderr: str
 
     def check(self) -> Self:
-        """Itself when the returncode is 0, an AssertionError with all output otherwise."""
+        """Raise AssertionError with all output unless the returncode is 0; returns itself."""
         assert self.returncode == 0, f"failed: {self}"
         return self
 
@@ -134,7 +109,7 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: str = "",
 ) -> Result:
-    """Run a command to its end; env adds to the environment. The timeout is in seconds."""
+    """Run a command and wait; env adds to the environment. The timeout is in seconds."""
     words = tuple(str(word) for word in argv)
     done = subprocess.run(
         _clean_signals(words, ()),
@@ -151,9 +126,9 @@ def run(
 
 
 class Process:
-    """A command that keeps running, with its output in files; as a context manager, killed at last.
+    """A background process with its output in files; as a context manager, killed on exit.
 
-    The files are `<name>.out` and `<name>.err` in the directory; a second process of that name
+    The files are `<name>.out` and `<name>.err` in the directory; another process of the same name
     appends. No process outlives us (see reaper).
     """
 
@@ -167,7 +142,7 @@ class Process:
         run_as: RunAs | None = None,
         ignoring: Sequence[signal.Signals] = (),
     ) -> None:
-        """`ignoring`: signals that the process finds ignored when it starts."""
+        """`ignoring`: signals that the process ignores from the start."""
         self.argv = tuple(str(word) for word in argv)
         self.name = name or Path(self.argv[0]).name
         self._out = directory / f"{self.name}.out"
@@ -192,45 +167,47 @@ class Process:
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs; -N where signal N ended it."""
+        """None while it runs; -N if signal N ended it."""
         return self._popen.poll()
 
     @property
     def running(self) -> bool:
-        """Whether it lives (it may be frozen)."""
+        """Whether it is alive (it may be frozen)."""
         return self.returncode is None
 
     @property
     def stdout(self) -> str:
-        """All it has printed so far."""
+        """All its output so far."""
         return self._out.read_text(errors="replace")
 
     @property
     def stderr(self) -> str:
-        """All it has complained so far."""
+        """All its error output so far."""
         return self._err.read_text(errors="replace")
 
     def send(self, signum: signal.Signals) -> None:
-        """Send a signal; SIGSTOP and SIGCONT freeze and thaw. Harmless when it has ended."""
+        """Send a signal; SIGSTOP and SIGCONT freeze and thaw. A no-op once it has ended."""
         self._popen.send_signal(signum)
         if signum == signal.SIGSTOP:
-            # It takes effect when each thread gets to it.
-            wait_until(lambda: _state(self.pid) in "TZX", 30, f"{self.name} to be frozen")
+            # It takes effect thread by thread.
+            wait_until(lambda: process_state(self.pid) in "TZX", 30, f"{self.name} to be frozen")
 
     def wait(self, timeout: float = 30.0) -> int:
-        """Wait for the end, seconds at most; the returncode. TimeoutError with the output."""
+        """Wait for the exit; the returncode. The TimeoutError has the output."""
         try:
             code = self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
             raise TimeoutError(
-                f"{self.name} still runs after {timeout:g} s:\n{self.stdout}{self.stderr}"
+                f"{self.name} is still running after {timeout:g} s:\n{self.stdout}{self.stderr}"
             ) from None
         REAPER.forget_process(self.pid)
         return code
 
     def stop(self, signum: signal.Signals = signal.SIGINT, timeout: float = 30.0) -> int:
-        """Send a signal and wait for the end; the returncode. TimeoutError with the output, and
-        what its threads did."""
+        """Send a signal and wait for the exit; the returncode.
+
+        The TimeoutError has the output and, for a Python program, its threads' tracebacks.
+        """
         self.send(signum)
         try:
             return self.wait(timeout)
@@ -238,7 +215,7 @@ class Process:
             raise TimeoutError(f"{error}\n{self.dump()}") from None
 
     def dump(self) -> str:
-        """End it, and tell what the threads of a Python program were doing."""
+        """Abort it; returns the tracebacks of a Python program's threads."""
         before = len(self.stderr)
         self.send(signal.SIGABRT)
         self.send(signal.SIGCONT)
@@ -251,11 +228,11 @@ class Process:
         return self.stop(signal.SIGKILL)
 
     def keep(self) -> None:
-        """Leave it running when we end."""
+        """Leave it running when we exit."""
         REAPER.forget_process(self.pid)
 
     def wait_for_output(self, text: str, timeout: float = 30.0) -> None:
-        """Wait until it has printed this, on stdout or stderr; fails at once when it has ended."""
+        """Wait for this text on stdout or stderr; fails at once if the process has ended."""
 
         def printed() -> bool:
             ended = not self.running
@@ -264,7 +241,7 @@ class Process:
                 raise AssertionError(f"{self.name} ended without {text!r}:\n{self.stderr}")
             return found
 
-        wait_until(printed, timeout, f"{text!r} from {self.name}; so far: {self.stderr[-2000:]}")
+        wait_until(printed, timeout, f"{text!r} from {self.name}")
 
     def __enter__(self) -> Self:
         return self
@@ -274,32 +251,32 @@ class Process:
 
 
 class Processes:
-    """Processes and daemons that are killed together; as a context manager, at its end."""
+    """Processes and daemons that are killed together; as a context manager, on exit."""
 
     def __init__(self) -> None:
         self._children: list[Process] = []
         self._daemons: list[int] = []
 
     def start(self, argv: Sequence[Argument], directory: Path, *, name: str) -> Process:
-        """Start one more."""
+        """Start another process."""
         self._children.append(Process(argv, directory, name=name))
         return self._children[-1]
 
     def adopt(self, pidfile: Path) -> int:
-        """Take in the daemon that has written this file; its process id."""
+        """Take charge of the daemon that wrote this file; its process id."""
         pid = int(pidfile.read_text())
         REAPER.watch_process(pid)
         self._daemons.append(pid)
         return pid
 
     def wait_for_end(self, pid: int) -> None:
-        """Wait until a daemon has ended by itself."""
-        wait_until(lambda: not process_alive(pid), 30, f"the end of daemon {pid}")
+        """Wait until a daemon has exited by itself."""
+        wait_until(lambda: not process_alive(pid), 30, f"daemon {pid} to exit")
         REAPER.forget_process(pid)
         self._daemons.remove(pid)
 
     def kill(self) -> None:
-        """End all that still run, frozen or not."""
+        """Kill those still running, frozen or not."""
         for process in self._children:
             process.kill()
         for pid in self._daemons:

@@ -1,7 +1,7 @@
-"""Where the programs of PostgreSQL and PgQ are, and as which user they may run.
+"""Where the programs of PostgreSQL and PgQ are, and which user runs them.
 
-Only the standard library is imported, so that scripts/setup can ask, before anything is installed:
-`python3 -m testbed.programs` prints the Debian packages that are missing, one a line.
+Standard library only, so that scripts/setup can use it before anything is installed:
+`python3 -m testbed.programs` prints the missing Debian packages, one per line.
 """
 
 import os
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TypedDict
 
 PGQ_CONTROL = "extension/pgq.control"
-# Debian 12's version; where another one is installed together with its PgQ, that one will do.
+# Debian 12's version; another one will do if it is installed with its PgQ.
 DEBIAN_POSTGRESQL = "15"
 
 
 class MissingProgramError(Exception):
-    """Something that has to be installed is not; the message names the Debian packages."""
+    """A required program is not installed; the message names the Debian packages."""
 
 
 class RunAs(TypedDict, total=False):
@@ -31,7 +31,7 @@ class RunAs(TypedDict, total=False):
 
 
 def _share_dir(bindir: Path) -> Path:
-    """Where the server of this bindir looks for its extensions."""
+    """Where the server in this bindir finds its extensions."""
     pg_config = bindir / "pg_config"
     if pg_config.exists():
         answer = subprocess.run(
@@ -47,7 +47,7 @@ def _version_key(bindir: Path) -> tuple[int, ...]:
 
 
 def _candidates() -> list[Path]:
-    """Directories that may hold server programs, the most deliberate choice first."""
+    """Directories that may contain server programs, the most explicit choice first."""
     found: list[Path] = []
     for name in ("postgres", "pg_config"):
         program = shutil.which(name)
@@ -68,25 +68,25 @@ def _servers() -> list[Path]:
 
 @cache
 def postgres_bindir() -> Path:
-    """The directory of `initdb` and `postgres` of a server that has PgQ."""
+    """The directory of `initdb` and `postgres` of a server with PgQ."""
     for bindir in _servers():
         if (_share_dir(bindir) / PGQ_CONTROL).exists():
             return bindir
-    raise MissingProgramError(_sentence(missing_packages()))
+    raise MissingProgramError(_message(missing_packages()))
 
 
 @cache
 def find_program(name: str) -> Path:
-    """A daemon such as pgqd or pgbouncer; Debian keeps some of them outside a user's PATH."""
+    """A daemon such as pgqd or pgbouncer; Debian installs some outside a user's PATH."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     found = shutil.which(name, path=path)
     if found is None:
-        raise MissingProgramError(_sentence([name]))
+        raise MissingProgramError(_message([name]))
     return Path(found)
 
 
 def missing_packages() -> list[str]:
-    """Debian packages for whatever is not here; empty when nothing is missing."""
+    """The Debian packages that are missing."""
     missing = []
     servers = _servers()
     if not any((_share_dir(bindir) / PGQ_CONTROL).exists() for bindir in servers):
@@ -103,12 +103,12 @@ def missing_packages() -> list[str]:
     return missing
 
 
-def _sentence(packages: list[str]) -> str:
-    return f"missing programs; the Debian packages that bring them: {' '.join(packages)}"
+def _message(packages: list[str]) -> str:
+    return f"missing programs; remedy: apt-get install {' '.join(packages)}"
 
 
 def run_as() -> RunAs:
-    """Who runs the servers: ourselves, or an unprivileged user where we are root.
+    """Who runs the servers: we do, or an unprivileged user if we are root.
 
     PostgreSQL and pgqd refuse to run as root.
     """
@@ -120,7 +120,7 @@ def run_as() -> RunAs:
         except KeyError:
             continue
         return {"user": name, "group": entry.pw_gid, "extra_groups": []}
-    raise MissingProgramError("running as root, and neither user postgres nor user nobody exists")
+    raise MissingProgramError("running as root, and neither user postgres nor nobody exists")
 
 
 def hand_over(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server: it delays, holds back, resets, and counts round trips."""
+"""A TCP proxy in front of a server: it delays, stalls, resets, and counts round trips."""
 
 import select
 import socket
@@ -14,10 +14,10 @@ from testbed.processes import wait_until
 
 CHUNK = 256 * 1024
 """Bytes read at a time."""
-FULL = 256 * 1024
-"""Bytes that may wait for a slow reader before we stop reading from the other side."""
-LOOK = 0.05
-"""Seconds between looks at what we are told to do."""
+BUFFER = 256 * 1024
+"""Bytes buffered for a slow reader before we stop reading from the other side."""
+POLL = 0.05
+"""Seconds between checks for resets and the like."""
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -30,11 +30,11 @@ class _Flow:
     is_request: bool
     """From the client to the server."""
     waiting: deque[tuple[float, bytes]] = field(default_factory=deque)
-    """When to pass on which bytes; no bytes are the end of the stream."""
+    """When to forward which bytes; no bytes mean the end of the stream."""
     size: int = 0
-    """Bytes that wait."""
+    """Bytes waiting."""
     ended: bool = False
-    """Nothing more will be read."""
+    """The end of the stream has been read."""
 
 
 @dataclass(eq=False)
@@ -42,28 +42,28 @@ class _Link:
     """A client's connection, and ours to the server for it."""
 
     flows: tuple[_Flow, _Flow]
-    client_listens: bool = True
+    awaits_request: bool = True
 
 
 class Proxy:
-    """Forwards connections to a port on 127.0.0.1, in a thread of its own.
+    """Forwards connections to a port on 127.0.0.1, in its own thread.
 
     With a delay (seconds), a round trip takes that much longer: each byte is held back for half of
-    it in either direction, however many follow. The line is long, not narrow.
+    it in either direction. This adds latency; it does not limit throughput.
     """
 
     def __init__(self, server_port: int, delay: float = 0.0) -> None:
         self._server_port = server_port
         self._half = delay / 2
-        # A long line has room for what is under way.
-        self._full = 64 * CHUNK if delay else FULL
+        # A slow line holds what is in flight.
+        self._buffer = 64 * CHUNK if delay else BUFFER
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.round_trips = 0
-        """How many there were; one begins when a client speaks first, or after the server."""
+        """How many so far; one starts when a client sends first, or after the server."""
         self._links: list[_Link] = []
         self._held: tuple[bool, bool] = (False, False)
-        """Answers, requests."""
+        """Responses, requests."""
         self._reset_all = False
         self._fuse: int | None = None
         self._closing = False
@@ -78,19 +78,19 @@ class Proxy:
         """Reset the connection that carries the last of the next `size` bytes."""
         self._fuse = size
 
-    def hold(self, *, requests: bool = True, answers: bool = True) -> None:
-        """Hold back what clients send, what the server answers, or both; connections stay open.
+    def hold(self, *, requests: bool = True, responses: bool = True) -> None:
+        """Hold back requests, responses or both; connections stay open.
 
-        What is held back already stays so.
+        What is already held back remains so.
         """
-        self._held = (self._held[0] or answers, self._held[1] or requests)
+        self._held = (self._held[0] or responses, self._held[1] or requests)
 
     def release(self) -> None:
-        """Forward everything again, what was held back included."""
+        """Forward everything again, including what was held back."""
         self._held = (False, False)
 
     def wait_for_request(self) -> None:
-        """Wait until a client has sent something that is held back."""
+        """Wait until a request is held back."""
         wait_until(self._has_request, 30, "a client to send something")
 
     def _has_request(self) -> bool:
@@ -98,7 +98,7 @@ class Proxy:
         return any(flow.waiting or _can_read(flow.reader) for flow in requests)
 
     def close(self) -> None:
-        """Reset all connections and accept no more."""
+        """Reset all connections, and accept no more."""
         self._closing = True
         self._thread.join()
         self._listener.close()
@@ -118,20 +118,20 @@ class Proxy:
         self._reset_links()
 
     def _forward(self) -> None:
-        """Pass on what is due, then wait for more and read it."""
+        """Forward what is due, then wait for more and read it."""
         now = time.monotonic()
         for link, flow in self._open_flows():
             if link in self._links:
-                self._pass_on(link, flow, now)
+                self._write(link, flow, now)
         flows = self._open_flows()
         readers = {
             flow.reader: (link, flow)
             for link, flow in flows
-            if not flow.ended and flow.size < self._full
+            if not flow.ended and flow.size < self._buffer
         }
         waiting = [(flow.waiting[0][0], flow.writer) for _, flow in flows if flow.waiting]
         writers = [writer for due, writer in waiting if due <= now]
-        pause = min([LOOK, *(due - now for due, _ in waiting if due > now)])
+        pause = min([POLL, *(due - now for due, _ in waiting if due > now)])
         readable, _, _ = select.select([self._listener, *readers], writers, [], pause)
         for sock in readable:
             if sock is self._listener:
@@ -170,17 +170,17 @@ class Proxy:
         except OSError:
             self._end(link, reset=True)
             return
-        if self._burns(len(data)):
+        if self._blows_fuse(len(data)):
             self._end(link, reset=True)
             return
         if data:
-            self.round_trips += flow.is_request and link.client_listens
-            link.client_listens = not flow.is_request
+            self.round_trips += flow.is_request and link.awaits_request
+            link.awaits_request = not flow.is_request
         flow.ended = not data
         flow.size += len(data)
         flow.waiting.append((time.monotonic() + self._half if self._half else 0.0, data))
 
-    def _burns(self, size: int) -> bool:
+    def _blows_fuse(self, size: int) -> bool:
         if self._fuse is None:
             return False
         self._fuse -= size
@@ -189,8 +189,8 @@ class Proxy:
         self._fuse = None
         return True
 
-    def _pass_on(self, link: _Link, flow: _Flow, now: float) -> None:
-        """Write what is due, as far as the other side takes it."""
+    def _write(self, link: _Link, flow: _Flow, now: float) -> None:
+        """Write what is due, as far as the other side accepts it."""
         try:
             while flow.waiting and flow.waiting[0][0] <= now:
                 due, data = flow.waiting[0]

@@ -16,7 +16,7 @@ SQL = Path(__file__).parents[1] / "src" / "queue_mover" / "sql"
 
 
 def install_pgq(conn: Connection) -> None:
-    """Install PgQ, as Debian's package brings it. Harmless when it is there."""
+    """Install PgQ from Debian's package, unless it is installed."""
     conn.execute("set client_min_messages = warning")
     conn.execute("create extension if not exists pgq")
     conn.execute("reset client_min_messages")
@@ -31,14 +31,14 @@ def install_pgq_ext(conn: Connection) -> None:
 
 
 def create_queue(conn: Connection, queue: str, **config: Any) -> None:
-    """Create a queue; config is what pgq.set_queue_config takes (ticker_max_lag="1 second")."""
+    """Create a queue; config as for pgq.set_queue_config, e.g. ticker_max_lag="1 second"."""
     conn.execute("select pgq.create_queue(%s)", [queue])
     for key, setting in config.items():
         conn.execute("select pgq.set_queue_config(%s, %s, %s)", [queue, key, str(setting)])
 
 
 def queue_table(conn: Connection, queue: str) -> str:
-    """The parent of a queue's event tables (pgq.event_1): selects from it see all rotated ones."""
+    """The parent of a queue's event tables, e.g. pgq.event_1: selects from it see all of them."""
     row = conn.execute(
         "select queue_data_pfx from pgq.queue where queue_name = %s", [queue]
     ).fetchone()
@@ -48,35 +48,35 @@ def queue_table(conn: Connection, queue: str) -> str:
 
 
 def current_table(conn: Connection, queue: str) -> sql.Identifier:
-    """The table that a queue writes to now."""
+    """The table that a queue currently writes to."""
     return qualified(value(conn, "select pgq.current_event_table(%s)", queue))
 
 
 def event_tables(conn: Connection, queue: str) -> list[sql.Identifier]:
-    """The tables that a queue writes to in turn, as identifiers."""
+    """The tables between which a queue rotates."""
     parent = queue_table(conn, queue)
     return [qualified(f"{parent}_{number}") for number in range(3)]
 
 
 def count_from_first_event(conn: Connection, queue: str) -> None:
-    """Have PgQ count the very first event of a new queue, which it otherwise does not."""
+    """Make PgQ count the very first event of a new queue, which it otherwise overlooks."""
     conn.execute("select nextval(queue_event_seq) from pgq.queue where queue_name = %s", [queue])
 
 
 def truncate_events(conn: Connection, queue: str) -> None:
-    """Remove all events of a queue."""
+    """Delete all events of a queue."""
     tables = sql.SQL(", ").join(event_tables(conn, queue))
     conn.execute(sql.SQL("truncate {}").format(tables))
 
 
 @contextlib.contextmanager
 def locked_queue(conn: Connection, queue: str) -> Iterator[None]:
-    """Let nobody write to a queue while the block lasts, by a transaction on this connection."""
+    """Block writes to a queue within the block, by a transaction on this connection."""
     tables = sql.SQL(", ").join(event_tables(conn, queue))
     conn.execute("begin")
     conn.execute(sql.SQL("lock {} in exclusive mode").format(tables))
     yield
-    # The server may have been restarted meanwhile.
+    # The server may have restarted meanwhile.
     with contextlib.suppress(OperationalError):
         conn.execute("rollback")
 
@@ -87,16 +87,16 @@ def qualified(table: str) -> sql.Identifier:
 
 
 def insert_event(conn: Connection, queue: str, ev_type: str | None, data: str | None) -> int:
-    """Insert one event now; its id."""
+    """Insert one event; returns its id."""
     return int(value(conn, "select pgq.insert_event(%s, %s, %s)", queue, ev_type, data))
 
 
 def insert_bytes(
     conn: Connection, queue: str, ev_type: bytes, data: bytes, *extras: bytes | None
 ) -> None:
-    """Insert one event whose fields are these very bytes, which need be no text.
+    """Insert one event whose fields are exactly these bytes, valid text or not.
 
-    The extras are extra1 and so on; those that are left out are NULL.
+    The extras are extra1 and so on; omitted ones are NULL.
     """
     fields = [ev_type, data, *extras, *[None] * (4 - len(extras))]
     text = sql.SQL("convert_from(%s, getdatabaseencoding())")
@@ -113,15 +113,15 @@ def produce(
     label: str = "event",
     data_bytes: int = 100,
 ) -> int:
-    """Insert many events fast, in one transaction; how many.
+    """Insert many events fast, in one transaction; returns how many.
 
-    They differ from each other in data (`label:number:padding`, about data_bytes bytes) and
-    microsecond, take turns in type, and have NULLs and empty strings among their extra fields.
-    extra1 names a table, as triggers do: public.t0, public.t1, public.t2.
+    They differ in data (`label:number:padding`, about data_bytes bytes) and time, alternate in
+    type, and have NULLs and empty strings among their extra fields. extra1 names a table, as
+    triggers do: public.t0, public.t1, public.t2.
     """
     with conn.transaction():
-        # The transaction id first: if the queue rotates before we have written, batches then still
-        # look for our events in the table that we were told.
+        # The transaction id first: if the queue rotates before we write, batches still cover the
+        # table that we write to.
         conn.execute("select txid_current()")
         table = current_table(conn, queue)
         statement = sql.SQL("""
@@ -145,13 +145,13 @@ def produce(
 
 
 def tick(conn: Connection, queue: str) -> int:
-    """Make a tick now, whatever the queue's ticker settings say; its id.
+    """Force a tick now, whatever the queue's ticker settings; returns its id.
 
-    It leaves a gap of some thousand in the event ids, which is how PgQ makes itself tick.
+    It leaves a gap of some thousand in the event ids, which is how PgQ forces a tick.
     """
     conn.execute("select pgq.force_tick(%s)", [queue])
     made = value(conn, "select pgq.ticker(%s)", queue)
-    # None when a pgqd was quicker between the two statements; what it saw, it ticked.
+    # None if a pgqd ticked between the two statements.
     return last_tick(conn, queue) if made is None else int(made)
 
 
@@ -161,23 +161,17 @@ def last_tick(conn: Connection, queue: str) -> int:
 
 
 def rotate(conn: Connection, queue: str) -> bool:
-    """Start writing to the queue's next table, which is truncated first; False when not allowed.
+    """Start writing to the queue's next table, which is truncated first; False if not allowed.
 
-    PgQ refuses as long as a consumer still needs the table that would be truncated.
+    PgQ refuses while a consumer still needs the table that would be truncated.
     """
-    before = conn.execute(
-        "select queue_rotation_period, queue_cur_table from pgq.queue where queue_name = %s",
-        [queue],
-    ).fetchone()
-    if before is None:
-        raise LookupError(f"no queue {queue}")
-    period = "update pgq.queue set queue_rotation_period = %s where queue_name = %s"
-    conn.execute(period, ["0", queue])
+    before = current_table(conn, queue)
     conn.execute("select pgq.maint_rotate_tables_step2()")
+    conn.execute(
+        "update pgq.queue set queue_switch_time = now() - queue_rotation_period - interval '1 hour'"
+        " where queue_name = %s",
+        [queue],
+    )
     conn.execute("select pgq.maint_rotate_tables_step1(%s)", [queue])
     conn.execute("select pgq.maint_rotate_tables_step2()")
-    conn.execute(period, [before[0], queue])
-    after = conn.execute(
-        "select queue_cur_table from pgq.queue where queue_name = %s", [queue]
-    ).fetchone()
-    return after is not None and after[0] != before[1]
+    return current_table(conn, queue) != before

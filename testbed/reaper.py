@@ -1,8 +1,8 @@
-"""No process and no directory outlives this one, however it dies.
+"""No process or directory outlives this process, however it dies.
 
-Cleaning up at exit does not help against SIGKILL. So a small helper process holds the other end of
-a pipe; when the pipe closes, because we told it so or because we are no more, it ends the processes
-it was told of and removes the directories. It runs as a script, with the standard library alone.
+Cleaning up at exit does not survive SIGKILL. So a small helper process holds the other end of a
+pipe; once the pipe closes, because we closed it or because we died, it ends the registered
+processes and removes the registered directories. It runs as a script, standard library only.
 """
 
 import atexit
@@ -22,13 +22,13 @@ GRACE_SECONDS = 8.0
 
 
 class Reaper:
-    """Our end of the pipe; the helper starts with the first thing there is to watch."""
+    """Our end of the pipe; the helper starts with the first registration."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._helper: subprocess.Popen[bytes] | None = None
 
-    def _tell(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         with self._lock:
             if self._helper is None:
                 self._helper = subprocess.Popen(
@@ -43,23 +43,23 @@ class Reaper:
             self._helper.stdin.flush()
 
     def watch_process(self, pid: int, with_signal: signal.Signals = signal.SIGKILL) -> None:
-        """End this process, by this signal, when we end."""
-        self._tell(f"process {pid} {int(with_signal)}")
+        """End this process, with this signal, when we exit."""
+        self._write(f"process {pid} {int(with_signal)}")
 
     def forget_process(self, pid: int) -> None:
-        """The process has ended, or is to stay."""
-        self._tell(f"forget-process {pid}")
+        """The process has ended, or is to keep running."""
+        self._write(f"forget-process {pid}")
 
     def watch_directory(self, path: Path) -> None:
-        """Remove this directory when we end."""
-        self._tell(f"directory {path}")
+        """Remove this directory when we exit."""
+        self._write(f"directory {path}")
 
     def forget_directory(self, path: Path) -> None:
         """The directory is gone, or is to stay."""
-        self._tell(f"forget-directory {path}")
+        self._write(f"forget-directory {path}")
 
     def close(self) -> None:
-        """Have everything that is still watched cleaned up, and wait for that."""
+        """Clean up everything still registered, and wait for it."""
         with self._lock:
             helper, self._helper = self._helper, None
         if helper is not None:
@@ -72,9 +72,9 @@ REAPER = Reaper()
 
 
 def private_directory(prefix: str = "qm-") -> Path:
-    """A new directory below the system's temporary directory, removed when we end.
+    """A new directory in the system's temporary directory, removed when we exit.
 
-    The name is short: the path of a unix socket must fit into 107 bytes.
+    The name is short: the path of a unix socket is limited to 107 bytes.
     """
     path = Path(tempfile.mkdtemp(prefix=prefix))
     REAPER.watch_directory(path)
@@ -88,7 +88,7 @@ def remove_directory(path: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    """Whether the process still does anything: a zombie does not."""
+    """Whether the process exists and is not a zombie (procfs cannot be imported here)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -104,7 +104,7 @@ def _send(pid: int, signum: int) -> None:
 def _end(processes: dict[int, int]) -> None:
     for pid, signum in processes.items():
         _send(pid, signum)
-        # It may be frozen; it then gets to see the signal only when it goes on.
+        # If frozen, it gets the signal only once it resumes.
         _send(pid, signal.SIGCONT)
     deadline = time.monotonic() + GRACE_SECONDS
     while any(map(_alive, processes)) and time.monotonic() < deadline:
@@ -114,7 +114,7 @@ def _end(processes: dict[int, int]) -> None:
 
 
 def main() -> None:
-    """Listen until the pipe closes, then clean up."""
+    """Read until the pipe closes, then clean up."""
     processes: dict[int, int] = {}
     directories: dict[str, None] = {}
     for line in sys.stdin:

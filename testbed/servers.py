@@ -1,4 +1,4 @@
-"""Servers: a running cluster with databases that have PgQ, and a pgqd for them."""
+"""Servers: a running cluster whose databases have PgQ, and a pgqd for them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ from testbed.queues import install_pgq, install_pgq_ext
 from testbed.ticker import start_pgqd
 
 TEMPLATE = "template_pgq"
-"""The database that those with PgQ are copied from."""
+"""The template of the databases with PgQ."""
 
 
 def with_pgq(cluster: Cluster, *extensions: str, is_target: bool = False) -> Cluster:
-    """Start a new cluster and prepare the template: PgQ, further extensions, a target's schemas."""
+    """Start a new cluster and prepare the template: PgQ, other extensions, a target's schemas."""
     with cluster.start().create_database(TEMPLATE).connect() as conn:
         install_pgq(conn)
         if is_target:
@@ -27,7 +27,7 @@ def with_pgq(cluster: Cluster, *extensions: str, is_target: bool = False) -> Clu
 
 
 def _revive(cluster: Cluster) -> Cluster:
-    """Undo what may have been done to a cluster: it runs, and is not frozen."""
+    """Make sure that a cluster is running and not frozen."""
     if cluster.running:
         cluster.thaw()
     return cluster.start()
@@ -35,7 +35,7 @@ def _revive(cluster: Cluster) -> Cluster:
 
 @contextmanager
 def new_database(cluster: Cluster, name: str, template: str = TEMPLATE) -> Iterator[Database]:
-    """A database that is dropped at the end, whoever is still connected to it."""
+    """A new database, dropped at the end even if somebody is still connected."""
     database = _revive(cluster).create_database(name, template)
     try:
         yield database
@@ -49,19 +49,19 @@ class Server:
     def __init__(
         self, cluster: Cluster, databases: Sequence[str], template: str | None = None
     ) -> None:
-        """Start the cluster if need be; create databases, empty ones without a template."""
+        """Start the cluster if necessary; create databases, empty ones without a template."""
         self.cluster = cluster.start()
         self.databases = [cluster.create_database(name, template) for name in databases]
         self._ticker: Process | None = None
 
     def start_ticker(self, *, maint_period: float = 10.0) -> None:
-        """Start a pgqd, or restart it: on its own, it returns to a server only after a minute."""
+        """Start a pgqd, or restart it: by itself, it reconnects to a server only after a minute."""
         self.stop_ticker()
         names = [database.name for database in self.databases]
         self._ticker = start_pgqd(self.cluster, names, maint_period=maint_period)
 
     def stop_ticker(self) -> None:
-        """End the pgqd."""
+        """Stop the pgqd."""
         if self._ticker is not None:
             self._ticker.kill()
             self._ticker = None

@@ -1,4 +1,4 @@
-"""What a server says about the sessions of an application in one of its databases."""
+"""An application's sessions in one database, as the server sees them."""
 
 from psycopg import Connection
 
@@ -6,7 +6,7 @@ from testbed.database import value
 
 
 def backends(conn: Connection, application: str) -> set[int]:
-    """The server processes that serve it in this database."""
+    """The pids of its backends."""
     rows = conn.execute(
         "select pid from pg_stat_activity"
         " where datname = current_database() and application_name = %s",
@@ -16,7 +16,7 @@ def backends(conn: Connection, application: str) -> set[int]:
 
 
 def blocked(conn: Connection, application: str) -> int:
-    """How many of them wait for a lock."""
+    """How many of its backends are waiting for a lock."""
     statement = (
         "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
         " and datname = current_database() and application_name = %s"

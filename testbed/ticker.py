@@ -7,7 +7,7 @@ from testbed.processes import Process, write_ini
 from testbed.programs import find_program, hand_over, run_as
 
 FAST_TICKS = {"ticker_max_lag": "100 milliseconds", "ticker_idle_period": "1 second"}
-"""Settings for `create_queue`, under which an event waits a tenth of a second for its tick."""
+"""Settings for `create_queue` with which an event waits a tenth of a second for its tick."""
 
 
 def start_pgqd(
@@ -21,9 +21,9 @@ def start_pgqd(
 ) -> Process:
     """Start a pgqd that ticks and maintains these databases; stop it like any Process.
 
-    The periods are in seconds. A queue is ticked when its own settings say so as well; see
-    `FAST_TICKS`. To a database that was away it returns after a minute only, which no setting
-    changes: restart it where that is too long. Ini file and log stand in the cluster's directory.
+    The periods are in seconds. The queue's own settings also apply; see `FAST_TICKS`. After a
+    database was down, pgqd reconnects only after a minute, which no setting changes: restart pgqd
+    if that is too long. Ini file and log are in the cluster's directory.
     """
     directory = cluster.directory
     ini = write_ini(
@@ -41,6 +41,6 @@ def start_pgqd(
         },
     )
     hand_over(ini)
-    # One that was killed left its pidfile.
+    # A killed one leaves its pidfile behind.
     (directory / f"{name}.pid").unlink(missing_ok=True)
     return Process([find_program("pgqd"), "-q", ini], directory, name=name, run_as=run_as())

@@ -1,22 +1,23 @@
-"""Break everything while events move, and count them afterwards.
+"""Inject faults while events move, then account for every event.
 
 `python -m torture --seed N --faults N --seconds N` builds two clusters, two source databases and
-one target, writes all the time, and injects faults at random. Faults come in rounds; after each
-one everything is put right again, the queues are drained, and every event is accounted for.
+one target, writes constantly, and injects faults at random. After each round of faults everything
+is repaired, the queues are drained, and every event is accounted for.
 
-| module | what it gives |
+| module | what it provides |
 |---|---|
-| servers | the clusters, the databases, the tickers, what can be done to them |
+| servers | the clusters, databases and tickers, and what can be done to them |
 | disk | a small file system that can be filled |
-| producer | transactions of mixed length, with a ledger of what was committed |
-| observers | consumers that collect, and a watcher that looks for half of something |
-| fleet | the movers: a process per source, or one process for all; and their partners |
-| faults | each kind of fault, how it is done and how it is undone |
+| producer | transactions of mixed sizes, with a ledger of those committed |
+| observers | consumers that collect all events, and a watcher for partial transactions |
+| threads | background threads that survive crashes of the servers |
+| fleet | the movers: a process per source, or one process for all; and standbys |
+| faults | each kind of fault: how to inject it and how to undo it |
 | checks | what must be true after a round |
-| rounds | the order of it all |
+| rounds | rounds of faults under load, each followed by the checks |
 
-The clusters run without fsync, with full_page_writes. An immediate restart kills the processes of
-the server, not the machine: what they have written is in the kernel's hands, and the next start
-finds it. So no fault of ours needs fsync, and without it there are many more of them in a minute.
-A server that is killed may leave a page half written, hence full_page_writes.
+The clusters run without fsync, but with full_page_writes. An immediate restart kills the server's
+processes, not the machine: what they wrote is in the kernel's cache, and the next start finds it.
+So no fault needs fsync, and without it we inject many more per minute. A killed server may leave a
+half-written page, hence full_page_writes.
 """

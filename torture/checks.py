@@ -1,35 +1,34 @@
-"""What must be true after a round: every event accounted for, every batch whole, all in order."""
+"""What must hold after a round: every event accounted for, every batch atomic, all in order."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from testbed.compare import compare
-from testbed.database import Database
+from testbed.database import Database, value
 from testbed.events import EventSet
-from testbed.queues import qualified
+from testbed.queues import last_tick, qualified
 from torture.fleet import consumer
 from torture.servers import NAMES, QUEUE, Servers
 
 
 def check_events(servers: Servers, sources: Sequence[EventSet], target: EventSet) -> list[str]:
-    """Compare the ledger, what the sources had, and what has arrived. Returns what is wrong."""
-    found = []
+    """Compare the ledger, the sources' events and the target's. Returns the failures."""
+    failures = []
     for source in sources:
-        wrong = _rows(source.database, _LEDGER, source)
-        found += [f"{source.database.name}: ledger says {a}, queue {b}" for a, b in wrong]
+        differing = _rows(source.database, _LEDGER, source)
+        failures += [f"{source.database.name}: ledger has {a}, queue has {b}" for a, b in differing]
     comparison = compare(sources, target)
     if not comparison.identical:
-        found.append(str(comparison))
-    found += [
+        failures.append(str(comparison))
+    failures += [
         f"transaction {tx} out of order in the target"
         for (tx,) in _rows(target.database, _DISORDER, target)
     ]
     for source in sources:
-        found += _check_batches(source, target)
-    return found
+        failures += _check_batches(source, target)
+    return failures
 
 
 _LEDGER = """
@@ -51,37 +50,35 @@ _ARRIVALS = """
 
 
 def _check_batches(source: EventSet, target: EventSet) -> list[str]:
-    """All events of a tick arrived in one transaction, and those of later ticks behind them."""
+    """All events of a tick arrived in one transaction, and those of later ticks after them."""
     ticks = {tx: first for tx, first, _ in _rows(source.database, _TICKS, source)}
     arrivals: dict[int, list[tuple[int, int, int, int]]] = {}
     for tx, *arrival in _rows(target.database, _ARRIVALS, target):
         if tx in ticks:
             arrivals.setdefault(ticks[tx], []).append(tuple(arrival))
-    found, last = [], (-1, -1)
+    failures, last = [], (-1, -1)
     for tick, parts in sorted(arrivals.items()):
         low, high = min(p[0] for p in parts), max(p[1] for p in parts)
         if low != high:
-            found.append(f"tick {tick}: its events arrived in transactions {low} to {high}")
+            failures.append(f"tick {tick}: its events arrived in transactions {low} to {high}")
         if last[0] != low and min(p[2] for p in parts) < last[1]:
-            found.append(f"tick {tick}: arrived before an earlier one")
+            failures.append(f"tick {tick}: arrived before an earlier one")
         last = (low, max(p[3] for p in parts))
-    return found[:3]
+    return failures[:3]
 
 
 def check_positions(servers: Servers) -> list[str]:
-    """Both sides agree where each consumer stands, and nothing is left open."""
-    found = []
+    """Both sides agree on each consumer's position, and no batch is open. Returns the failures."""
+    failures = []
     for name, database in zip(NAMES, servers.source.databases, strict=True):
         who = consumer(name)
         with database.connect() as conn:
-            there = conn.execute(_SUBSCRIPTION, [QUEUE, who]).fetchone()
+            row = conn.execute(_SUBSCRIPTION, [QUEUE, who]).fetchone()
         with servers.target_database.connect() as conn:
-            here = conn.execute(_POSITION, [who]).fetchone()
-        if there is None or here is None:
-            found.append(f"{who}: source has {there}, target has {here}")
-        elif (there[0], there[0], there[1]) != here or there[2] is not None:
-            found.append(f"{who}: source stands at {there}, target at {here}")
-    return found
+            position = conn.execute(_POSITION, [who]).fetchone()
+        if row is None or (row[0], row[0], row[1]) != position or row[2] is not None:
+            failures.append(f"{who}: source has (tick, mark, batch) {row}, target has {position}")
+    return failures
 
 
 _SUBSCRIPTION = """
@@ -103,15 +100,15 @@ def is_drained(servers: Servers) -> bool:
     """Whether the target has the last tick of every source."""
     for name, database in zip(NAMES, servers.source.databases, strict=True):
         with database.connect() as conn:
-            last = _only(conn, "select last_tick_id from pgq.get_queue_info(%s)", QUEUE)
+            last = last_tick(conn, QUEUE)
         with servers.target_database.connect() as conn:
-            if _only(conn, "select pgq_ext.get_last_tick(%s)", consumer(name)) != last:
+            if value(conn, "select pgq_ext.get_last_tick(%s)", consumer(name)) != last:
                 return False
     return True
 
 
-def forget(sources: Sequence[EventSet], target: EventSet) -> None:
-    """A round is over: what it had collected is not needed any more."""
+def clear(sources: Sequence[EventSet], target: EventSet) -> None:
+    """Delete the collected events and the ledgers of a round."""
     for events in (*sources, target):
         with events.database.connect() as conn:
             conn.execute(sql.SQL("truncate {}").format(qualified(events.table)))
@@ -123,8 +120,3 @@ def _rows(database: Database, statement: str, events: EventSet) -> list[Any]:
     with database.connect() as conn:
         query = statement.replace("{}", qualified(events.table).as_string())
         return conn.execute(query.encode()).fetchall()
-
-
-def _only(conn: psycopg.Connection, statement: str, name: str) -> int | None:
-    row = conn.execute(statement.encode(), [name]).fetchone()
-    return None if row is None else row[0]

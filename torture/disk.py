@@ -1,4 +1,4 @@
-"""A small file system that can be filled, where the system lets us mount one."""
+"""A small file system to fill up, if we are allowed to mount one."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ from testbed.programs import hand_over
 
 SIZE = 192 * 1024 * 1024
 SPARE = 16 * 1024
-"""Bytes left when it is full: less than a batch needs."""
+"""Bytes left on a full disk: less than a batch needs."""
 _FLAG = "TORTURE_OWN_MOUNTS"
 
 
 def enter_own_mounts() -> None:
-    """Run this program again where its mounts are its own, and end with it."""
+    """Run this program again in its own mount namespace, if possible."""
     if _FLAG in os.environ or os.geteuid() != 0 or not shutil.which("unshare"):
         return
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
@@ -35,7 +35,7 @@ class SmallDisk:
 
     @classmethod
     def mount(cls, mount_point: Path) -> "SmallDisk | None":
-        """Mount one; None where that is not allowed."""
+        """Mount one; None if that is not allowed."""
         if _FLAG not in os.environ:
             return None
         mount_point.mkdir()
@@ -48,9 +48,9 @@ class SmallDisk:
         return disk
 
     def fill(self) -> None:
-        """Leave next to nothing."""
+        """Fill it up."""
         with self._ballast.open("wb") as file:
-            # A server may be quicker in using what is free.
+            # The server may free or use space meanwhile.
             for _ in range(10):
                 state = os.statvfs(self._mount_point)
                 free = state.f_bavail * state.f_frsize - SPARE
@@ -60,10 +60,10 @@ class SmallDisk:
                     os.posix_fallocate(file.fileno(), 0, file.seek(0, os.SEEK_END) + free)
 
     def free(self) -> None:
-        """Give the space back."""
+        """Free the space."""
         self._ballast.unlink(missing_ok=True)
 
     def unmount(self) -> None:
-        """Take it away, in use or not."""
+        """Unmount it, in use or not."""
         with suppress(OSError):
             subprocess.run(["umount", "--lazy", str(self._mount_point)], check=False)

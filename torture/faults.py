@@ -1,4 +1,4 @@
-"""Each kind of fault, how it is done and how it is undone."""
+"""Each kind of fault: how to inject it and how to undo it."""
 
 import signal
 from collections.abc import Callable
@@ -6,7 +6,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 import psycopg
+from psycopg import sql
 
+from testbed.queues import event_tables, rotate
 from torture.fleet import Fleet, Member
 from torture.servers import QUEUE, TARGET_QUEUE, Servers, Side
 
@@ -15,7 +17,7 @@ Undo = Callable[[], None]
 
 @dataclass(frozen=True)
 class Lasting:
-    """A fault that goes on until it is undone."""
+    """A fault that lasts until it is undone."""
 
     seconds: float
     undo: Undo
@@ -23,9 +25,9 @@ class Lasting:
 
 @dataclass
 class Faults:
-    """What can be done to the servers and the fleet; each returns what undoes it, if it lasts.
+    """What can be done to the servers and the fleet; lasting faults return how to undo them.
 
-    A fault that finds nothing to break returns False and is not counted.
+    A fault that finds nothing to break returns False, and does not count.
     """
 
     servers: Servers
@@ -38,8 +40,8 @@ class Faults:
             "SIGTERM": lambda: self._end(signal.SIGTERM),
             "SIGINT": self._interrupt,
             "SIGSTOP": self._freeze,
-            "partner": lambda: self.fleet.start_partner() is not None,
-            "partner without locks": self._join_unlocked,
+            "legacy mover": self._join_unlocked,
+            "standby started": self.fleet.start_standby,
             "crash of the source": lambda: self._crash(self.servers.source),
             "crash of the target": lambda: self._crash(self.servers.target),
             "server frozen": self._freeze_server,
@@ -47,7 +49,7 @@ class Faults:
             "connections reset": self._reset,
             "reset after some bytes": self._reset_after,
             "connections stalled": self._stall,
-            "answers lost": self._deafen,
+            "responses lost": self._lose_responses,
             "xmin held": self._hold_xmin,
             "table locked": self._lock_tables,
             "rotation": self._rotate,
@@ -82,10 +84,10 @@ class Faults:
         return Lasting(self.fleet.rng.uniform(0.05, 4.0), lambda: self._thaw(member))
 
     def _join_unlocked(self) -> Lasting | bool:
-        partner = self.fleet.start_unlocked()
-        if partner is None:
+        legacy = self.fleet.start_unlocked()
+        if legacy is None:
             return False
-        return Lasting(self.fleet.rng.uniform(0.5, 4.0), partner.stop)
+        return Lasting(self.fleet.rng.uniform(0.5, 4.0), legacy.stop)
 
     def _thaw(self, member: Member) -> None:
         if member in self.fleet.members:
@@ -117,8 +119,8 @@ class Faults:
         proxy.hold()
         return Lasting(self.fleet.rng.uniform(0.1, 3.0), proxy.release)
 
-    def _deafen(self) -> Lasting:
-        """The server does what it is told, and its answers never arrive."""
+    def _lose_responses(self) -> Lasting:
+        """The server executes requests, but its responses never arrive."""
         proxy = self._side().proxy
         proxy.hold(requests=False)
 
@@ -131,34 +133,22 @@ class Faults:
     def _hold_xmin(self) -> Lasting:
         conn = self._side().connect()
         conn.execute("begin isolation level repeatable read; select txid_current()")
-        return Lasting(self.fleet.rng.uniform(0.5, 5.0), closing_quietly(conn))
+        return Lasting(self.fleet.rng.uniform(0.5, 5.0), close_quietly(conn))
 
     def _lock_tables(self) -> Lasting:
-        """Nobody writes to the target queue, as during a rotation that has to wait."""
+        """Block writes to the target queue, as a waiting rotation does."""
         conn = self.servers.target.connect()
-        conn.execute(
-            "set lock_timeout = '2s'; begin; do $$ begin execute (select format("
-            f"'lock table %s_0, %s_1, %s_2', q, q, q) from (select queue_data_pfx as q"
-            f" from pgq.queue where queue_name = '{TARGET_QUEUE}') q); end $$".encode()
-        )
-        return Lasting(self.fleet.rng.uniform(0.1, 2.0), closing_quietly(conn))
+        tables = sql.SQL(", ").join(event_tables(conn, TARGET_QUEUE))
+        conn.execute("set lock_timeout = '2s'")
+        conn.execute("begin")
+        conn.execute(sql.SQL("lock {}").format(tables))
+        return Lasting(self.fleet.rng.uniform(0.1, 2.0), close_quietly(conn))
 
     def _rotate(self) -> bool:
-        """Both steps, at a moment of our choice; PgQ says whether it may be."""
         side = self._side()
-        queue = QUEUE if side is self.servers.source else TARGET_QUEUE
         with side.connect() as conn:
             conn.execute("set lock_timeout = '2s'")
-            conn.execute(
-                "update pgq.queue set queue_switch_time = now() - interval '1 hour'"
-                " where queue_name = %s",
-                [queue],
-            )
-            for step in ("1(%s)", "2()", "1(%s)", "2()"):
-                conn.execute(
-                    f"select pgq.maint_rotate_tables_step{step}".encode(),
-                    [queue] if "%s" in step else [],
-                )
+            rotate(conn, QUEUE if side is self.servers.source else TARGET_QUEUE)
         return True
 
     def _limit_statements(self) -> Lasting:
@@ -174,9 +164,9 @@ class Faults:
 
 
 EXCLUDED: dict[str, tuple[str, ...]] = {
-    # Recovery may want back space that had been freed; that fails in PostgreSQL, not in a mover.
+    # Recovery may need space that is no longer free: PostgreSQL's failure, not a mover's.
     "disk full": ("crash of the target",),
-    # These need a server that answers.
+    # These need a responsive server.
     "server frozen": (
         "crash of the source",
         "crash of the target",
@@ -186,14 +176,14 @@ EXCLUDED: dict[str, tuple[str, ...]] = {
         "rotation",
         "statement_timeout",
     ),
-    # A role's timeout could not be taken back, nor a lock be given.
+    # The role's timeout could not be reset.
     "statement_timeout": ("server frozen",),
 }
-"""Which faults do not begin while one of these lasts."""
+"""Faults that are not injected while one of these lasts."""
 
 
-def closing_quietly(conn: psycopg.Connection) -> Undo:
-    """Close a connection that may be dead."""
+def close_quietly(conn: psycopg.Connection) -> Undo:
+    """Closes a connection that may be dead."""
 
     def undo() -> None:
         with suppress(psycopg.Error), closing(conn):

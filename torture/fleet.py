@@ -1,7 +1,7 @@
-"""The movers: a process per source or one process for all, and partners started on purpose.
+"""The movers: a process per source or one process for all, and standbys.
 
-Both layouts use the same consumers, so one goes on where the other has stopped, and one can be
-the other's partner.
+Both layouts use the same consumers, so one resumes where the other stopped, and one can be the
+other's standby.
 """
 
 import signal
@@ -13,21 +13,22 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
+from testbed.ini import write_sections
 from testbed.processes import Process, mover, run, script
 from torture.servers import NAMES, QUEUE, TARGET_QUEUE, Servers
-from torture.unlocked import Unlocked
+from torture.legacy import Unlocked
 
 Layout = Literal["one", "many"]
 LAYOUTS: tuple[Layout, ...] = ("one", "many")
 """A process per source; one process with many sources."""
-MOST = 3
-"""Movers of one consumer at the same time."""
-WAIT = 60.0
-"""Seconds that a process gets to obey; far more than it needs."""
+MAX_MOVERS = 3
+"""At the same time, per consumer."""
+EXIT_TIMEOUT = 60.0
+"""Seconds to obey a signal; far more than needed."""
 
-EXPECTED = {
+EXIT_CODES = {
     signal.SIGKILL: (-signal.SIGKILL,),
-    # By the signal itself: it came before the program had taken over from Python.
+    # -N: the signal came before the program had installed its handlers.
     signal.SIGINT: (0, -signal.SIGINT, 1),
     signal.SIGTERM: (128 + signal.SIGTERM, -signal.SIGTERM),
 }
@@ -49,7 +50,7 @@ class Member:
 
 @dataclass
 class Fleet:
-    """All movers that run, and the ways to start one."""
+    """All running movers, and how to start one."""
 
     servers: Servers
     directory: Path
@@ -57,44 +58,43 @@ class Fleet:
     layout: Layout = "one"
     members: list[Member] = field(default_factory=list)
     leaving: list[Member] = field(default_factory=list)
-    """Interrupted; they end after their batch, which may have to wait for another fault's end."""
+    """Interrupted; they exit after their batch, which may have to wait for another fault to end."""
     started: int = 0
-    complaints: list[str] = field(default_factory=list)
-    """What no mover should have done."""
+    failures: list[str] = field(default_factory=list)
+    """What no mover should do."""
     unlocked: Unlocked | None = None
-    """The partner without locks, the last one."""
+    """The last legacy mover, which takes no locks."""
 
     def fill_up(self) -> None:
-        """See that each source has a mover of the layout that is not frozen."""
-        self.bury()
+        """Make sure that each source has a mover that is not frozen; start those of the layout."""
+        self.reap()
         self._recover_from_unlocked()
         for name in NAMES:
             if not any(name in member.serves for member in self.members if not member.frozen):
                 self.start(self.layout, name)
 
-    def start(self, layout: Layout, name: str) -> Member:
+    def start(self, layout: Layout, name: str) -> None:
         """Start a mover that serves at least this source."""
         self.started += 1
         serves = NAMES if layout == "many" else (name,)
         ini = self._write(f"mover{self.started}", layout, name)
-        member = Member(mover(ini, "-v", name=ini.stem), serves)
-        self.members.append(member)
-        return member
+        self.members.append(Member(mover(ini, "-v", name=ini.stem), serves))
 
-    def start_partner(self) -> Member | None:
-        """Start another mover for a source that has one; None when there are enough."""
+    def start_standby(self) -> bool:
+        """Start another mover for a source; False if it has enough."""
         layout = self.rng.choice(LAYOUTS)
         name = self.rng.choice(NAMES)
         serves = NAMES if layout == "many" else (name,)
-        if any(self._number(each) >= MOST for each in serves):
-            return None
-        return self.start(layout, name)
+        if any(self._count(each) >= MAX_MOVERS for each in serves):
+            return False
+        self.start(layout, name)
+        return True
 
-    def _number(self, name: str) -> int:
+    def _count(self, name: str) -> int:
         return sum(name in member.serves for member in self.members)
 
     def start_unlocked(self) -> Unlocked | None:
-        """Start a partner without locks; None when there is one."""
+        """Start a legacy mover; None when there is one."""
         if self.unlocked and self.unlocked.is_alive():
             return None
         source = self.rng.choice(self.servers.source.databases)
@@ -111,7 +111,7 @@ class Fleet:
             self.interrupt(member)
 
     def _has_noticed(self, member: Member) -> bool:
-        """Whether it, or one of its sources, has stopped for a partner without locks."""
+        """Whether it, or one of its sources, has stopped for a legacy mover."""
         if self.unlocked is None:
             return False
         said = member.process.stderr
@@ -120,47 +120,47 @@ class Fleet:
         return "takes no locks" in said or "Lost position" in said
 
     def choose(self) -> Member | None:
-        """A mover that runs and is not frozen."""
-        self.bury()
+        """A running mover that is not frozen."""
+        self.reap()
         awake = [member for member in self.members if not member.frozen]
         return self.rng.choice(awake) if awake else None
 
     def interrupt(self, member: Member) -> None:
-        """Tell a mover to end after its batch."""
+        """Let a mover exit after its batch."""
         self.members.remove(member)
         self.leaving.append(member)
         member.process.send(signal.SIGINT)
 
     def end(self, member: Member, number: signal.Signals) -> None:
-        """End a mover by a signal that it has to obey at once, whatever hangs."""
+        """End a mover with a signal that it must obey at once, even if a server hangs."""
         self.members.remove(member)
         member.process.send(number)
-        self._await_end(member, number)
+        self._wait_for_exit(member, number)
 
-    def _await_end(self, member: Member, number: signal.Signals) -> None:
+    def _wait_for_exit(self, member: Member, number: signal.Signals) -> None:
         try:
-            code = member.process.wait(WAIT)
+            code = member.process.wait(EXIT_TIMEOUT)
         except TimeoutError as error:
-            self.complaints.append(
+            self.failures.append(
                 f"{number.name} not obeyed: {str(error)[-2000:]}\n{member.process.dump()}"
             )
             member.process.kill()
             return
         crashed = "crashed:" in member.process.stderr
-        if code not in EXPECTED[number] or crashed:
-            self._complain(member, f"ended with {code} after {number.name}")
+        if code not in EXIT_CODES[number] or crashed:
+            self._fail(member, f"exited with {code} after {number.name}")
 
-    def bury(self) -> None:
-        """Forget those that have ended by themselves; none should."""
+    def reap(self) -> None:
+        """Remove those that have exited by themselves; none should."""
         for member in [each for each in self.members if not each.process.running]:
             self.members.remove(member)
-            self._complain(member, f"ended by itself with {member.process.returncode}")
+            self._fail(member, f"exited by itself with {member.process.returncode}")
 
-    def _complain(self, member: Member, what: str) -> None:
+    def _fail(self, member: Member, what: str) -> None:
         if self._has_noticed(member):
             return
         tail = "\n    ".join(member.process.stderr.splitlines()[-12:])
-        self.complaints.append(f"{member.process.name} {what}:\n    {tail}")
+        self.failures.append(f"{member.process.name} {what}:\n    {tail}")
 
     def _rewind(self, member: Member) -> None:
         """Another fault may be in the way; the next one that is lost tries again."""
@@ -169,28 +169,28 @@ class Fleet:
             run([script("queue_mover3"), "--rewind", ini], timeout=10)
 
     def thaw(self, members: Iterable[Member] | None = None) -> None:
-        """Let frozen movers go on."""
+        """Resume frozen movers."""
         for member in members or self.members:
             if member.process.running:
                 member.process.send(signal.SIGCONT)
             member.frozen = False
 
     def stop(self) -> None:
-        """Stop all as an operator would."""
-        self.bury()
+        """Stop all, as an operator would."""
+        self.reap()
         self.thaw()
         for member in self.members[:]:
             self.interrupt(member)
         while self.leaving:
-            self._await_end(self.leaving.pop(), signal.SIGINT)
+            self._wait_for_exit(self.leaving.pop(), signal.SIGINT)
 
     def kill(self) -> None:
-        """End all, whatever they do."""
+        """Kill all, whatever they do."""
         for member in (*self.members, *self.leaving):
             member.process.kill()
 
     def _write(self, stem: str, layout: Layout, name: str) -> Path:
-        """A config file; the size of batches differs, as it might between hosts."""
+        """A config file; batch sizes differ, as they might between hosts."""
         main = {
             "job_name": stem,
             "dst_db": self.servers.target.mover_conninfo(self.servers.target_database),
@@ -202,12 +202,15 @@ class Fleet:
             "max_batch_events": str(self.rng.choice((0, 500, 50_000, 50_000))),
         }
         databases = dict(zip(NAMES, self.servers.source.databases, strict=True))
-        lines = ["[queue_mover3]", *(f"{key} = {value}" for key, value in main.items())]
-        for source in NAMES if layout == "many" else (name,):
-            if layout == "many":
-                lines.append(f"[source:{source}]")
-            lines.append(f"src_db = {self.servers.source.mover_conninfo(databases[source])}")
-            lines.append(f"consumer_name = {consumer(source)}")
-        path = self.directory / f"{stem}.ini"
-        path.write_text("\n".join([*lines, ""]))
-        return path
+        sources = {
+            source: {
+                "src_db": self.servers.source.mover_conninfo(databases[source]),
+                "consumer_name": consumer(source),
+            }
+            for source in NAMES
+        }
+        if layout == "many":
+            sections = {f"source:{source}": settings for source, settings in sources.items()}
+        else:
+            sections, main = {}, {**main, **sources[name]}
+        return write_sections(self.directory / f"{stem}.ini", {"queue_mover3": main, **sections})

@@ -1,94 +1,77 @@
-"""Consumers that collect, and a watcher that looks for half of something while all goes on."""
+"""Consumers that collect all events, and a watcher for partial transactions."""
 
-import threading
-from contextlib import suppress
+from contextlib import closing
 
 import psycopg
+from psycopg import sql
 
 from testbed.database import Database, value
-from testbed.events import Collector, EventSet
+from testbed.events import Collector
+from testbed.processes import wait_until
 from testbed.queues import qualified, queue_table
 from torture.servers import TARGET_QUEUE
+from torture.threads import RetryingThread
 
-PAUSE = 0.3
-"""Seconds between looks."""
+INTERVAL = 0.3
+"""Seconds between polls."""
 
 
-class Reader(threading.Thread):
-    """Collects the events of one queue, so that rotation loses nothing; outlives crashes."""
+class Reader(RetryingThread):
+    """Collects the events of one queue before rotation removes them."""
 
     def __init__(self, database: Database, queue: str) -> None:
-        super().__init__(name=f"reader of {database.name}", daemon=True)
+        super().__init__(f"reader of {database.name}")
         self._database = database
         self._queue = queue
-        self._stopping = threading.Event()
-        collector = Collector(database, queue)
-        self.events: EventSet = collector.events
-        collector.close()
+        with closing(Collector(database, queue)) as collector:
+            self.events = collector.events
 
-    def stop(self) -> None:
-        """End after the batch at hand."""
-        self._stopping.set()
-        self.join()
+    def work(self) -> None:
+        """Collect all new events, again and again."""
+        with closing(Collector(self._database, self._queue)) as collector:
+            while self.active:
+                collector.drain()
+                self.pause(INTERVAL)
 
-    def run(self) -> None:
-        """Drain, wait, and so on."""
-        while not self._stopping.is_set():
-            with suppress(psycopg.Error):
-                collector = Collector(self._database, self._queue)
-                try:
-                    while not self._stopping.is_set():
-                        collector.drain()
-                        self._stopping.wait(PAUSE)
-                finally:
-                    collector.close()
-            self._stopping.wait(PAUSE)
-
-    def position(self) -> int:
-        """The last tick whose events are collected."""
+    def wait_for(self, tick: int, timeout: float) -> None:
+        """Wait until the events up to this tick are collected."""
+        statement = "select last_tick >= %s from pgq.get_consumer_info(%s, 'collector')"
         with self._database.connect() as conn:
-            statement = "select last_tick from pgq.get_consumer_info(%s, 'collector')"
-            return int(value(conn, statement, self._queue))
+            wait_until(lambda: value(conn, statement, tick, self._queue), timeout, self.name)
 
 
-class Watcher(threading.Thread):
-    """Looks at the target as any reader would see it: is a transaction or a position ever half?"""
+class Watcher(RetryingThread):
+    """Reads the target while events move: no transaction is partial, no position goes back."""
 
     def __init__(self, database: Database, consumers: list[str]) -> None:
-        super().__init__(name="watcher", daemon=True)
+        super().__init__("watcher")
         self._database = database
         self._positions: dict[str, int] = dict.fromkeys(consumers, -1)
-        self._stopping = threading.Event()
-        self.looks = 0
-        self.found: list[str] = []
+        self.reads = 0
+        self.failures: list[str] = []
 
-    def stop(self) -> None:
-        """Look no more."""
-        self._stopping.set()
-        self.join()
+    def work(self) -> None:
+        """Read the target again and again."""
+        with self._database.connect() as conn:
+            table = queue_table(conn, TARGET_QUEUE)
+            while self.active:
+                self._read(conn, table)
+                self.pause(INTERVAL)
 
-    def run(self) -> None:
-        """Look until stopped."""
-        while not self._stopping.is_set():
-            with suppress(psycopg.Error), self._database.connect() as conn:
-                table = queue_table(conn, TARGET_QUEUE)
-                while not self._stopping.is_set():
-                    self._look(conn, table)
-                    self._stopping.wait(PAUSE)
-            self._stopping.wait(PAUSE)
-
-    def _look(self, conn: psycopg.Connection, table: str) -> None:
-        half = conn.execute(
-            psycopg.sql.SQL(
+    def _read(self, conn: psycopg.Connection, table: str) -> None:
+        partial = conn.execute(
+            sql.SQL(
                 "select ev_extra1, count(*), max(ev_extra3) from {} group by 1"
                 " having count(*) <> max(ev_extra3)::int limit 3"
             ).format(qualified(table))
         ).fetchall()
-        self.found += [f"half visible: {tx}, {count} of {size}" for tx, count, size in half]
+        self.failures += [
+            f"partially visible: {tx}, {count} of {size}" for tx, count, size in partial
+        ]
         for consumer, before in self._positions.items():
-            row = conn.execute("select pgq_ext.get_last_tick(%s)", [consumer]).fetchone()
-            now = row[0] if row and row[0] is not None else -1
+            tick = value(conn, "select pgq_ext.get_last_tick(%s)", consumer)
+            now = -1 if tick is None else tick
             if now < before:
-                self.found.append(f"position of {consumer} set back from {before} to {now}")
+                self.failures.append(f"position of {consumer} went back from {before} to {now}")
             self._positions[consumer] = now
-        self.looks += 1
+        self.reads += 1

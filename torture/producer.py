@@ -1,19 +1,18 @@
-"""Transactions of mixed length, with a ledger of what was committed.
+"""Transactions of mixed sizes, with a ledger of those committed.
 
-The ledger's line is part of the transaction: whatever becomes of a commit whose answer was lost,
-events and ledger agree. Each event says which transaction it belongs to (ev_extra1), its number
-in there (ev_extra2) and how many there are (ev_extra3), so that half of one is seen anywhere.
+The ledger entry is part of the transaction: even if the response to a commit is lost, events and
+ledger agree. Each event names its transaction (ev_extra1), its number therein (ev_extra2) and the
+transaction's size (ev_extra3), so that a partial transaction is detected anywhere.
 """
 
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from random import Random
 
 import psycopg
 
 from testbed.database import Database
 from torture.servers import QUEUE
+from torture.threads import RetryingThread
 
 _INSERT = """
     select count(pgq.insert_event(%(queue)s, (array['I', 'U', 'D'])[1 + i %% 3],
@@ -24,34 +23,23 @@ _INSERT = """
 """
 
 
-class Writer(threading.Thread):
-    """Writes one kind of transactions to one source until it is stopped."""
+class Writer(RetryingThread):
+    """Writes one kind of transaction to one source until stopped."""
 
     def __init__(self, database: Database, name: str, seed: str, kind: "Kind") -> None:
-        super().__init__(name=f"{database.name}:{name}", daemon=True)
+        super().__init__(f"{database.name}:{name}")
         self._database = database
         self._rng = Random(seed)
         self._kind = kind
-        self._stopping = threading.Event()
         self._number = 0
 
-    def stop(self) -> None:
-        """End the open transaction soon, and write no more."""
-        self._stopping.set()
-
-    def run(self) -> None:
-        """Write; when the connection is lost, connect again."""
-        while not self._stopping.is_set():
-            with suppress(psycopg.Error), self._database.connect() as conn:
-                conn.autocommit = False
-                while not self._stopping.is_set():
-                    self._write(conn)
-                    self.pause(self._rng.uniform(0, 0.1))
-            self.pause(0.1)
-
-    def pause(self, seconds: float) -> None:
-        """Wait, unless we are to stop."""
-        self._stopping.wait(seconds)
+    def work(self) -> None:
+        """Write transaction after transaction."""
+        with self._database.connect() as conn:
+            conn.autocommit = False
+            while self.active:
+                self._write(conn)
+                self.pause(self._rng.uniform(0, 0.1))
 
     def _write(self, conn: psycopg.Connection) -> None:
         self._number += 1
@@ -67,7 +55,7 @@ class Writer(threading.Thread):
 
 
 Kind = Callable[[Writer, psycopg.Connection, str, Random], int]
-"""Inserts the events of one transaction; how many."""
+"""Inserts the events of one transaction; returns how many."""
 
 
 def _insert(
@@ -94,7 +82,7 @@ def _bulk(writer: Writer, conn: psycopg.Connection, tx: str, rng: Random) -> int
 
 
 def _long(writer: Writer, conn: psycopg.Connection, tx: str, rng: Random) -> int:
-    """Open across many ticks, with something in between that is taken back."""
+    """Stay open across many ticks, and roll back to savepoints meanwhile."""
     size, done = rng.randint(2, 60), 0
     while done < size:
         step = min(rng.randint(1, 20), size - done)
@@ -111,7 +99,7 @@ KINDS: dict[str, Kind] = {"short": _short, "bulk": _bulk, "long": _long}
 
 
 def start_writers(databases: list[Database], seed: str) -> list[Writer]:
-    """Writers of all kinds for all sources, running."""
+    """Start writers of all kinds for all sources."""
     writers = [
         Writer(database, f"{seed}:{name}", f"{seed}:{database.name}:{name}", kind)
         for database in databases
@@ -123,7 +111,7 @@ def start_writers(databases: list[Database], seed: str) -> list[Writer]:
 
 
 def stop_writers(writers: list[Writer]) -> None:
-    """Stop them and wait for that."""
+    """Stop them and wait."""
     for writer in writers:
         writer.stop()
     for writer in writers:

@@ -1,4 +1,4 @@
-"""The clusters, the databases, the tickers, and what can be done to them."""
+"""The clusters, databases and tickers, and what can be done to them."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,8 +21,8 @@ TARGET_QUEUE = "all_events"
 NAMES = ("shard0", "shard1")
 ROLE = "mover"
 ROTATION = "2 seconds"
-RECOVERY = 120.0
-"""Seconds that a server gets to come back."""
+RECOVERY_TIMEOUT = 120.0
+"""Seconds for a server to come back."""
 _SETTINGS: dict[str, str | int] = {
     "full_page_writes": "on",
     "max_connections": 60,
@@ -31,7 +31,7 @@ _SETTINGS: dict[str, str | int] = {
 
 
 class Side:
-    """One server with its databases and its ticker, and the proxy that movers connect through."""
+    """One server with its databases and ticker, and the proxy that movers connect through."""
 
     def __init__(self, name: str, databases: Sequence[str], *, is_target: bool = False) -> None:
         self.name = name
@@ -43,7 +43,7 @@ class Side:
             conn.execute(f"create role {ROLE} login".encode())
 
     def connect(self) -> psycopg.Connection:
-        """A connection as superuser, past the proxy."""
+        """A superuser's connection, bypassing the proxy."""
         return self.databases[0].connect(application_name="torture")
 
     def start_ticker(self) -> None:
@@ -51,16 +51,16 @@ class Side:
         self._server.start_ticker(maint_period=2.0)
 
     def stop_ticker(self) -> None:
-        """End the pgqd."""
+        """Stop the pgqd."""
         self._server.stop_ticker()
 
     def crash(self) -> None:
-        """Restart at once, as `pg_ctl restart -m immediate` does."""
+        """Restart as `pg_ctl restart -m immediate` does."""
         try:
             self.cluster.restart("immediate")
         except ClusterError:
-            # It was killed, since it did not stop; what it has left behind ends soon.
-            wait_until(self._start, RECOVERY, f"{self.name} to start again", 1.0)
+            # It was killed because it did not stop; its children exit soon.
+            wait_until(self._start, RECOVERY_TIMEOUT, f"{self.name} to start again", 1.0)
         self.start_ticker()
 
     def _start(self) -> bool:
@@ -69,7 +69,7 @@ class Side:
         return self.cluster.running
 
     def terminate_movers(self, rng: Random | None = None) -> int:
-        """End the backends of movers: all, or one by chance; how many."""
+        """Terminate the backends of movers: all, or a random one; returns how many."""
         with self.connect() as conn:
             pids = [
                 row[0]
@@ -83,23 +83,23 @@ class Side:
         return len(pids)
 
     def limit_statements(self, milliseconds: int) -> None:
-        """Set a statement_timeout for movers, and have them connect anew; 0: none."""
+        """Set a statement_timeout for movers, and make them reconnect; 0: none."""
         with self.connect() as conn:
             conn.execute(f"alter role {ROLE} set statement_timeout = {milliseconds}".encode())
         self.terminate_movers()
 
     def mover_conninfo(self, database: Database) -> str:
-        """How movers get to a database."""
+        """How movers connect to a database."""
         return database.conninfo(port=self.proxy.port, user=ROLE)
 
     def close(self) -> None:
-        """Take everything down."""
+        """Stop and remove everything."""
         self.proxy.close()
         self._server.close()
 
 
 class Servers:
-    """Two source databases in one cluster, one target in another."""
+    """Two source databases in one cluster, a target in another."""
 
     def __init__(self) -> None:
         self.source = Side("source", NAMES)
@@ -125,7 +125,7 @@ class Servers:
 
     @property
     def target_database(self) -> Database:
-        """The one target."""
+        """The target."""
         return self.target.databases[0]
 
     def _make_queue(self, conn: psycopg.Connection, queue: str) -> None:
@@ -141,7 +141,7 @@ class Servers:
             conn.execute(sql.SQL("alter table {} set tablespace small").format(table))
 
     def close(self) -> None:
-        """Take everything down."""
+        """Stop and remove everything."""
         for side in self.sides:
             with suppress(OSError):
                 side.cluster.thaw()

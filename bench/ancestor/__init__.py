@@ -1,4 +1,4 @@
-"""The ancestor's design, rebuilt on the libraries it used, in a virtual environment of its own."""
+"""The ancestor's design, rebuilt on its libraries, in its own virtual environment."""
 
 import subprocess
 import venv
@@ -11,7 +11,7 @@ SCRIPT = HERE / "serial_mover.py"
 
 
 def command() -> list[str]:
-    """The words that start it; a config file is to follow. Installs what is missing."""
+    """The command that starts it, without the config file. Installs it if necessary."""
     python = VENV / "bin" / "python"
     stamp = VENV / "requirements.txt"
     if not stamp.exists() or stamp.read_text() != REQUIREMENTS.read_text():

@@ -1,6 +1,6 @@
 """The ancestor's design: fetch a batch's events, collect them as rows, insert them in bulk.
 
-Runs in the virtual environment beside it; written for the benchmark alone.
+Written for the benchmark; runs in its own virtual environment.
 """
 
 import sys
@@ -12,10 +12,10 @@ COLUMNS = ["time", "type", "data", "extra1", "extra2", "extra3", "extra4"]
 
 
 class SerialMover(pgq.SerialConsumer):  # type: ignore[misc]
-    """Applies each batch in one transaction of the target, next to its position."""
+    """Applies each batch together with its position, in one transaction on the target."""
 
     def process_remote_batch(self, db: Any, batch_id: int, event_list: Any, dst_db: Any) -> None:
-        """Bring one batch."""
+        """Move one batch."""
         rows = [[getattr(event, name) for name in COLUMNS] for event in event_list]
         if rows:
             queue = self.cf.get("dst_queue_name")

@@ -1,7 +1,7 @@
-"""A backlog: very many ticks with few events each."""
+"""A backlog: many ticks with few events each."""
 
 from bench import workload
-from bench.contenders import Piped, forebear, queue_mover
+from bench.contenders import PsqlPipe, ancestors_design, queue_mover
 from bench.figures import ratio, spread
 from bench.outcome import Finding, Outcome
 from bench.race import HEADER, Race
@@ -11,14 +11,14 @@ EVENTS = 20
 
 
 def run(bench: Bench) -> Outcome:
-    """As configured by default, one tick at a time, the ancestor, and the floor."""
+    """With default settings, one tick at a time, the ancestor, and the floor."""
     count = bench.size(10_000, 500)
-    ours, old, piped = queue_mover(), forebear(), Piped("psql | psql, all in one batch")
+    ours, old, piped = queue_mover(), ancestors_design(), PsqlPipe("psql | psql, all in one batch")
     single = queue_mover("queue_mover3, max_batch_events = 0", max_batch_events="0")
     with workload.ticks(bench.servers, count, EVENTS) as waiting:
-        race = Race(waiting, [ours, piped, single, old], bench.times(3))
-    faster, single_faster = race.times(old.name, ours.name), race.times(old.name, single.name)
-    floor = race.times(old.name, piped.name)
+        race = Race(waiting, [ours, piped, single, old], bench.repeats(3))
+    faster, single_faster = race.speedup(old.name, ours.name), race.speedup(old.name, single.name)
+    floor = race.speedup(old.name, piped.name)
     servers = [usage.wall - usage.cpu for usage in race.usages(single.name)]
     without_cpu = ratio(race.walls(old.name), servers)
     per_second = {
@@ -28,13 +28,13 @@ def run(bench: Bench) -> Outcome:
         f"A backlog of {count:,} ticks of {EVENTS} events",
         (
             Finding(
-                f"a backlog of {count:,} ticks of {EVENTS} events, beside the ancestor",
+                f"a backlog of {count:,} ticks of {EVENTS} events, vs the ancestor",
                 "at least 60x faster",
                 faster.show(0, "x"),
                 faster.middle >= 60,
             ),
             Finding(
-                f"the floor there ({piped.name}), beside the ancestor",
+                f"the floor ({piped.name}), vs the ancestor",
                 "to see the limit",
                 floor.show(0, "x"),
                 None,
@@ -48,7 +48,7 @@ def run(bench: Bench) -> Outcome:
                 ratio(per_second[single.name], per_second[old.name]).middle >= 2.5,
             ),
             Finding(
-                "the same, did the mover need no processor time at all",
+                "the same, if the mover needed no CPU time",
                 "to see the limit",
                 without_cpu.show(2, "x"),
                 None,

@@ -1,9 +1,10 @@
-"""Servers far away: every round trip takes 20 milliseconds longer."""
+"""Distant servers: every round trip takes 20 milliseconds longer."""
 
 from bench import workload
-from bench.contenders import Ports, Service, forebear, queue_mover
+from bench.contenders import Ports, Service, ancestors_design, queue_mover
 from bench.figures import ratio, spread
 from bench.outcome import Finding, Outcome
+from bench.race import in_turn
 from bench.row import Bench
 from bench.workload import Workload
 from testbed.proxy import Proxy
@@ -12,24 +13,24 @@ DELAY = 0.02
 EVENTS = 20
 
 
-class Trip:
-    """What one contender needs for so many ticks, one tick a batch."""
+class DistantRun:
+    """What a contender needs for this many ticks, one tick per batch."""
 
     def __init__(self, far: Service, near: Service, waiting: Workload, ticks: int) -> None:
         self.name = far.name
         self.walls: list[float] = []
-        self.turns: tuple[float, float] = (0.0, 0.0)
+        self.round_trips: tuple[float, float] = (0.0, 0.0)
         self.statements = 0.0
         self._far, self._near, self._workload, self._ticks = far, near, waiting, ticks
 
-    def go(self, source: Proxy, target: Proxy) -> None:
-        """Move all; once again where nothing waits, to know what a mere start needs."""
+    def run(self, source: Proxy, target: Proxy) -> None:
+        """Move all; then run again with nothing waiting, to subtract what a mere start needs."""
         self._far.prepare(self._workload)
         first = self._counted(source, target)
         self.walls.append(self._wall)
         self._workload.check()
         second = self._counted(source, target)
-        self.turns = (
+        self.round_trips = (
             (first[0] - second[0]) / self._ticks,
             (first[1] - second[1]) / self._ticks,
         )
@@ -40,18 +41,18 @@ class Trip:
         return source.round_trips - before[0], target.round_trips - before[1]
 
     def count_statements(self) -> None:
-        """The same without the long line, counted by the servers."""
+        """Run again without the delay, with statements counted by the servers."""
         self._near.prepare(self._workload)
         counts = []
         for _ in ("everything waits", "nothing waits"):
-            self._workload.servers.forget_statements()
+            self._workload.servers.reset_statements()
             self._near.run(self._workload)
             counts.append(self._workload.servers.statements())
         self.statements = (counts[0] - counts[1]) / self._ticks
 
 
 def run(bench: Bench) -> Outcome:
-    """Ours one tick at a time, beside the ancestor."""
+    """Ours, one tick at a time, and the ancestor."""
     count = bench.size(200, 10)
     with (
         workload.ticks(bench.servers, count, EVENTS) as waiting,
@@ -60,48 +61,50 @@ def run(bench: Bench) -> Outcome:
     ):
         ports, counted = Ports(source.port, target.port), Ports(counted=True)
         single = {"max_batch_events": "0"}
-        trips = [
-            Trip(
+        runs = [
+            DistantRun(
                 queue_mover("queue_mover3", ports, **single),
                 queue_mover("queue_mover3", counted, **single),
                 waiting,
                 count,
             ),
-            Trip(forebear(ports=ports), forebear(ports=counted), waiting, count),
+            DistantRun(
+                ancestors_design(ports=ports), ancestors_design(ports=counted), waiting, count
+            ),
         ]
-        for number in range(bench.times(3)):
-            for trip in trips if number % 2 == 0 else trips[::-1]:
-                trip.go(source, target)
-        for trip in trips:
-            trip.count_statements()
-    ours, old = trips
-    beside, round_trips = ratio(old.walls, ours.walls), sum(ours.turns)
+        for each in in_turn(runs, bench.repeats(3)):
+            each.run(source, target)
+        for each in runs:
+            each.count_statements()
+    ours, old = runs
+    speedup, round_trips = ratio(old.walls, ours.walls), sum(ours.round_trips)
     return Outcome(
         f"{DELAY * 1000:.0f} ms added to every round trip",
         (
             Finding(
                 f"{DELAY * 1000:.0f} ms added to every round trip, {count} ticks of {EVENTS}"
-                " events, one tick a batch",
+                " events, one tick per batch",
                 "at most 6 round trips per batch",
-                f"{round_trips:.2f}: {ours.turns[0]:.2f} to the source,"
-                f" {ours.turns[1]:.2f} to the target",
+                f"{round_trips:.2f}: {ours.round_trips[0]:.2f} to the source,"
+                f" {ours.round_trips[1]:.2f} to the target",
                 round_trips <= 6.05,
             ),
             Finding(
-                "the same beside the ancestor",
+                "the same, vs the ancestor",
                 "at least 2.5x faster",
-                beside.show(2, "x"),
-                beside.middle >= 2.5,
+                speedup.show(2, "x"),
+                speedup.middle >= 2.5,
             ),
         ),
         ("contender", "seconds", "round trips per batch", "statements per batch"),
         tuple(
             (
-                trip.name,
-                spread(trip.walls).show(),
-                f"{sum(trip.turns):.2f}: source {trip.turns[0]:.2f}, target {trip.turns[1]:.2f}",
-                f"{trip.statements:.1f}",
+                each.name,
+                spread(each.walls).show(),
+                f"{sum(each.round_trips):.2f}: source {each.round_trips[0]:.2f},"
+                f" target {each.round_trips[1]:.2f}",
+                f"{each.statements:.1f}",
             )
-            for trip in trips
+            for each in runs
         ),
     )

@@ -1,25 +1,22 @@
-"""A mover that has nothing to do."""
+"""An idle mover."""
 
-import tempfile
 import time
-from pathlib import Path
 
 from bench import workload
-from bench.contenders import Ports, Service, forebear, queue_mover
+from bench.contenders import Ports, Service, ancestors_design, queue_mover
 from bench.outcome import Finding, Outcome
 from bench.row import Bench
 from bench.workload import Workload
 from testbed.process_usage import Usage, watch
-from testbed.processes import Process
 
 
 def run(bench: Bench) -> Outcome:
     """Ours and the ancestor, both with loop_delay = 1."""
     seconds = bench.size(60, 2)
     counted = Ports(counted=True)
-    contenders = [queue_mover(ports=counted), forebear(ports=counted)]
-    with workload.no_events(bench.servers) as nothing:
-        figures = {c.name: _idle(nothing, c, seconds) for c in contenders}
+    contenders = [queue_mover(ports=counted), ancestors_design(ports=counted)]
+    with workload.no_events(bench.servers) as empty:
+        figures = {c.name: _idle(empty, c, seconds) for c in contenders}
     ours = figures[contenders[0].name]
     old = figures[contenders[1].name]
     return Outcome(
@@ -27,7 +24,7 @@ def run(bench: Bench) -> Outcome:
         (
             Finding(
                 "an idle mover: statements per second, CPU per hour",
-                "beside the ancestor's",
+                "vs the ancestor",
                 f"{ours[0]:.1f} and {ours[1].load * 3600:.1f} s;"
                 f" the ancestor: {old[0]:.1f} and {old[1].load * 3600:.1f} s",
                 None,
@@ -41,15 +38,12 @@ def run(bench: Bench) -> Outcome:
     )
 
 
-def _idle(nothing: Workload, contender: Service, seconds: float) -> tuple[float, Usage]:
-    contender.prepare(nothing)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        ini = contender.ini(nothing, folder, {"loop_delay": "1"})
-        with Process([*contender.command, ini], folder, name="mover") as mover:
-            time.sleep(3)
-            nothing.servers.forget_statements()
-            usage = watch([mover.pid], seconds)
-            statements = nothing.servers.statements()
-            mover.stop()
+def _idle(empty: Workload, contender: Service, seconds: float) -> tuple[float, Usage]:
+    """Statements per second, and what the process uses."""
+    contender.prepare(empty)
+    with contender.running(empty, loop_delay=1) as mover:
+        time.sleep(3)
+        empty.servers.reset_statements()
+        usage = watch([mover.pid], seconds)
+        statements = empty.servers.statements()
     return statements / usage.wall, usage

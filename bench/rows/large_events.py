@@ -1,4 +1,4 @@
-"""A few large events: memory is to be bounded by events, not by the batch."""
+"""A few large events: memory depends on the size of an event, not of the batch."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from psycopg import Connection, sql
 
 from bench import workload
-from bench.contenders import Piped, queue_mover
+from bench.contenders import PsqlPipe, queue_mover
 from bench.outcome import Finding, Outcome
 from bench.race import HEADER, Race
 from bench.row import Bench
@@ -15,19 +15,19 @@ from bench.workload import QUEUE, Workload
 from testbed import queues
 
 SMALL = 38
-"""MiB that a mover of small events has."""
+"""MiB that a mover needs for small events."""
 
 
 def run(bench: Bench) -> Outcome:
-    """100 events of 20 MB, and a fifth of them for comparison."""
+    """100 events of 20 MB, and a fifth of that for comparison."""
     megabytes = bench.size(20, 2)
     count = bench.size(100, 25)
     fewer = count // 5
-    ours, piped = queue_mover(), Piped()
+    ours, piped = queue_mover(), PsqlPipe()
     with _large_events(bench.servers, fewer, megabytes) as few:
-        before = Race(few, [ours], bench.times(2)).memory(ours.name)
+        before = Race(few, [ours], bench.repeats(2)).memory(ours.name)
     with _large_events(bench.servers, count, megabytes) as many:
-        race = Race(many, [ours, piped], bench.times(2))
+        race = Race(many, [ours, piped], bench.repeats(2))
     memory = race.memory(ours.name)
     held = (memory.middle - SMALL) / megabytes
     return Outcome(
@@ -48,18 +48,18 @@ def run(bench: Bench) -> Outcome:
 
 @contextlib.contextmanager
 def _large_events(servers: Servers, count: int, megabytes: int) -> Iterator[Workload]:
-    with workload.no_events(servers) as made:
-        with made.source.connect() as conn:
+    with workload.no_events(servers) as created:
+        with created.source.connect() as conn:
             _insert(conn, count, megabytes * 1_000_000)
             queues.tick(conn, QUEUE)
-        made.events = count
-        workload.finish_writing(made)
-        yield made
+        created.events = count
+        workload.vacuum_source(created)
+        yield created
 
 
 def _insert(conn: Connection, count: int, size: int) -> None:
     for name in queues.event_tables(conn, QUEUE):
-        # Not compressed: the server's work with it is not what is measured.
+        # Not compressed: we do not measure the server's compression.
         conn.execute(sql.SQL("alter table {} alter ev_data set storage external").format(name))
     with conn.transaction():
         conn.execute("select txid_current()")

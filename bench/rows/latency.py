@@ -1,20 +1,18 @@
-"""From the insert on the source to the commit on the target, one event at a time."""
+"""The time from the insert on the source to the commit on the target."""
 
-import tempfile
 import threading
 import time
-from pathlib import Path
 
 from psycopg import sql
 
 from bench import workload
-from bench.contenders import Service, forebear, queue_mover
+from bench.contenders import Service, ancestors_design, queue_mover
 from bench.figures import percentile
 from bench.outcome import Bar, Chart, Finding, Outcome
+from bench.race import in_turn
 from bench.row import Bench
 from bench.workload import QUEUE, TARGET_QUEUE, Workload
 from testbed import queues
-from testbed.processes import Process
 from testbed.ticker import start_pgqd
 
 RATE = 100
@@ -23,16 +21,15 @@ LOOP_DELAY = 0.1
 
 
 def run(bench: Bench) -> Outcome:
-    """Ours beside the ancestor, in turn."""
+    """Ours and the ancestor, taking turns."""
     seconds = bench.size(20, 2)
-    contenders = [queue_mover(), forebear()]
+    contenders = [queue_mover(), ancestors_design()]
     lags: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     with workload.no_events(bench.servers) as stream:
         ticker = start_pgqd(bench.servers.source, [stream.source.name], ticker_period=PERIOD)
         with ticker:
-            for number in range(bench.times(3)):
-                for contender in contenders if number % 2 == 0 else contenders[::-1]:
-                    lags[contender.name] += _lags(stream, contender, seconds)
+            for contender in in_turn(contenders, bench.repeats(3)):
+                lags[contender.name] += _lags(stream, contender, seconds)
             ticker.stop()
     figures = {
         name: tuple(percentile(values, p) * 1000 for p in (50, 99)) for name, values in lags.items()
@@ -57,7 +54,7 @@ def run(bench: Bench) -> Outcome:
         (
             Chart(
                 "latency",
-                "From insert to arrival: p50, the line reaches to p99",
+                "From insert to arrival: p50; the line extends to p99",
                 "milliseconds",
                 tuple(Bar(name, a, a, b) for name, (a, b) in figures.items()),
             ),
@@ -66,18 +63,14 @@ def run(bench: Bench) -> Outcome:
 
 
 def _lags(stream: Workload, contender: Service, seconds: float) -> list[float]:
-    """Run one contender on a steady stream; the seconds that each event took."""
+    """Run a contender on a steady stream; returns the seconds that each event took."""
     with stream.source.connect() as conn:
         stream.first_tick = queues.tick(conn, QUEUE)
     contender.prepare(stream)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        ini = contender.ini(stream, folder, {"loop_delay": str(LOOP_DELAY)})
-        with Process([*contender.command, ini], folder, name="mover") as mover:
-            time.sleep(2)
-            inserted = _insert(stream, seconds)
-            time.sleep(1.5)
-            mover.stop()
+    with contender.running(stream, LOOP_DELAY):
+        time.sleep(2)
+        inserted = _insert(stream, seconds)
+        time.sleep(1.5)
     with stream.target.connect() as conn:
         table = queues.qualified(queues.queue_table(conn, TARGET_QUEUE))
         rows = conn.execute(

@@ -1,10 +1,7 @@
-"""Many idle source databases in one process, and what one more costs."""
+"""Many idle source databases in one process, and the cost of one more."""
 
-import contextlib
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from bench import ancestor
 from bench.outcome import Finding, Outcome
@@ -13,14 +10,14 @@ from bench.shards import COMMAND, Shard, Shards, connections, shards
 from testbed.process_usage import Usage, watch
 from testbed.processes import Process, wait_until
 
-REST = 1
-"""Seconds for what is done once, after the last connection."""
-EACH = 5
-"""Processes with one source each, of which the average is taken."""
+SETTLE_SECONDS = 1
+"""For one-off work after the last connection."""
+MEASURED = 5
+"""Processes with one source each, from which the rest is extrapolated."""
 
 
 def idle(bench: Bench) -> Outcome:
-    """200 databases in one process, beside a process for each."""
+    """200 databases in one process, and in a process each."""
     count, seconds = bench.size(200, 10), bench.size(30, 2)
     with shards(bench.servers, count) as many:
         many.register(None)
@@ -37,13 +34,13 @@ def idle(bench: Bench) -> Outcome:
                 together.memory <= 150 and together.load <= 0.1,
             ),
         ),
-        ("way", "memory, MiB", "CPU, % of one core"),
+        ("setup", "memory, MiB", "CPU, % of one core"),
         (
             (f"queue_mover3, one process, {count} sources", *_figures(together, 1)),
-            (f"queue_mover3, {count} processes", *_figures(apart, count / EACH)),
-            (f"ancestor's design, {count} processes", *_figures(old, count / EACH)),
+            (f"queue_mover3, {count} processes", *_figures(apart, count / MEASURED)),
+            (f"ancestor's design, {count} processes", *_figures(old, count / MEASURED)),
         ),
-        notes=(f"Of many processes, {EACH} were measured and the rest calculated.",),
+        notes=(f"Of many processes, {MEASURED} were measured and the rest extrapolated.",),
     )
 
 
@@ -59,16 +56,16 @@ def growth(bench: Bench) -> Outcome:
     first, last, extra = usages[0], usages[-1], sizes[-1] - sizes[0]
     memory = 1024 * (last.memory - first.memory) / extra
     cpu = 100 * (last.load - first.load) / extra
-    bends = _bends(sizes, [usage.memory for usage in usages])
+    deviation = _deviation(sizes, [usage.memory for usage in usages])
     return Outcome(
         f"{total:,} sources in one process: {databases} databases of {each} queues",
         (
             Finding(
                 f"{total:,} sources ({databases} databases x {each} queues) in one process",
-                "memory and idle CPU grow in a straight line; the cost of one more is stated",
+                "memory and idle CPU grow linearly; the cost of one more source is stated",
                 f"one more: {memory:.0f} KiB and {cpu:.3f}% of one core;"
-                f" off the straight line by at most {100 * bends:.0f}% of the memory",
-                bends <= 0.1,
+                f" memory deviates from linear by at most {100 * deviation:.0f}%",
+                deviation <= 0.1,
             ),
         ),
         ("sources", "memory, MiB", "CPU, % of one core"),
@@ -78,8 +75,8 @@ def growth(bench: Bench) -> Outcome:
     )
 
 
-def _bends(sizes: Sequence[int], values: Sequence[float]) -> float:
-    """How far the values between the ends are from the line between them, as a share."""
+def _deviation(sizes: Sequence[int], values: Sequence[float]) -> float:
+    """How far the values deviate from the line between the first and the last, as a share."""
     slope = (values[-1] - values[0]) / (sizes[-1] - sizes[0])
     straight = [values[0] + slope * (size - sizes[0]) for size in sizes]
     return max(abs(a - b) / b for a, b in zip(values, straight, strict=True))
@@ -90,26 +87,17 @@ def _figures(usage: Usage, factor: float) -> tuple[str, str]:
 
 
 def _together(many: Shards, sources: Sequence[Shard], seconds: float) -> Usage:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        ini = many.ini(folder, {"loop_delay": "1"}, sources)
-        with Process([*COMMAND, ini], folder, name="mover") as mover:
-            return _settled(many, [mover], len(sources), seconds)
+    with many.one_process(1, sources) as mover:
+        return _settled(many, [mover], len(sources), seconds)
 
 
 def _apart(many: Shards, command: Sequence[str], seconds: float) -> Usage:
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        movers = []
-        for shard in many.sources[:EACH]:
-            ini = many.single_ini(folder, shard, {"loop_delay": "1"})
-            mover = Process([*command, ini], folder, name=shard.name)
-            movers.append(stack.enter_context(mover))
-        return _settled(many, movers, EACH, seconds)
+    with many.process_each(1, many.sources[:MEASURED], command) as movers:
+        return _settled(many, movers, MEASURED, seconds)
 
 
 def _settled(many: Shards, movers: Sequence[Process], sources: int, seconds: float) -> Usage:
-    """What they need once all are connected and have come to rest."""
+    """What they use once all are connected and idle."""
 
     def connected() -> bool:
         if not all(mover.running for mover in movers):
@@ -117,5 +105,5 @@ def _settled(many: Shards, movers: Sequence[Process], sources: int, seconds: flo
         return connections(many.servers.source) >= sources
 
     wait_until(connected, 120, f"{sources} source connections", interval=0.5)
-    time.sleep(REST)
+    time.sleep(SETTLE_SECONDS)
     return watch([mover.pid for mover in movers], seconds)

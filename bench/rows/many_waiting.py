@@ -1,6 +1,5 @@
-"""Events wait in many sources at once."""
+"""Events waiting in many sources."""
 
-import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -16,17 +15,16 @@ from bench.shards import COMMAND, Shards, shards
 from bench.workload import Workload
 from testbed import queues
 from testbed.process_usage import measure
-from testbed.processes import Process
 
-TICK = 1
-"""Of a queue: the one that it is made with."""
+FIRST_TICK = 1
+"""The one that a queue is created with."""
 TICK_EVENTS = 500
-"""Between two ticks, as many as make PgQ's ticker tick by default."""
+"""Per tick; PgQ's default for ticker_max_count."""
 
 
 def run(bench: Bench) -> Outcome:
-    """50 sources in one process, a process each, and as many events in a single source."""
-    count, events, rounds = bench.size(50, 5), bench.size(20_000, 2_000), bench.times(3)
+    """50 sources in one process, in a process each, and as many events in a single source."""
+    count, events, rounds = bench.size(50, 5), bench.size(20_000, 2_000), bench.repeats(3)
     together: list[float] = []
     first: list[float] = []
     apart: list[float] = []
@@ -35,18 +33,18 @@ def run(bench: Bench) -> Outcome:
         _fill(many, events)
         _fill_one(one, count * events)
         for _ in range(rounds):
-            many.register(TICK)
+            many.register(FIRST_TICK)
             started = time.time()
             together.append(_together(many))
             first.append(_slowest_first(many, started, count * events))
-            many.register(TICK)
+            many.register(FIRST_TICK)
             apart.append(_apart(many))
             single.append(_single(one))
     speed = ratio(single, together)
     slowest = spread(first)
     total = count * events
     return Outcome(
-        f"{count} sources with {events:,} events waiting in each, {TICK_EVENTS} a tick",
+        f"{count} sources with {events:,} events waiting in each, {TICK_EVENTS} per tick",
         (
             Finding(
                 f"{count} sources x {events:,} events waiting",
@@ -55,16 +53,16 @@ def run(bench: Bench) -> Outcome:
                 speed.middle >= 0.8,
             ),
             Finding(
-                "the same: every source has brought its first batch",
+                "the same: every source has moved its first batch",
                 "within the first second",
                 slowest.show(2, " s") + " from the start of the process",
                 slowest.middle <= 1,
             ),
         ),
-        ("way", "seconds", "events/s"),
+        ("setup", "seconds", "events/s"),
         tuple(
-            (way, spread(walls).show(), f"{total / spread(walls).middle:,.0f}")
-            for way, walls in (
+            (setup, spread(walls).show(), f"{total / spread(walls).middle:,.0f}")
+            for setup, walls in (
                 (f"queue_mover3, one process, {count} sources", together),
                 (f"queue_mover3, {count} processes", apart),
                 (f"queue_mover3, one source, {total:,} events", single),
@@ -81,7 +79,7 @@ def _fill(many: Shards, events: int) -> None:
 
 
 def _produce(conn: Connection, queue: str, events: int, label: str) -> int:
-    """Insert events, a tick after each TICK_EVENTS; how many."""
+    """Insert events, with a tick after each TICK_EVENTS; returns how many."""
     made = 0
     for _ in range(events // TICK_EVENTS):
         made += queues.produce(conn, queue, TICK_EVENTS, label=label)
@@ -91,12 +89,12 @@ def _produce(conn: Connection, queue: str, events: int, label: str) -> int:
 
 def _together(many: Shards) -> float:
     with tempfile.TemporaryDirectory() as name:
-        ini = many.ini(Path(name), {"loop_delay": "0"})
+        ini = many.ini(Path(name), 0)
         return measure([*COMMAND, str(ini)]).wall
 
 
 def _slowest_first(many: Shards, started: float, expected: int) -> float:
-    """After how long the last source had its first batch on the target."""
+    """Seconds until every source had a batch on the target."""
     arrivals = many.arrivals()
     if len(arrivals) != expected:
         raise RuntimeError(f"{len(arrivals)} of {expected} events arrived")
@@ -109,13 +107,8 @@ def _slowest_first(many: Shards, started: float, expected: int) -> float:
 
 
 def _apart(many: Shards) -> float:
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        inis = [many.single_ini(folder, shard, {"loop_delay": "0"}) for shard in many.sources]
-        started = time.monotonic()
-        movers = [
-            stack.enter_context(Process([*COMMAND, ini], folder, name=ini.stem)) for ini in inis
-        ]
+    started = time.monotonic()
+    with many.process_each(0, many.sources) as movers:
         for mover in movers:
             if mover.wait(600) != 0:
                 raise RuntimeError(mover.stderr[-2000:])
@@ -125,7 +118,7 @@ def _apart(many: Shards) -> float:
 def _fill_one(one: Workload, events: int) -> None:
     with one.source.connect() as conn:
         one.events = _produce(conn, workload.QUEUE, events, "event")
-    workload.finish_writing(one)
+    workload.vacuum_source(one)
 
 
 def _single(one: Workload) -> float:

@@ -1,4 +1,4 @@
-"""Where the time of a small batch goes: what the servers log about each message."""
+"""Where the time of a small batch goes, from the durations that the servers log."""
 
 import re
 from collections.abc import Iterator
@@ -23,32 +23,32 @@ DURATION = re.compile(r"duration: ([\d.]+) ms  statement: (.*)")
 
 @dataclass(frozen=True)
 class Message:
-    """One of the messages that move a batch, known by how it begins."""
+    """One of the messages that move a batch, identified by its first words."""
 
     side: str
     name: str
-    beginning: str
+    prefix: str
 
 
 COPY_TO = Message("source", "COPY TO", "select set_config")
 COPY_FROM = Message("target", "COPY FROM, at the same time", "COPY")
 MESSAGES = (
-    Message("source", "finish the last batch, make the next one active", "begin"),
+    Message("source", "finish the last batch, get the next", "begin"),
     Message("target", "lock, event table, position", "begin"),
     COPY_TO,
     COPY_FROM,
-    Message("target", "set the position, commit", "select pgq_ext.set_last_tick"),
+    Message("target", "set the position, commit", "select queue_mover.advance_position"),
 )
 
 
 def run(bench: Bench) -> Outcome:
-    """One tick at a time: first unwatched, then with every message logged."""
+    """One tick at a time: first without logging, then with every message logged."""
     count = bench.size(2_000, 200)
     mover = queue_mover(max_batch_events="0")
     clusters = {"source": bench.servers.source, "target": bench.servers.target}
     with workload.ticks(bench.servers, count, EVENTS) as waiting:
         walls = []
-        for _ in range(bench.times(3)):
+        for _ in range(bench.repeats(3)):
             mover.prepare(waiting)
             everything, nothing = mover.run(waiting).wall, mover.run(waiting).wall
             walls.append(1000 * (everything - nothing) / count)
@@ -77,7 +77,7 @@ def run(bench: Bench) -> Outcome:
         ("server", "message", "milliseconds"),
         (
             *((message.side, message.name, f"{took[message]:.2f}") for message in MESSAGES),
-            ("", "the mover, and waking up whose turn it is", f"{wall - serial:.2f}"),
+            ("", "the mover, and process wake-ups", f"{wall - serial:.2f}"),
         ),
     )
 
@@ -93,5 +93,5 @@ def _durations(cluster: Cluster, start: int, message: Message) -> Iterator[float
         log.seek(start)
         for line in log:
             found = DURATION.search(line)
-            if found and found[2].startswith(message.beginning):
+            if found and found[2].startswith(message.prefix):
                 yield float(found[1])

@@ -1,4 +1,4 @@
-"""What it takes to start at all."""
+"""How long a start takes."""
 
 import sys
 
@@ -10,7 +10,7 @@ from testbed.processes import script
 
 
 def run(bench: Bench) -> Outcome:
-    """The version switch, beside the import of the driver."""
+    """The version switch, compared with importing the driver."""
     commands = {
         "queue_mover3 -V": [script("queue_mover3"), "-V"],
         'python -c "import psycopg"': [sys.executable, "-c", "import psycopg"],
@@ -22,15 +22,15 @@ def run(bench: Bench) -> Outcome:
             usages[name].append(measure(command))
     walls = {name: [1000 * usage.wall for usage in runs] for name, runs in usages.items()}
     ours, driver, _ = walls.values()
-    beside = ratio(ours, driver)
+    relative = ratio(ours, driver)
     return Outcome(
         "Start",
         (
             Finding(
                 "`queue_mover3 -V`",
-                'at most 1.5x of `python -c "import psycopg"`',
-                f"{beside.middle:.2f}x",
-                beside.middle <= 1.5,
+                'at most 1.5x `python -c "import psycopg"`',
+                f"{relative.middle:.2f}x",
+                relative.middle <= 1.5,
             ),
         ),
         ("command", "milliseconds", "peak memory, MiB"),

@@ -18,12 +18,12 @@ from testbed.processes import (
     Process,
     Processes,
     Result,
-    process_alive,
     run,
     script,
     wait_until,
     write_ini,
 )
+from testbed.procfs import process_alive
 from testbed.queues import create_queue, insert_event, install_pgq, last_tick, produce
 from testbed.ticker import FAST_TICKS, start_pgqd
 

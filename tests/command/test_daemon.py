@@ -15,12 +15,12 @@ from testbed.log_lines import news
 from testbed.processes import (
     Process,
     Result,
-    process_alive,
     run,
     script,
     wait_until,
     write_ini,
 )
+from testbed.procfs import process_alive
 from tests.command.world import PATIENCE, World
 
 

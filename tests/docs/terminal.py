@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Self
 
 from testbed.cluster import SUPERUSER, Cluster
-from testbed.processes import Result, free_port, process_alive, run, script, wait_until
+from testbed.processes import Result, free_port, run, script, wait_until
+from testbed.procfs import process_alive
 from testbed.programs import find_program, hand_over, postgres_bindir, run_as
 from testbed.reaper import REAPER, private_directory, remove_directory
 

@@ -81,4 +81,4 @@ def test_the_demo() -> None:
         ["bash", "-c", demo], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "missing 0, doubled 0, order kept" in done.stdout
+    assert "missing 0, duplicated 0, order kept" in done.stdout

@@ -91,7 +91,7 @@ def test_reset_goes_on_from_the_source(lost: Pair) -> None:
     lost.move()
     assert labels(lost) == ["two", "three", "two", "three", "four"]
     comparison = lost.compared()
-    assert (comparison.missing, comparison.doubled, comparison.changed) == (0, 20, 0)
+    assert (comparison.missing, comparison.duplicated, comparison.changed) == (0, 20, 0)
 
 
 def test_register_changes_nothing(lost: Pair) -> None:

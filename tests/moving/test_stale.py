@@ -108,7 +108,7 @@ def test_an_operator_changed_the_registration(
     go_on(late)
     assert registered.target_events.count() == before + arriving
     comparison = registered.compared()
-    assert (comparison.doubled, comparison.foreign, comparison.changed) == (0, 0, 0)
+    assert (comparison.duplicated, comparison.unexpected, comparison.changed) == (0, 0, 0)
     labels = {str(event.data).partition(":")[0] for event in registered.target_events.read()}
     assert "new" in labels
     assert "nobody's" not in labels
@@ -126,7 +126,7 @@ def test_a_stopped_process_is_overtaken(pair: Pair, target_cluster: Cluster) -> 
     ):
         pair.produce(10)
         pair.wait_for(10)
-        proxy.hold(answers=False)
+        proxy.hold(responses=False)
         pair.produce(10)
         proxy.wait_for_request()
         # when it is stopped, a partner moves that batch and more

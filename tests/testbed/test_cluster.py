@@ -1,4 +1,4 @@
-"""The clusters do what tests of crashes and outages rely on."""
+"""Clusters do what the tests of crashes and outages rely on."""
 
 import subprocess
 import sys
@@ -11,7 +11,8 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database
-from testbed.processes import process_alive, wait_until
+from testbed.processes import wait_until
+from testbed.procfs import process_alive
 from testbed.queues import queue_table
 
 
@@ -82,5 +83,5 @@ def test_nothing_outlives_a_killed_owner() -> None:
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False
     )
     pid, directory = done.stdout.split()
-    wait_until(lambda: not process_alive(int(pid)), 15, "the end of the postmaster")
-    wait_until(lambda: not Path(directory).exists(), 15, "the end of its directory")
+    wait_until(lambda: not process_alive(int(pid)), 15, "the postmaster to exit")
+    wait_until(lambda: not Path(directory).exists(), 15, "its directory to be removed")

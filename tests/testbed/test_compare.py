@@ -1,4 +1,4 @@
-"""The comparison finds what a mover can do wrong, and does not complain about what it may do."""
+"""The comparison finds what a mover can do wrong, and accepts what it may do."""
 
 from collections.abc import Iterator
 
@@ -71,9 +71,9 @@ COLUMNS = "ev_time, ev_txid, ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, 
     ("damage", "expected"),
     [
         ("delete from {t} where ev_id = 7", {"missing": 1}),
-        ("insert into {t} ({c}) select {c} from {t} where ev_id in (3, 4)", {"doubled": 2}),
-        ("insert into {t} ({c}) select {c} from {t} order by ev_id", {"doubled": 2000}),
-        ("insert into {t} (ev_time, ev_type) values (now(), 'new')", {"foreign": 1}),
+        ("insert into {t} ({c}) select {c} from {t} where ev_id in (3, 4)", {"duplicated": 2}),
+        ("insert into {t} ({c}) select {c} from {t} order by ev_id", {"duplicated": 2000}),
+        ("insert into {t} (ev_time, ev_type) values (now(), 'new')", {"unexpected": 1}),
         ("update {t} set ev_id = 100000 where ev_id = 7", {"out_of_order": 1}),
         ("update {t} set ev_id = 5000 - ev_id", {"out_of_order": 1999}),
         (
@@ -104,7 +104,7 @@ def test_damage_is_found(
     target.execute(damage.format(t=table, c=COLUMNS).encode())
     found = compare([queue_events(source_db, source_queue)], queue_events(target_db, target_queue))
     assert not found.identical
-    for name in ("missing", "doubled", "foreign", "changed", "out_of_order"):
+    for name in ("missing", "duplicated", "unexpected", "changed", "out_of_order"):
         assert getattr(found, name) == expected.get(name, 0), f"{name}: {found}"
     if "changed_fields" in expected:
         assert found.changed_fields == expected["changed_fields"]
@@ -113,7 +113,7 @@ def test_damage_is_found(
 def test_several_sources_into_one(
     source_db: Database, target_db: Database, source: psycopg.Connection, target_queue: str
 ) -> None:
-    """Sources may interleave, and may hold equal events."""
+    """Sources may interleave, and may have equal events."""
     same = Event(data="in both")
     first, second = [Event(data="a"), same, Event(data="b")], [Event(data="A"), same]
     for queue, events in (("one", first), ("two", second)):
@@ -156,7 +156,7 @@ def test_collector_sees_what_rotation_removes(
 def test_late_commit_is_no_disorder(
     source_db: Database, source: psycopg.Connection, source_queue: str
 ) -> None:
-    """An event with a low id, committed after a tick: a consumer gets it later, rightly."""
+    """An event with a low id that commits after a tick: a consumer rightly gets it later."""
     collector = Collector(source_db, source_queue)
     with source_db.connect() as late:
         with late.transaction():
@@ -199,5 +199,5 @@ def test_first_tick() -> None:
     ],
 )
 def test_count_disorder(arrival: list[tuple[int, int]], disordered: int) -> None:
-    """Pairs are id and transaction; the transaction's number is its tick here."""
+    """Pairs of id and transaction; here a transaction's number is its tick."""
     assert count_disorder(arrival, {1: 1, 2: 2}) == disordered

@@ -1,4 +1,4 @@
-"""Commands and daemons are run, watched and ended as told."""
+"""Commands and daemons are run, watched and stopped."""
 
 import signal
 import sys
@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from testbed.processes import Process, Processes, process_alive, run, wait_until, write_ini
+from testbed.processes import Process, Processes, run, wait_until
+from testbed.procfs import process_alive
 
 TALKER = "import sys, time; print('here', flush=True); print('oh', file=sys.stderr); time.sleep(60)"
 
 
-def test_run_reports_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment variables of libpq stay out: they would redirect connections."""
+def test_run_returns_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without libpq's environment variables: they would redirect connections."""
     monkeypatch.setenv("PGHOST", "nowhere")
     program = "import os, sys; print(os.environ.get('PGHOST'), sys.stdin.read()); sys.exit('no')"
     result = run([sys.executable, "-c", program], stdin="hello")
@@ -21,7 +22,7 @@ def test_run_reports_all(monkeypatch: pytest.MonkeyPatch) -> None:
         result.check()
 
 
-def test_process_is_ended_with_its_block(tmp_path: Path) -> None:
+def test_a_process_is_killed_at_the_end_of_its_block(tmp_path: Path) -> None:
     with Process([sys.executable, "-c", TALKER], tmp_path) as process:
         process.wait_for_output("here")
         assert process.running
@@ -30,22 +31,15 @@ def test_process_is_ended_with_its_block(tmp_path: Path) -> None:
     assert process.stderr in ("", "oh\n")
 
 
-def test_process_that_ends_early_is_no_timeout(tmp_path: Path) -> None:
+def test_waiting_for_output_fails_at_once_when_the_process_exits(tmp_path: Path) -> None:
     with Process([sys.executable, "-c", "print('bye')"], tmp_path) as process:
         with pytest.raises(AssertionError, match="ended without 'hello'"):
             process.wait_for_output("hello", timeout=30)
         assert process.wait() == 0
 
 
-def test_frozen_process_can_be_killed(tmp_path: Path) -> None:
-    with Process([sys.executable, "-c", TALKER], tmp_path) as process:
-        process.wait_for_output("oh")
-        process.send(signal.SIGSTOP)
-        assert process.kill() == -signal.SIGKILL
-
-
-def test_processes_are_ended_together(tmp_path: Path) -> None:
-    """Given one that has ended, one that is frozen, and one that runs."""
+def test_processes_are_killed_together(tmp_path: Path) -> None:
+    """Given one that has exited, one that is frozen, and one that is running."""
     with Processes() as processes:
         ended = processes.start([sys.executable, "-c", "print('bye')"], tmp_path, name="ended")
         frozen = processes.start([sys.executable, "-c", TALKER], tmp_path, name="frozen")
@@ -56,8 +50,8 @@ def test_processes_are_ended_together(tmp_path: Path) -> None:
     assert [each.returncode for each in (ended, frozen, awake)] == [0, -9, -9]
 
 
-def test_daemons_are_ended_together(tmp_path: Path) -> None:
-    """Given one that has ended, and one that runs, neither of them our child."""
+def test_daemons_are_killed_together(tmp_path: Path) -> None:
+    """Given one that has exited and one that is running, neither of them our child."""
     detach = f"{sys.executable} -c '{{}}' > /dev/null 2>&1 & echo $! > {{}}"
     with Processes() as processes:
         for name, program in (("brief", "pass"), ("lasting", "import time; time.sleep(60)")):
@@ -65,22 +59,17 @@ def test_daemons_are_ended_together(tmp_path: Path) -> None:
         brief, lasting = (processes.adopt(tmp_path / name) for name in ("brief", "lasting"))
         processes.wait_for_end(brief)
         assert process_alive(lasting)
-    wait_until(lambda: not process_alive(lasting), 30, "its end")
+    wait_until(lambda: not process_alive(lasting), 30, "it to exit")
 
 
-def test_wait_until_says_what_it_waited_for() -> None:
+def test_a_timeout_names_what_was_awaited() -> None:
     answers = iter([0, 0, 7])
     assert wait_until(lambda: next(answers), 5, "seven") == 7
-    with pytest.raises(TimeoutError, match=r"waited 0.05 s for a miracle; the last answer was ''"):
+    with pytest.raises(TimeoutError, match=r"waited 0.05 s for a miracle; the last value was ''"):
         wait_until(lambda: "", 0.05, "a miracle")
 
 
-def test_write_ini(tmp_path: Path) -> None:
-    ini = write_ini(tmp_path / "a.ini", "queue_mover3", {"loop_delay": 0, "src_db": "dbname=x"})
-    assert ini.read_text() == "[queue_mover3]\nloop_delay = 0\nsrc_db = dbname=x\n"
-
-
-def test_signals_that_we_ignore_are_not_ignored_by_what_we_start(tmp_path: Path) -> None:
+def test_a_process_does_not_inherit_our_ignored_signals(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with Process([sys.executable, "-c", TALKER], tmp_path) as process:
@@ -91,7 +80,7 @@ def test_signals_that_we_ignore_are_not_ignored_by_what_we_start(tmp_path: Path)
         signal.signal(signal.SIGINT, before)
 
 
-def test_one_that_does_not_end_tells_what_its_threads_do(tmp_path: Path) -> None:
+def test_a_process_that_ignores_stop_dumps_its_threads(tmp_path: Path) -> None:
     deaf = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {TALKER}"
     with Process([sys.executable, "-c", deaf], tmp_path) as process:
         process.wait_for_output("oh")

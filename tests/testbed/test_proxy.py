@@ -1,4 +1,4 @@
-"""The proxy does to a connection what it says, and nothing else."""
+"""The proxy does what it is asked to do to a connection, and nothing else."""
 
 import threading
 import time
@@ -38,13 +38,13 @@ def test_a_round_trip_takes_longer_and_is_counted(
         assert proxy.round_trips == before + 1
 
 
-@pytest.mark.parametrize("answers", [True, False], ids=["requests and answers", "requests"])
+@pytest.mark.parametrize("responses", [True, False], ids=["requests and responses", "requests"])
 def test_what_is_held_back_arrives_once_released(
-    proxy: Proxy, source_db: Database, *, answers: bool
+    proxy: Proxy, source_db: Database, *, responses: bool
 ) -> None:
     found: list[int] = []
     with source_db.connect(port=proxy.port) as conn:
-        proxy.hold(answers=answers)
+        proxy.hold(responses=responses)
         thread = threading.Thread(target=lambda: found.append(value(conn, "select 1")))
         thread.start()
         proxy.wait_for_request()
@@ -54,7 +54,7 @@ def test_what_is_held_back_arrives_once_released(
     assert found == [1]
 
 
-def test_an_answer_that_is_held_back_is_lost_by_a_reset(
+def test_a_response_that_is_held_back_is_lost_by_a_reset(
     proxy: Proxy, source_db: Database, source: psycopg.Connection
 ) -> None:
     source.execute("create table public.done ()")
@@ -74,7 +74,7 @@ def test_an_answer_that_is_held_back_is_lost_by_a_reset(
 
         thread = threading.Thread(target=insert)
         thread.start()
-        # the server does what it is told, and the client never learns it
+        # the server executes it, and the client never learns
         wait_until(is_done, 10, "the insert")
         proxy.reset()
         thread.join(10)

@@ -1,7 +1,8 @@
-"""A partner without locks, as the movers of Skytools are.
+"""A legacy mover, which takes no locks, as those of Skytools.
 
-What they commit after us they double, which nothing of ours can prevent: this one looks once more,
-under the lock of the position's row, and drops such a batch. Whatever is doubled, ours has doubled.
+What such a mover commits after ours it duplicates, and nothing can prevent that. This one checks
+the position again, under the lock of its row, and drops such a batch: whatever is duplicated, ours
+has duplicated.
 """
 
 import threading
@@ -36,7 +37,7 @@ class Unlocked(threading.Thread):
     """Moves the batches of one source beside whoever else does, until stopped or lost."""
 
     def __init__(self, source: Database, target: Database, consumer: str) -> None:
-        super().__init__(name=f"partner without locks of {consumer}", daemon=True)
+        super().__init__(name=f"legacy mover of {consumer}", daemon=True)
         self._where = (source.conninfo(), target.conninfo(), QUEUE, consumer, TARGET_QUEUE)
         self._stopping = threading.Event()
 
