@@ -15,8 +15,8 @@ from typing import Literal
 
 from testbed.ini import write_sections
 from testbed.processes import Process, mover, run, script
-from torture.servers import NAMES, QUEUE, TARGET_QUEUE, Servers
 from torture.legacy import Unlocked
+from torture.servers import NAMES, QUEUE, TARGET_QUEUE, Servers
 
 Layout = Literal["one", "many"]
 LAYOUTS: tuple[Layout, ...] = ("one", "many")
