@@ -265,7 +265,7 @@ def test_dump_and_restore_where_the_ids_were_forgotten(move: Move) -> None:
     assert "Traceback" not in said
     # when the page is followed
     move.enter("pgqadm.py -s new.ini", "while test -e new.pid; do sleep 0.1; done")
-    move.enter(*section("When it has been forgotten", "###"))
+    move.enter(*section("If the IDs were not raised", "###"))
     move.enter(*lines[accept : accept + 1], *lines[accept + 2 :])
     move.produce("new", 5, "after")
     # then all comes
@@ -276,7 +276,7 @@ def test_dump_and_restore_where_the_ids_were_forgotten(move: Move) -> None:
 
 def test_dump_and_restore_with_the_queue_made_anew(move: Move) -> None:
     move.new.start()
-    lines = section("Dump and restore, with the queue made anew")
+    lines = section("Dump and restore, with a new queue")
     assert len(lines) == 21
     move.produce("old", 7, "waiting")
     move.enter(*lines)

@@ -150,7 +150,7 @@ def test_a_rename_alone_is_refused_in_the_words_of_the_page(world: World) -> Non
 
 def test_rename_and_start_anew(world: World) -> None:
     world.rename()
-    (register,) = commands("Rename a source, start anew")
+    (register,) = commands("Rename a source, start at the newest tick")
     told = world.enter(register).check().stderr
     assert f"--consumer {OLD} --unregister" in told
     world.move().check()
