@@ -9,7 +9,7 @@ from collections.abc import Callable
 from queue_mover.errors import UnlockedMoverError
 from queue_mover.model import Log, Route
 from queue_mover.pgq import source
-from queue_mover.pgq.source import Usage
+from queue_mover.pgq.source import Progress
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
@@ -23,7 +23,7 @@ class Watch:
     def __init__(self, route: Route, log: Log) -> None:
         self._route = route
         self._log = log
-        self._since: Usage | None = None
+        self._since: Progress | None = None
         self._over = False
 
     def goes_on(self, src: Connection, unknown_origin: Callable[[], bool]) -> bool:
@@ -35,7 +35,7 @@ class Watch:
         if self._over:
             return False
         with translating_errors("source", self._route.source_flavour):
-            now = source.usage(src, self._route)
+            now = source.progress(src, self._route)
         if now is None or not unknown_origin():
             self._over = True
             return False

@@ -17,7 +17,7 @@ from queue_mover.moving.decision import Decision, decide, explain
 from queue_mover.moving.legacy_mover import Watch, unlocked_mover
 from queue_mover.moving.preflight import BothSides, Preflight, Running
 from queue_mover.moving.tick_watch import TickWatch
-from queue_mover.pgq import source, target
+from queue_mover.pgq import batches, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
@@ -87,7 +87,7 @@ class Mover:
                 if self._sides.unknown_origin and self._watch.goes_on(src, self._unknown_origin):
                     return Outcome(Result.WATCHING)
                 batch = None
-                if not self._idle or source.has_news(src, self.route):
+                if not self._idle or batches.has_work(src, self.route):
                     batch = self._next_batch(src, limits)
                 self._idle = batch is None
                 if batch is None:
@@ -104,7 +104,7 @@ class Mover:
 
     def _next_batch(self, src: Connection, limits: BatchLimits) -> Batch | None:
         applied, self._applied = self._applied, None
-        batch, finished = source.next_batch(src, self.route, limits, applied)
+        batch, finished = batches.next_batch(src, self.route, limits, applied)
         if applied and not finished:
             self._report_unfinished(applied)
         return batch
@@ -146,7 +146,7 @@ class Mover:
 
     def _is_active(self, src: Connection, batch: Batch) -> bool:
         with translating_errors("source", self.route.source_flavour):
-            return source.is_active(src, self.route, batch)
+            return batches.is_active(src, self.route, batch)
 
     def _lost_its_origin(self, position: Position | None) -> bool:
         """Whether somebody who records no origin has set the position that we had recorded."""
@@ -170,14 +170,14 @@ class Mover:
     ) -> tuple[int, tuple[str, ...]]:
         columns = insert.SELECTED if self._policy.insert else copy.COLUMNS
         route, encoding = self.route, sides.encoding
-        select = source.event_select(batch, route, columns)
+        select = batches.event_select(batch, route, columns)
         try:
             if self._policy.insert:
                 return insert.insert_events(src, select, dst, encoding, route), ()
             return copy.copy_events(src, select, dst, table, encoding, route), ()
         except BadEventError as error:
             with translating_errors("source", route.source_flavour):
-                event = source.describe_event(src, batch, route, error.line)
+                event = batches.describe_event(src, batch, route, error.line)
             raise BadEventError(
                 f"the target cannot take {event}: {error.column or 'a column'}: {error};"
                 " remedy: on_bad_event = quarantine moves the batch without it"
@@ -201,7 +201,7 @@ class Mover:
         def keep(row: insert.Row, reason: str) -> str:
             return quarantine.keep_aside(dst, row, encoding, route, sides.identity, reason)
 
-        select = source.event_select(batch, route, quarantine.SELECTED)
+        select = batches.event_select(batch, route, quarantine.SELECTED)
         return quarantine.write_sound_events(src, select, dst, write, encoding, keep, route)
 
     def finish(self) -> None:
@@ -210,7 +210,7 @@ class Mover:
         if applied is None:
             return
         with self._source.session() as src:
-            if not source.finish(src, self.route, applied):
+            if not batches.finish(src, self.route, applied):
                 self._report_unfinished(applied)
 
     def _report_unfinished(self, batch: Batch) -> None:
