@@ -11,7 +11,7 @@ from testbed.processes import Process
 from tests.moving.holding import hold_copy, stop_copy_at, wait_until_blocked
 from tests.moving.pair import Action, Pair
 
-NOT_THERE = "was not there to be finished"
+NOT_THERE = "was already finished"
 HERE = "stop here"
 
 

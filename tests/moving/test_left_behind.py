@@ -68,7 +68,7 @@ TAKE_OVERS = [
     (None, AT_5, None, AT_5, "has a position of its own"),
     (R5, AT_5, N5, None, "is registered already"),
     (None, AT_5, N9, None, "is registered already"),
-    (None, Position(8, HERE), None, None, "does not have tick 8"),
+    (None, Position(8, HERE), None, None, "no longer has tick 8"),
     (R5, Position(5, HERE, "another mark"), None, None, "Lost position: tick 5"),
 ]
 

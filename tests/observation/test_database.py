@@ -92,7 +92,7 @@ def test_one_queue_of_several(source: psycopg.Connection, source_queue: str) -> 
 
 
 def test_missing_queue_is_named(source: psycopg.Connection, source_queue: str) -> None:
-    with pytest.raises(OperatorError, match=rf'no queue "typo" .*there: {source_queue}'):
+    with pytest.raises(OperatorError, match=rf'no queue "typo" .*existing: {source_queue}'):
         gather(source, "typo")
 
 

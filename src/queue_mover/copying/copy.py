@@ -72,7 +72,7 @@ def copy_events(
             sink.write(block)
     if reading.count != writer.rowcount:
         raise StatementError(
-            f"the source sent {reading.count} events, the target counts {writer.rowcount}"
+            f"the source sent {reading.count} events, the target received {writer.rowcount}"
         )
     return writer.rowcount
 
@@ -106,8 +106,8 @@ def encoded(statement: str, connection: Connection) -> bytes:
     except UnicodeEncodeError as error:
         letters = statement[error.start : error.end]
         raise NotReadyError(
-            f'source database: its encoding has no "{letters}";'
-            " remedy: name only tables in table_filter that it can have"
+            f'source database: its encoding cannot represent "{letters}";'
+            " remedy: correct table_filter"
         ) from None
 
 

@@ -69,7 +69,7 @@ class CopyReader:
             self._receive(patience)
         result = self._wire.get_result()
         if result is None:
-            raise psycopg.InternalError("the source ended a COPY without a word")
+            raise psycopg.InternalError("the source ended COPY without a result")
         if result.status == ExecStatus.TUPLES_OK:
             return self._result(expected, patience)
         if result.status != expected:
@@ -90,7 +90,7 @@ class CopyReader:
             self._silent = True
             place = "source database"
             raise UnavailableError(
-                f"{place} not available: silent for {patience:g} s in the midst of a batch", place
+                f"{place} not available: silent for {patience:g} s in mid-batch", place
             )
 
     def __enter__(self) -> Self:

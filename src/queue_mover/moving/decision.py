@@ -48,13 +48,13 @@ def explain(decision: Decision, batch: Batch, position: Position, source: str) -
     if decision is Decision.REWRITTEN:
         return (
             f"Lost position: {rewritten(position.tick)}; remedy: compare both queues, then"
-            f" --accept-source takes the source's events up to tick {position.tick} as moved,"
+            f" --accept-source counts the source's events up to tick {position.tick} as moved,"
             " --reset repeats this batch"
         )
     return (
         f"Lost position: batch {batch.start.id}..{batch.end.id}, dst has {position.tick};"
-        " remedy: --rewind goes on from the target's position, --reset from the source's"
-        " (repeating what the target has)"
+        " remedy: --rewind continues from the target's position, --reset from the source's"
+        " (repeating what the target already has)"
     )
 
 
@@ -62,5 +62,5 @@ def rewritten(tick: int) -> str:
     """Words for a tick of another history than the target's."""
     return (
         f"tick {tick} of the source is not the tick {tick} that dst has: the source was restored"
-        " from a backup, failed over, or its queue made anew"
+        " from a backup, failed over, or its queue recreated"
     )

@@ -43,11 +43,11 @@ class Watch:
             self._since = now
             self._log.info(
                 "the position on the target was left by another program;"
-                " looking for %g s whether it still moves this queue",
+                " checking for %g s whether it still moves this queue",
                 WATCHED,
             )
         if now.last_tick != self._since.last_tick:
-            evidence = f"it went from tick {self._since.last_tick} to {now.last_tick}"
+            evidence = f"it moved from tick {self._since.last_tick} to {now.last_tick}"
             raise unlocked_mover(src, self._route, evidence)
         if now.batch != self._since.batch:
             self._since = now
@@ -61,5 +61,5 @@ def unlocked_mover(src: Connection, route: Route, evidence: str) -> UnlockedMove
         sessions = source.unlocked_sessions(src, route)
     return UnlockedMoverError(
         f'another mover, which takes no locks, moves consumer "{route.consumer}": {evidence};'
-        f" on the source: {sessions}; remedy: stop the other one, then start this one again"
+        f" on the source: {sessions}; remedy: stop the other mover, then start this one again"
     )

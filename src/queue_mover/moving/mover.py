@@ -118,9 +118,7 @@ class Mover:
             position = opening.position
             decision = decide(batch, position, sides.identity, lambda: self._is_active(src, batch))
             if decision in PARTNERS and self._lost_its_origin(position):
-                raise unlocked_mover(
-                    src, self.route, "it has set the position since our last batch"
-                )
+                raise unlocked_mover(src, self.route, "it set the position after our last batch")
             match decision:
                 case Decision.APPLY:
                     copy_batch = self._copy_carefully if careful else self._copy
@@ -162,7 +160,9 @@ class Mover:
         self, src: Connection, dst: Connection, before: Position | None, after: Position
     ) -> None:
         if not target.commit_position(dst, self.route, before, after):
-            raise unlocked_mover(src, self.route, "it moved the position while we held its lock")
+            raise unlocked_mover(
+                src, self.route, "it changed the position while we held the consumer's lock"
+            )
         self._recorded = after.source is not None
 
     def _copy(
@@ -179,7 +179,7 @@ class Mover:
             with translating_errors("source", route.source_flavour):
                 event = batches.describe_event(src, batch, route, error.line)
             raise BadEventError(
-                f"the target cannot take {event}: {error.column or 'a column'}: {error};"
+                f"the target rejected {event}: {error.column or 'a column'}: {error};"
                 " remedy: on_bad_event = quarantine moves the batch without it"
             ) from error
 
@@ -215,8 +215,8 @@ class Mover:
 
     def _report_unfinished(self, batch: Batch) -> None:
         self._log.warning(
-            "batch %d (tick %d..%d) was not there to be finished: another mover finished it,"
-            " or the consumer was registered anew; nothing is lost, asking for the next",
+            "batch %d (ticks %d..%d) was already finished by another mover, or the consumer was"
+            " re-registered; nothing is lost, continuing with the next batch",
             batch.id,
             batch.start.id,
             batch.end.id,

@@ -27,12 +27,12 @@ def take_over_tick(
     if name == route.consumer:
         refusal = (
             f'consumer "{name}" is the one that would take over; remedy: name the old one, or'
-            " --rewind, which goes on from its own position"
+            " --rewind, which continues from its own position"
         )
     elif standing is None:
         refusal = (
-            f'consumer "{name}" is neither registered on queue "{route.queue}" nor has it a'
-            " position on the target: nothing to take over; remedy: correct the name"
+            f'consumer "{name}" is not registered on queue "{route.queue}" and has no position'
+            " on the target: nothing to take over; remedy: correct the name"
         )
     else:
         refusal = (
@@ -51,8 +51,8 @@ def _why_not_from(name: str, position: Position | None, source: str) -> str:
         return ""
     return (
         f'the position of consumer "{name}", tick {position.tick}, belongs to another source'
-        f" ({position.source}) than this one ({source}); remedy: if it is the same queue, moved or"
-        f" upgraded: first --accept-source with --consumer {name}"
+        f" ({position.source}), not to this one ({source}); remedy: if it is the same queue, moved"
+        f" or upgraded, first --accept-source with --consumer {name}"
     )
 
 
@@ -68,12 +68,12 @@ def _why_not_to(
     if position is not None:
         return (
             f'consumer "{route.consumer}" has a position of its own, tick {position.tick}; remedy:'
-            f" if it has taken over already, --consumer {name} --unregister removes what is left of"
-            " the old one; else --unregister it first, which makes what it has moved come again"
+            f" if it has taken over already, --consumer {name} --unregister removes the old one;"
+            " else --unregister it first, and what it has moved is moved again"
         )
     if registration and (old or registration.tick != tick):
         return (
-            f'consumer "{route.consumer}" is registered already, at tick {registration.tick};'
+            f'consumer "{route.consumer}" is already registered, at tick {registration.tick};'
             " remedy: --unregister it first"
         )
     return ""
@@ -90,23 +90,22 @@ def _why_unknown(
     if successor:
         return ""
     return (
-        f'the position of consumer "{name}", tick {position.tick}, does not say which source it'
-        f' came from, and does not fit its registration on queue "{route.queue}"; remedy: if it is'
-        f" this queue: first --rewind with --consumer {name}"
+        f'the position of consumer "{name}", tick {position.tick}, has no recorded source, and'
+        f' does not match its registration on queue "{route.queue}"; remedy: if it belongs to this'
+        f" queue, first --rewind with --consumer {name}"
     )
 
 
 def _why_not_there(name: str, tick: int, position: Position | None, mark: str | None) -> str:
     if mark is None:
         return (
-            f'the source does not have tick {tick} of consumer "{name}" any more; remedy:'
-            f" --register starts anew from now, and --consumer {name} --unregister removes what is"
-            " left of the old one"
+            f'the source no longer has tick {tick} of consumer "{name}"; remedy: --register starts'
+            f" again at the newest tick, and --consumer {name} --unregister removes the old one"
         )
     if position and position.mark not in (None, mark):
         # Its mover would find out; a crash before the position is handed over would hide it.
         return (
             f"Lost position: {rewritten(tick)}; remedy: compare both queues, then --accept-source"
-            f" with --consumer {name} takes the source's events up to tick {tick} as moved"
+            f" with --consumer {name} counts the source's events up to tick {tick} as moved"
         )
     return ""

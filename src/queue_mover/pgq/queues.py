@@ -26,7 +26,7 @@ def require_queue(
         remedy = f"; remedy: pgqadm.py CONFIG create {queue}" if needed else ""
         raise OperatorError(
             f'no queue "{queue}" in database "{conn.info.dbname}"'
-            f" (there: {listed(names) or 'none'}){remedy}"
+            f" (existing: {listed(names) or 'none'}){remedy}"
         )
 
 

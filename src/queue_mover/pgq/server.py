@@ -85,8 +85,8 @@ class TransactionIds:
         """What brings the ids above those of the ticks, in words."""
         epoch = ((self.ticks or 0) >> 32) + 1
         return (
-            f"stop producers and server, pg_resetwal --epoch={epoch} -D DATADIR, start;"
-            " docs/moving-a-shard.md has the details"
+            f"stop producers and server, run pg_resetwal --epoch={epoch} -D DATADIR, start the"
+            " server; details: docs/moving-a-shard.md"
         )
 
 

@@ -90,7 +90,7 @@ class Database:
                 self._connecting_since = None
             self._opened = time.monotonic()
         if self._abandoned:
-            raise StoppingError(f"{self.side} database: given up")
+            raise StoppingError(f"{self.side} database: connection abandoned")
         return self._connection
 
     def _connect(self) -> Connection:

@@ -26,7 +26,7 @@ def lock_holder(connection: Connection, key: int) -> str:
     bits = key & 0xFFFF_FFFF_FFFF_FFFF
     row = connection.execute(
         """
-        select format('pid %%s (%%s) from %%s, its transaction open since %%s',
+        select format('pid %%s (%%s) from %%s, transaction open since %%s',
                       a.pid, a.application_name, coalesce(host(a.client_addr), 'local socket'),
                       date_trunc('second', a.xact_start))
           from pg_locks l join pg_stat_activity a using (pid)

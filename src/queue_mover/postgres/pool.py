@@ -98,10 +98,10 @@ class PoolClient:
         """A connection, as soon as it is this client's turn. Raises StoppingError."""
         database = self._taken = self._pool.take(self._waiter, urgent=self.urgent)
         if database is None:
-            raise StoppingError("told to stop while it waited for a connection")
+            raise StoppingError("stopped while waiting for a connection")
         try:
             if self._stopping:
-                raise StoppingError("told to stop when it got a connection")
+                raise StoppingError("stopped on getting a connection")
             with database.session() as connection:
                 yield connection
         except UnavailableError as error:

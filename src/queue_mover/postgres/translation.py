@@ -65,8 +65,8 @@ def translate(error: psycopg.Error, side: str, flavour: Flavour = PGQ) -> Except
         return UnavailableError(f"{place} not available: {message}", place, kind)
     if isinstance(error, errors.InsufficientPrivilege):
         role = flavour.reader if side == "source" else flavour.admin
-        return NotReadyError(f"{place}: {message}; remedy: GRANT {role} TO the role")
+        return NotReadyError(f"{place}: {message}; remedy: GRANT {role} TO this role")
     if isinstance(error, errors.RaiseException):
-        return NotReadyError(f"{place}: {flavour.name} says: {message}")
+        return NotReadyError(f"{place}: {flavour.name} error: {message}")
     context = one_line(error.diag.context or "")
     return StatementError(f"{place}: {message}" + (f" ({context})" if context else ""))
