@@ -40,7 +40,7 @@ def test_finished_by_somebody_else(registered: Pair, caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.WARNING):
         registered.move(mover)
     assert caplog.text.count(NOT_THERE) == 1
-    assert f"tick 1..{tick}" in caplog.text
+    assert f"ticks 1..{tick}" in caplog.text
     registered.assert_identical()
 
 

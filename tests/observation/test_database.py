@@ -195,7 +195,7 @@ def test_rotation_names_who_holds_it_and_pgq_agrees(
     list(ticker.maintain(source))
     assert _rotations(source) == 1
     assert [p.text for p in problems(gather(source), 300) if p.code is Code.ROTATION] == [
-        "rotation late by 1h, held back by slow"
+        "rotation overdue by 1h, held back by slow"
     ]
     # and when it has come along, maintenance can
     finish(source, source_queue, "slow")
@@ -224,7 +224,9 @@ def test_rotation_held_by_an_old_transaction_blames_no_consumer(
         list(ticker.maintain(source))
         # then
         (problem,) = problems(gather(source), 300)
-        assert problem.text.startswith("rotation late by 1h, held back by a transaction that is")
+        assert problem.text.startswith(
+            "rotation overdue by 1h, held back by a transaction older than"
+        )
     tick(source, source_queue)
     finish(source, source_queue, "c")
     list(ticker.maintain(source))

@@ -94,10 +94,10 @@ HOUR = 3600.0
         ({"inserts_disabled": True}, [Code.INSERTS], "inserts disabled"),
         # rotation
         ({"since_rotation": 2 * HOUR + 900}, [], ""),
-        ({"since_rotation": 2 * HOUR + 901}, [Code.ROTATION], "late by 15m1s: no maintenance"),
-        ({"since_rotation": 901, "rotation_period": 0}, [Code.ROTATION], "late by 15m1s"),
+        ({"since_rotation": 2 * HOUR + 901}, [Code.ROTATION], "overdue by 15m1s: no maintenance"),
+        ({"since_rotation": 901, "rotation_period": 0}, [Code.ROTATION], "overdue by 15m1s"),
         ({"since_rotation": 900, "half_rotated": True}, [], ""),
-        ({"since_rotation": 901, "half_rotated": True}, [Code.ROTATION], "half done for 15m1s"),
+        ({"since_rotation": 901, "half_rotated": True}, [Code.ROTATION], "incomplete for 15m1s"),
         # several at once
         (
             {"ticker_paused": True, "inserts_disabled": True, "since_rotation": 3 * HOUR},
@@ -120,32 +120,32 @@ HOLDER = replace(CONSUMER, name="slow", holds=True)
 @pytest.mark.parametrize(
     ("queue", "consumers", "text"),
     [
-        (LATE, (CONSUMER, HOLDER), "rotation late by 1h, held back by slow"),
+        (LATE, (CONSUMER, HOLDER), "rotation overdue by 1h, held back by slow"),
         (
             LATE,
             (HOLDER, CONSUMER, replace(HOLDER, name="slower")),
-            "rotation late by 1h, held back by slow, slower",
+            "rotation overdue by 1h, held back by slow, slower",
         ),
         (
             LATE,
             (CONSUMER,),
-            "rotation late by 1h: no maintenance, or the table to be emptied is locked",
+            "rotation overdue by 1h: no maintenance, or the table to be truncated is locked",
         ),
         (
             replace(LATE, tick_holds=True),
             (HOLDER,),
-            "rotation late by 1h, held back by a transaction that is older than the one before",
+            "rotation overdue by 1h, held back by a transaction older than the last rotation",
         ),
         (
             replace(LATE, tick_holds=True, since_tick=3 * HOUR, external_ticker=True),
             (HOLDER,),
-            "rotation late by 1h: there has been no tick since the one before",
+            "rotation overdue by 1h: no tick since the last rotation",
         ),
         (
             # nobody reads the queue: PgQ rotates whatever the ticks say
             replace(LATE, tick_holds=True),
             (),
-            "rotation late by 1h: no maintenance, or the table to be emptied is locked",
+            "rotation overdue by 1h: no maintenance, or the table to be truncated is locked",
         ),
     ],
 )
@@ -165,19 +165,19 @@ BEHIND = {"last_tick": 99, "pending": 7, "since_seen": 1000.0}
         # its first tick has waited for no longer than trouble_after
         ({**BEHIND, "waiting": 300}, None, ""),
         # it has: either nobody is at work, or somebody who is slow
-        ({**BEHIND, "waiting": 301}, Code.CONSUMER, "not seen for 16m40s, 7 events wait"),
+        ({**BEHIND, "waiting": 301}, Code.CONSUMER, "not seen for 16m40s, 7 events waiting"),
         ({**BEHIND, "waiting": 301, "pending": 1}, Code.CONSUMER,
-         "not seen for 16m40s, 1 event waits"),
+         "not seen for 16m40s, 1 event waiting"),
         ({**BEHIND, "waiting": 301, "pending": 0}, Code.CONSUMER, "not seen for 16m40s"),
         ({**BEHIND, "waiting": 900, "since_seen": 300}, Code.LAG,
-         "lagging: 7 events, waiting for up to 15m"),
+         "lagging: 7 events waiting for up to 15m"),
         ({**BEHIND, "waiting": 900, "since_seen": 300, "pending": 0}, None, ""),
         # nothing to do: the ticker is dead, or slow
         ({"since_seen": 9 * HOUR}, None, ""),
         # subconsumers have no position
         ({"since_seen": 9 * HOUR, "last_tick": None, "lag": None}, None, ""),
-        ({"lag": None, "waiting": 9 * HOUR}, Code.POSITION, "its position, tick 100, is gone,"
-         " and the queue cannot rotate"),
+        ({"lag": None, "waiting": 9 * HOUR}, Code.POSITION, "its position, tick 100, no longer"
+         " exists, and the queue cannot rotate"),
     ],
 )  # fmt: skip
 def test_consumer(changes: dict[str, Any], code: Code | None, text: str) -> None:

@@ -141,16 +141,16 @@ c       from_here  mover       -         -        -    -     -       -          
 d       from_here  mover      5s        5s        0    0   100       -            0
 e       from_here  mover      5s        5s        7    0   100       -            -  ?PL
 
-  C  b: not seen for 6m40s, 1000 events wait; remedy: start its mover: queue_mover3 -d CONFIG; \
-its log says why it ended
+  C  b: not seen for 6m40s, 1000 events waiting; remedy: start its mover: queue_mover3 -d CONFIG; \
+its log shows why it ended
   Q  b: 12 events in quarantine; remedy: SELECT * FROM queue_mover.quarantine WHERE consumer = \
-'mover'; pgq.insert_event what can be repaired, then DELETE the rows
+'mover'; re-insert what can be repaired with pgq.insert_event, then DELETE the rows
   ?  c: source database not available: refused; remedy: check the server and the connect string
   ?  e: target: away; remedy: check the server and the connect string
-  P  e: ticker paused: consumers get nothing new; remedy: SELECT pgq.set_queue_config('q', \
+  P  e: ticker paused: consumers get no new events; remedy: SELECT pgq.set_queue_config('q', \
 'ticker_paused', 'false')
-  L  e: lagging: 7 events, waiting for up to 6m40s; remedy: look for errors in its log, and at \
-the load of whatever it writes to; if it lags on purpose, raise trouble_after
+  L  e: lagging: 7 events waiting for up to 6m40s; remedy: check its log for errors, and the \
+load on whatever it writes to; if it lags on purpose, raise trouble_after
 5 sources, 1010 events waiting, 12 in quarantine, 3 in trouble."""
     )
 

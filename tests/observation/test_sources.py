@@ -88,7 +88,7 @@ def test_an_interval_that_postgresql_cannot_use(
     (status,) = gather(make({"pgq_keep_lag": "3 parsecs"}, a=source_db.conninfo()))
     (finding,) = judge(status)
     assert finding.text.startswith("pgq_keep_lag: '3 parsecs' is not an interval")
-    assert finding.remedy == "something like pgq_keep_lag = 30 seconds"
+    assert finding.remedy == "for example pgq_keep_lag = 30 seconds"
 
 
 def test_a_mover_that_ended_with_events_waiting(

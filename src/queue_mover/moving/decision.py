@@ -53,7 +53,7 @@ def explain(decision: Decision, batch: Batch, position: Position, source: str) -
         )
     return (
         f"Lost position: batch {batch.start.id}..{batch.end.id}, dst has {position.tick};"
-        " remedy: --rewind continues from the target's position, --reset from the source's"
+        " remedy: --rewind resumes from the target's position, --reset from the source's"
         " (repeating what the target already has)"
     )
 

@@ -27,7 +27,7 @@ def take_over_tick(
     if name == route.consumer:
         refusal = (
             f'consumer "{name}" is the one that would take over; remedy: name the old one, or'
-            " --rewind, which continues from its own position"
+            " --rewind, which resumes from its own position"
         )
     elif standing is None:
         refusal = (

@@ -75,8 +75,8 @@ def judge_quarantine(held: Quarantine, flavour: Flavour = PGQ) -> Finding:
         Place(consumer=held.consumer),
         f"{counted(held.events, 'event')} in quarantine",
         "SELECT * FROM queue_mover.quarantine WHERE consumer = "
-        f"{literal(held.consumer)}; {flavour.schema}.insert_event what can be repaired,"
-        " then DELETE the rows",
+        f"{literal(held.consumer)}; re-insert what can be repaired with"
+        f" {flavour.schema}.insert_event, then DELETE the rows",
         held.since,
         Severity.WARNING,
     )
@@ -100,7 +100,7 @@ def _paused(queue: Queue, flavour: Flavour) -> Finding | None:
     return Finding(
         Code.PAUSED,
         Place(queue=queue.name),
-        "ticker paused: consumers get nothing new",
+        "ticker paused: consumers get no new events",
         f"SELECT {flavour.schema}.set_queue_config({literal(queue.name)},"
         " 'ticker_paused', 'false')",
     )
@@ -152,10 +152,10 @@ def _rotation(queue: Queue, consumers: tuple[Consumer, ...]) -> Finding | None:
     if late <= ROTATION_GRACE:
         return None
     if queue.half_rotated:
-        text, remedy = f"rotation half done for {duration(late)}: no maintenance", START_TICKER
+        text, remedy = f"rotation incomplete for {duration(late)}: no maintenance", START_TICKER
     else:
         why, remedy = _late_rotation(queue, [c.name for c in consumers if c.holds])
-        text = f"rotation late by {duration(late)}{why}"
+        text = f"rotation overdue by {duration(late)}{why}"
     return Finding(Code.ROTATION, Place(queue=queue.name), text, remedy, late)
 
 
@@ -163,16 +163,16 @@ def _late_rotation(queue: Queue, holders: list[str]) -> tuple[str, str]:
     """Why a rotation is late, and the remedy. `holders`: consumers that hold it back."""
     if holders and queue.tick_holds:
         if queue.since_tick is None or queue.since_tick >= queue.since_rotation:
-            return ": there has been no tick since the one before", START_TICKER
+            return ": no tick since the last rotation", START_TICKER
         return (
-            ", held back by a transaction that is older than the one before",
-            "look for an old xact_start in pg_stat_activity, or prepared in pg_prepared_xacts",
+            ", held back by a transaction older than the last rotation",
+            "find and end it: xact_start in pg_stat_activity, prepared in pg_prepared_xacts",
         )
     if holders:
         return f", held back by {', '.join(holders)}", "let it catch up, or unregister it"
     return (
-        ": no maintenance, or the table to be emptied is locked",
-        f"{START_TICKER}; look for pg_dump and the like in pg_stat_activity",
+        ": no maintenance, or the table to be truncated is locked",
+        f"{START_TICKER}; check pg_stat_activity for pg_dump and the like",
     )
 
 
@@ -184,12 +184,11 @@ def _late(consumer: Consumer, limit: LagLimit) -> Finding | None:
     place = Place(queue=consumer.queue, consumer=consumer.name)
     if consumer.since_seen > limit.trouble_after:
         events = consumer.pending or 0
-        verb = "waits" if events == 1 else "wait"
         return Finding(
             Code.CONSUMER,
             place,
             f"not seen for {duration(consumer.since_seen)}"
-            + (f", {counted(events, 'event')} {verb}" if events else ""),
+            + (f", {counted(events, 'event')} waiting" if events else ""),
             "start it, or unregister it if it is no longer needed",
             consumer.since_seen,
         )
@@ -198,8 +197,8 @@ def _late(consumer: Consumer, limit: LagLimit) -> Finding | None:
     return Finding(
         Code.LAG,
         place,
-        f"lagging: {counted(consumer.pending, 'event')}, waiting for up to {duration(waiting)}",
-        "look for errors in its log, and at the load of whatever it writes to;"
+        f"lagging: {counted(consumer.pending, 'event')} waiting for up to {duration(waiting)}",
+        "check its log for errors, and the load on whatever it writes to;"
         " if it lags on purpose, raise trouble_after",
         waiting,
     )
@@ -211,7 +210,7 @@ def _position(consumer: Consumer) -> Finding | None:
     return Finding(
         Code.POSITION,
         Place(queue=consumer.queue, consumer=consumer.name),
-        f"its position, tick {consumer.last_tick}, is gone, and the queue cannot rotate",
-        "unregister it, and register it anew",
+        f"its position, tick {consumer.last_tick}, no longer exists, and the queue cannot rotate",
+        "unregister it, then register it again",
         consumer.since_seen,
     )

@@ -37,7 +37,7 @@ def foreign_position(position: Position, source: str) -> str:
 
 
 FOREIGN_REMEDY = (
-    "a consumer_name of its own for each source; if it is the same queue, moved or upgraded:"
+    "give each source its own consumer_name; if it is the same queue, moved or upgraded:"
     " --accept-source"
 )
 
@@ -53,7 +53,7 @@ def foreign_finding(route: Route, position: Position | None, identity: str) -> F
 def _foreign_text(position: Position, source: str) -> str:
     return (
         f"the position on the target, tick {position.tick}, belongs to another source"
-        f" ({position.source}) than this one ({source})"
+        f" ({position.source}), not to this one ({source})"
     )
 
 
@@ -65,7 +65,7 @@ def _orphaned(route: Route, position: Position | None, command: Command) -> Find
         _place(route),
         f'consumer "{route.consumer}" is not registered on queue "{route.queue}", yet the target'
         f" has its position, tick {position.tick}",
-        f"{command('--rewind')} goes on from there, --register starts anew from now",
+        f"{command('--rewind')} resumes from there, --register starts again at the newest tick",
     )
 
 
@@ -74,7 +74,7 @@ def _left_behind(route: Route, found: Mapping[str, LeftBehind], command: Command
         return None
     others = "; ".join(
         f'"{name}" has, up to tick {position.tick}, '
-        + (f"{registration.waiting} events wait there" if registration else "and was unregistered")
+        + (f"{registration.waiting} events waiting" if registration else "now unregistered")
         for name, (registration, position) in found.items()
     )
     old = next(iter(found)) if len(found) == 1 else "OLD"
@@ -83,8 +83,8 @@ def _left_behind(route: Route, found: Mapping[str, LeftBehind], command: Command
         _place(route),
         f'consumer "{route.consumer}" has not moved queue "{route.queue}" to this target before,'
         f" but {others}",
-        f"consumer_name = {old} goes on from there, {command(f'--take-over {old}')} moves that"
-        " position here, --register starts anew from now",
+        f"consumer_name = {old} resumes from there, {command(f'--take-over {old}')} takes that"
+        " position over, --register starts again at the newest tick",
     )
 
 

@@ -47,7 +47,7 @@ def same_queue_finding(route: Route, *, same_database: bool) -> Finding | None:
         _source_place(route),
         f'source and target are the same database, and queue "{route.queue}" would be moved'
         " into itself",
-        "another dst_db or dst_queue_name",
+        "set another dst_db or dst_queue_name",
     )
 
 
@@ -62,7 +62,7 @@ def interval_findings(limits: BatchLimits, unusable: Sequence[str]) -> list[Find
             Code.INTERVAL,
             Place(),
             f"{key}: {value!r} is not an interval that PostgreSQL can use",
-            f"something like {key} = 30 seconds",
+            f"for example {key} = 30 seconds",
         )
         for key, value in keys.items()
         if value in unusable
@@ -111,7 +111,7 @@ def _source_identity(state: SourceState, route: Route) -> Finding | None:
     return Finding(
         Code.IDENTITY,
         _source_place(route),
-        f"source database: role {identifier(state.server.role)} may not ask which server this is",
+        f"source database: role {identifier(state.server.role)} may not read the server's identity",
         state.unidentified,
     )
 

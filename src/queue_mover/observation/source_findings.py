@@ -103,9 +103,9 @@ def _progress(status: SourceStatus) -> list[Finding]:
             Finding(
                 Code.UNPLACED,
                 Place(),
-                "the target holds no position for it: no batch has arrived, or it was reset",
-                f"{_command(status)} moves what waits; compare both queues if it has moved"
-                " events before",
+                "the target has no position for it: no batch has arrived, or it was reset",
+                f"{_command(status)} moves what is waiting; compare both queues first if it"
+                " has moved events before",
                 severity=Severity.WARNING,
             )
         )
@@ -131,8 +131,8 @@ def _fit(status: SourceStatus) -> list[Finding]:
             Place(),
             f"the target has tick {position.tick}, the source is at tick"
             f" {consumer.last_tick}{batch}",
-            f"{_command(status, '--rewind')} goes on from the target's position, --reset"
-            " from the source's (repeating what the target has)",
+            f"{_command(status, '--rewind')} resumes from the target's position, --reset"
+            " from the source's (repeating what the target already has)",
         )
     ]
 
@@ -169,7 +169,7 @@ def _quarantine(status: SourceStatus) -> list[Finding]:
 def _with_start(finding: Finding, status: SourceStatus) -> Finding:
     """The finding about any consumer, as one about this source."""
     if finding.code is Code.CONSUMER:
-        remedy = f"start its mover: {_command(status, '-d')}; its log says why it ended"
+        remedy = f"start its mover: {_command(status, '-d')}; its log shows why it ended"
         return replace(finding, remedy=remedy)
     return finding
 
