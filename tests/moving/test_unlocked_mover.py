@@ -23,7 +23,7 @@ LEFT_BEHIND = "the position on the target was left by another program"
 @pytest.fixture(autouse=True)
 def short_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch that is as good as over."""
-    monkeypatch.setattr(legacy_mover, "WATCHED", 0.0)
+    monkeypatch.setattr(legacy_mover, "WATCH_PERIOD", 0.0)
 
 
 @contextmanager

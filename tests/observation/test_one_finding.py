@@ -24,7 +24,7 @@ def not_alice(state: SourceState, route: Route) -> Finding | None:
     """A rule that nobody needs."""
     if state.server.role == "alice":
         return None
-    return Finding(Code.PRIVILEGE, Place(), TEXT, "CREATE ROLE alice")
+    return Finding(Code.PRIVILEGE_MISSING, Place(), TEXT, "CREATE ROLE alice")
 
 
 @pytest.fixture(autouse=True)

@@ -45,41 +45,45 @@ def mover(tmp_path: Path) -> MoverSettings:
 
 CASES: list[tuple[dict[str, Any], dict[str, Any], list[Code]]] = [
     ({}, {}, []),
-    ({}, {"queue": None, "source": replace(SOURCE, queue_exists=False)}, [Code.QUEUE]),
+    ({}, {"queue": None, "source": replace(SOURCE, queue_exists=False)}, [Code.QUEUE_MISSING]),
     ({}, {"queue": None, "source_error": "source database: away"}, [Code.UNREADABLE]),
-    ({}, {"queue": replace(QUEUE, ticker_paused=True)}, [Code.PAUSED]),
+    ({}, {"queue": replace(QUEUE, ticker_paused=True)}, [Code.TICKER_PAUSED]),
     ({}, {"queue": replace(QUEUE, inserts_disabled=True)}, []),
-    ({}, {"consumer": None, "position": None}, [Code.UNREGISTERED]),
-    ({}, {"consumer": None}, [Code.UNREGISTERED]),
+    ({}, {"consumer": None, "position": None}, [Code.CONSUMER_NOT_REGISTERED]),
+    ({}, {"consumer": None}, [Code.CONSUMER_NOT_REGISTERED]),
     # late: dead, or slow
-    ({}, {"consumer": LATE}, [Code.CONSUMER]),
-    ({}, {"consumer": SLOW}, [Code.LAG]),
+    ({}, {"consumer": LATE}, [Code.CONSUMER_NOT_SEEN]),
+    ({}, {"consumer": SLOW}, [Code.CONSUMER_LAGGING]),
     (
         {},
         {"consumer": LATE, "target_error": "target database: away"},
-        [Code.UNREADABLE, Code.CONSUMER],
+        [Code.UNREADABLE, Code.CONSUMER_NOT_SEEN],
     ),
     # late and without a position; a fresh one has none either
-    ({}, {"consumer": LATE, "position": None}, [Code.CONSUMER, Code.UNPLACED]),
+    (
+        {},
+        {"consumer": LATE, "position": None},
+        [Code.CONSUMER_NOT_SEEN, Code.TARGET_POSITION_MISSING],
+    ),
     ({}, {"position": None}, []),
     # the two sides
-    ({}, {"position": Position(99)}, [Code.MISFIT]),
-    ({}, {"position": Position(105)}, [Code.MISFIT]),
+    ({}, {"position": Position(99)}, [Code.TICKS_DO_NOT_FIT]),
+    ({}, {"position": Position(105)}, [Code.TICKS_DO_NOT_FIT]),
     ({}, {"consumer": BUSY, "position": Position(105)}, []),
-    ({}, {"consumer": BUSY, "position": Position(101)}, [Code.MISFIT]),
+    ({}, {"consumer": BUSY, "position": Position(101)}, [Code.TICKS_DO_NOT_FIT]),
     ({}, {"position": Position(99), "moving": True}, []),
     ({}, {"quarantined": 2, "quarantined_since": 9.0}, [Code.QUARANTINE]),
     ({}, {"quarantined": None}, []),
     # what the mover leaves on purpose
     ({"keep_lag": "2 minutes"}, {"consumer": LATE, "keep_lag": 120.0}, []),
-    ({"keep_lag": "1 minute"}, {"consumer": LATE, "keep_lag": 60.0}, [Code.CONSUMER]),
+    ({"keep_lag": "1 minute"}, {"consumer": LATE, "keep_lag": 60.0}, [Code.CONSUMER_NOT_SEEN]),
     ({"min_interval": "2 minutes"}, {"consumer": LATE, "min_interval": 120.0}, []),
     ({"min_events": 8}, {"consumer": LATE}, []),
-    ({"min_events": 7}, {"consumer": LATE}, [Code.CONSUMER]),
+    ({"min_events": 7}, {"consumer": LATE}, [Code.CONSUMER_NOT_SEEN]),
     (
         {"min_events": 8, "min_interval": "1 minute"},
         {"consumer": LATE, "min_interval": 60.0},
-        [Code.CONSUMER],
+        [Code.CONSUMER_NOT_SEEN],
     ),
 ]
 

@@ -148,7 +148,7 @@ def test_a_source_that_freezes_in_the_midst_of_a_batch_is_given_up(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a source in the midst of a batch that the target does not take yet
-    monkeypatch.setattr(copy_reader, "PATIENCE", 0.5)
+    monkeypatch.setattr(copy_reader, "SILENCE_TIMEOUT", 0.5)
     before = pair.target_events.count()
     pair.produce(100_000)
     mover = pair.mover()

@@ -115,7 +115,7 @@ def _why(conn: Connection, queue: str, error: psycopg.Error, flavour: Flavour) -
     found = transaction_ids(conn, queue, flavour) if raised else None
     if found is None or not found.behind:
         return primary(error)
-    return f"{primary(error)}: {found.complaint}; remedy: {found.remedy}"
+    return f"{primary(error)}: {found.problem}; remedy: {found.remedy}"
 
 
 def maintain(conn: Connection, flavour: Flavour = PGQ) -> Generator[Call, None, None]:

@@ -21,7 +21,7 @@ from queue_mover.postgres.translation import one_line, translating_errors
 COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time"
 """What travels; the target's sequence and transaction give the id and the txid."""
 
-UNSPOKEN = ("EUC_TW", "MULE_INTERNAL")
+UNSUPPORTED_ENCODINGS = ("EUC_TW", "MULE_INTERNAL")
 """Encodings that Python has no codec for."""
 
 _SORTING = (
@@ -44,10 +44,10 @@ def common_encoding(source: str, target: str) -> str:
     encodings that PostgreSQL may not convert directly, or that the driver cannot speak: UTF-8.
     """
     direct = source == target or "UTF8" in (source, target) or "SQL_ASCII" in (source, target)
-    if source in UNSPOKEN and source == target:
+    if source in UNSUPPORTED_ENCODINGS and source == target:
         # Told nothing, neither server converts, and the target still checks.
         return "SQL_ASCII"
-    return source if direct and source not in UNSPOKEN else "UTF8"
+    return source if direct and source not in UNSUPPORTED_ENCODINGS else "UTF8"
 
 
 def copy_events(
@@ -65,7 +65,7 @@ def copy_events(
         client_encoding(source, encoding),
         client_encoding(target, encoding),
         CopyReader(source, encoded(statement, source), route.source_flavour) as reading,
-        _blaming_events(route.target_flavour),
+        _raising_bad_event(route.target_flavour),
         writer.copy(f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
     ):
         for block in reading.blocks():
@@ -78,7 +78,7 @@ def copy_events(
 
 
 @contextmanager
-def _blaming_events(flavour: Flavour) -> Iterator[None]:
+def _raising_bad_event(flavour: Flavour) -> Iterator[None]:
     with translating_errors("target", flavour):
         try:
             yield

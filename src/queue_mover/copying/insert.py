@@ -13,7 +13,7 @@ from queue_mover.model import PGQ, Flavour, Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
-SELECTED = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4"
+SELECT_COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4"
 FIELDS = 6
 
 CHUNK = 500
@@ -27,7 +27,7 @@ Row = Sequence[bytes | None]
 def insert_events(
     source: Connection, select: str, target: Connection, encoding: str, route: Route
 ) -> int:
-    """Insert the rows of a SELECT of SELECTED, in their order. Returns the events written.
+    """Insert the rows of a SELECT of SELECT_COLUMNS, in their order. Returns the events written.
 
     Raises BadEventError when the target refuses one of them.
     """
@@ -46,7 +46,7 @@ def insert_events(
 
 
 def insert_rows(target: Connection, rows: Sequence[Row], encoding: str, route: Route) -> None:
-    """Insert events whose first fields are SELECTED, as bytes in an encoding.
+    """Insert events whose first fields are SELECT_COLUMNS, as bytes in an encoding.
 
     The server converts them: it decides what it can take. Raises driver errors.
     """

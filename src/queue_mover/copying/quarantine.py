@@ -16,7 +16,7 @@ from queue_mover.model import Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import one_line, translating_errors
 
-SELECTED = f"{COLUMNS}, ev_id::text, ev_time::text"
+SELECT_COLUMNS = f"{COLUMNS}, ev_id::text, ev_time::text"
 """What the SELECT of a careful copy brings: the events, and what names them in quarantine."""
 
 Write = Callable[[Sequence[Row]], None]
@@ -24,14 +24,14 @@ Write = Callable[[Sequence[Row]], None]
 
 
 def copy_rows(target: Connection, rows: Sequence[Row], table: str, encoding: str) -> None:
-    """Write a few events of SELECTED into an event table by COPY. Raises driver errors."""
+    """Write a few events of SELECT_COLUMNS into an event table by COPY. Raises driver errors."""
     statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
     with client_encoding(target, encoding), target.cursor().copy(statement.encode()) as sink:
         for row in rows:
             sink.write_row(row[:-2])
 
 
-def write_sound_events(
+def write_good_events(
     source: Connection,
     select: str,
     target: Connection,
@@ -74,10 +74,10 @@ def _refusal(target: Connection, rows: Sequence[Row], write: Write) -> str | Non
     return None
 
 
-def keep_aside(
+def quarantine_event(
     target: Connection, row: Row, encoding: str, route: Route, origin: str, reason: str
 ) -> str:
-    """Put an event of SELECTED into quarantine. Returns a line about it."""
+    """Put an event of SELECT_COLUMNS into quarantine. Returns a line about it."""
     number, time = ((field or b"").decode() for field in row[-2:])
     fields = list(row[:FIELDS])
     target.execute(

@@ -13,11 +13,11 @@ from queue_mover.pgq.source import Progress
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
-WATCHED = 5.0
+WATCH_PERIOD = 5.0
 """Seconds for which a consumer must stand still, where another program left its position."""
 
 
-class Watch:
+class LegacyWatch:
     """The look, before the first batch, for the program that left the position: does it run?"""
 
     def __init__(self, route: Route, log: Log) -> None:
@@ -26,7 +26,7 @@ class Watch:
         self._since: Progress | None = None
         self._over = False
 
-    def goes_on(self, src: Connection, unknown_origin: Callable[[], bool]) -> bool:
+    def must_wait(self, src: Connection, unknown_origin: Callable[[], bool]) -> bool:
         """Whether to move nothing yet, and look again in a moment.
 
         Raises UnlockedMoverError when the consumer has finished a batch meanwhile, unless a
@@ -44,14 +44,14 @@ class Watch:
             self._log.info(
                 "the position on the target was left by another program;"
                 " checking for %g s whether it still moves this queue",
-                WATCHED,
+                WATCH_PERIOD,
             )
         if now.last_tick != self._since.last_tick:
             evidence = f"it moved from tick {self._since.last_tick} to {now.last_tick}"
             raise unlocked_mover(src, self._route, evidence)
         if now.batch != self._since.batch:
             self._since = now
-        self._over = now.at - self._since.at >= WATCHED
+        self._over = now.at - self._since.at >= WATCH_PERIOD
         return not self._over
 
 

@@ -14,7 +14,7 @@ from queue_mover.copying import copy, insert, quarantine
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
 from queue_mover.moving.decision import Decision, decide, explain
-from queue_mover.moving.legacy_mover import Watch, unlocked_mover
+from queue_mover.moving.legacy_mover import LegacyWatch, unlocked_mover
 from queue_mover.moving.preflight import BothSides, Preflight, Running
 from queue_mover.moving.tick_watch import TickWatch
 from queue_mover.pgq import batches, target
@@ -22,7 +22,7 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
 
-PARTNERS = (Decision.APPLY, Decision.SKIP, Decision.STALE)
+PARTNER_DECISIONS = (Decision.APPLY, Decision.SKIP, Decision.STALE)
 """What a mover decides whose partner has moved on."""
 
 
@@ -50,7 +50,7 @@ class Mover:
         self._applied: Batch | None = None
         self._idle = False
         self._started = False
-        self._watch = Watch(route, log)
+        self._legacy_watch = LegacyWatch(route, log)
         self._tick_watch = TickWatch(route, log)
         self._recorded = False
 
@@ -69,7 +69,7 @@ class Mover:
         """
         limits = limits or self._limits
         try:
-            return self._move(limits, careful=False)
+            return self._move(limits, quarantining=False)
         except BadEventError:
             if not self._policy.quarantine:
                 raise
@@ -77,14 +77,14 @@ class Mover:
             # PgQ refused; a look at both sides knows better what is missing, and what helps.
             self.prepare()
             raise
-        return self._move(limits, careful=True)
+        return self._move(limits, quarantining=True)
 
-    def _move(self, limits: BatchLimits, *, careful: bool) -> Outcome:
+    def _move(self, limits: BatchLimits, *, quarantining: bool) -> Outcome:
         try:
             self.prepare()
             assert self._sides is not None
             with self._source.session() as src:
-                if self._sides.unknown_origin and self._watch.goes_on(src, self._unknown_origin):
+                if self._sides.unknown_origin and self._legacy_mover_may_run(src):
                     return Outcome(Result.WATCHING)
                 batch = None
                 if not self._idle or batches.has_work(src, self.route):
@@ -93,7 +93,7 @@ class Mover:
                 if batch is None:
                     self._tick_watch.check(src)
                     return Outcome(Result.IDLE)
-                outcome = self._bring(batch, src, self._sides, careful=careful)
+                outcome = self._apply(batch, src, self._sides, quarantining=quarantining)
         except BaseException:
             # What we remember may be half true now; the databases know.
             self._sides, self._applied, self._idle = None, None, False
@@ -106,10 +106,12 @@ class Mover:
         applied, self._applied = self._applied, None
         batch, finished = batches.next_batch(src, self.route, limits, applied)
         if applied and not finished:
-            self._report_unfinished(applied)
+            self._warn_already_finished(applied)
         return batch
 
-    def _bring(self, batch: Batch, src: Connection, sides: BothSides, *, careful: bool) -> Outcome:
+    def _apply(
+        self, batch: Batch, src: Connection, sides: BothSides, *, quarantining: bool
+    ) -> Outcome:
         with self._target.session() as dst:
             opening = target.open_transaction(dst, self.route, remembers=sides.remembers)
             if not opening.locked:
@@ -117,11 +119,11 @@ class Mover:
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
             position = opening.position
             decision = decide(batch, position, sides.identity, lambda: self._is_active(src, batch))
-            if decision in PARTNERS and self._lost_its_origin(position):
+            if decision in PARTNER_DECISIONS and self._lost_its_origin(position):
                 raise unlocked_mover(src, self.route, "it set the position after our last batch")
             match decision:
                 case Decision.APPLY:
-                    copy_batch = self._copy_carefully if careful else self._copy
+                    copy_batch = self._copy_with_quarantine if quarantining else self._copy
                     try:
                         count, quarantined = copy_batch(batch, src, dst, opening.table, sides)
                     except NotReadyError:
@@ -150,8 +152,11 @@ class Mover:
         """Whether somebody who records no origin has set the position that we had recorded."""
         return self._recorded and position is not None and position.source is None
 
+    def _legacy_mover_may_run(self, src: Connection) -> bool:
+        return self._legacy_watch.must_wait(src, self._unknown_origin)
+
     def _unknown_origin(self) -> bool:
-        """Whether the position is still the one that another program left."""
+        """Whether the position is still the one that another program set."""
         with self._target.session() as dst:
             position = target.position(dst, self.route, remembers=True)
         return position is not None and position.source is None
@@ -168,7 +173,7 @@ class Mover:
     def _copy(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
-        columns = insert.SELECTED if self._policy.insert else copy.COLUMNS
+        columns = insert.SELECT_COLUMNS if self._policy.insert else copy.COLUMNS
         route, encoding = self.route, sides.encoding
         select = batches.event_select(batch, route, columns)
         try:
@@ -183,7 +188,7 @@ class Mover:
                 " remedy: on_bad_event = quarantine moves the batch without it"
             ) from error
 
-    def _copy_carefully(
+    def _copy_with_quarantine(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
         if not sides.remembers:
@@ -199,10 +204,10 @@ class Mover:
                 quarantine.copy_rows(dst, rows, table, encoding)
 
         def keep(row: insert.Row, reason: str) -> str:
-            return quarantine.keep_aside(dst, row, encoding, route, sides.identity, reason)
+            return quarantine.quarantine_event(dst, row, encoding, route, sides.identity, reason)
 
-        select = batches.event_select(batch, route, quarantine.SELECTED)
-        return quarantine.write_sound_events(src, select, dst, write, encoding, keep, route)
+        select = batches.event_select(batch, route, quarantine.SELECT_COLUMNS)
+        return quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
 
     def finish(self) -> None:
         """Tell the source about the last batch now, not with the next one: we are stopping."""
@@ -211,9 +216,9 @@ class Mover:
             return
         with self._source.session() as src:
             if not batches.finish(src, self.route, applied):
-                self._report_unfinished(applied)
+                self._warn_already_finished(applied)
 
-    def _report_unfinished(self, batch: Batch) -> None:
+    def _warn_already_finished(self, batch: Batch) -> None:
         self._log.warning(
             "batch %d (ticks %d..%d) was already finished by another mover, or the consumer was"
             " re-registered; nothing is lost, continuing with the next batch",

@@ -12,7 +12,7 @@ from queue_mover.postgres.translation import translating_errors
 INTERVAL = 30.0
 """Seconds between checks while no batch comes; also before the first: a ticker may be starting."""
 
-NO_TICKS = (Code.PAUSED, Code.TICKER)
+NO_TICKS = (Code.TICKER_PAUSED, Code.TICKER)
 
 
 class TickWatch:

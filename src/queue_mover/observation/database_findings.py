@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from queue_mover.model import PGQ, Flavour
 from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.findings import Code, Finding, Place, Severity
-from queue_mover.observation.words import counted, duration, literal
+from queue_mover.observation.formatting import counted, duration
 from queue_mover.pgq.server import TransactionIds
+from queue_mover.postgres.statements import quote_literal
 
 TICKER_GRACE = 10.0
 """Seconds that a tick may be late in any case."""
@@ -75,7 +76,7 @@ def judge_quarantine(held: Quarantine, flavour: Flavour = PGQ) -> Finding:
         Place(consumer=held.consumer),
         f"{counted(held.events, 'event')} in quarantine",
         "SELECT * FROM queue_mover.quarantine WHERE consumer = "
-        f"{literal(held.consumer)}; re-insert what can be repaired with"
+        f"{quote_literal(held.consumer)}; re-insert what can be repaired with"
         f" {flavour.schema}.insert_event, then DELETE the rows",
         held.since,
         Severity.WARNING,
@@ -86,7 +87,7 @@ def _version(status: DatabaseStatus, flavour: Flavour) -> Finding | None:
     if status.pgq is not None:
         return None
     return Finding(
-        Code.VERSION,
+        Code.PGQ_VERSION,
         Place(),
         f"{flavour.schema}.version() returns NULL, so pgqd ignores this database",
         "pgqadm.py CONFIG install",
@@ -98,10 +99,10 @@ def _paused(queue: Queue, flavour: Flavour) -> Finding | None:
     if not queue.ticker_paused:
         return None
     return Finding(
-        Code.PAUSED,
+        Code.TICKER_PAUSED,
         Place(queue=queue.name),
         "ticker paused: consumers get no new events",
-        f"SELECT {flavour.schema}.set_queue_config({literal(queue.name)},"
+        f"SELECT {flavour.schema}.set_queue_config({quote_literal(queue.name)},"
         " 'ticker_paused', 'false')",
     )
 
@@ -110,7 +111,7 @@ def _epoch(queue: Queue) -> Finding | None:
     ids = TransactionIds(queue.txid, queue.tick_txid)
     if not ids.behind:
         return None
-    return Finding(Code.EPOCH, Place(queue=queue.name), ids.complaint, ids.remedy)
+    return Finding(Code.TRANSACTION_IDS_BEHIND, Place(queue=queue.name), ids.problem, ids.remedy)
 
 
 def _ticker(queue: Queue) -> Finding | None:
@@ -138,11 +139,11 @@ def _inserts(queue: Queue, flavour: Flavour) -> Finding | None:
     if not queue.inserts_disabled:
         return None
     return Finding(
-        Code.INSERTS,
+        Code.INSERTS_DISABLED,
         Place(queue=queue.name),
         "inserts disabled",
         f"UPDATE {flavour.schema}.queue SET queue_disable_insert = false"
-        f" WHERE queue_name = {literal(queue.name)}",
+        f" WHERE queue_name = {quote_literal(queue.name)}",
     )
 
 
@@ -185,7 +186,7 @@ def _late(consumer: Consumer, limit: LagLimit) -> Finding | None:
     if consumer.since_seen > limit.trouble_after:
         events = consumer.pending or 0
         return Finding(
-            Code.CONSUMER,
+            Code.CONSUMER_NOT_SEEN,
             place,
             f"not seen for {duration(consumer.since_seen)}"
             + (f", {counted(events, 'event')} waiting" if events else ""),
@@ -195,7 +196,7 @@ def _late(consumer: Consumer, limit: LagLimit) -> Finding | None:
     if not consumer.pending:
         return None
     return Finding(
-        Code.LAG,
+        Code.CONSUMER_LAGGING,
         place,
         f"lagging: {counted(consumer.pending, 'event')} waiting for up to {duration(waiting)}",
         "check its log for errors, and the load on whatever it writes to;"
@@ -208,7 +209,7 @@ def _position(consumer: Consumer) -> Finding | None:
     if consumer.last_tick is None or consumer.lag is not None:
         return None
     return Finding(
-        Code.POSITION,
+        Code.POSITION_GONE,
         Place(queue=consumer.queue, consumer=consumer.name),
         f"its position, tick {consumer.last_tick}, no longer exists, and the queue cannot rotate",
         "unregister it, then register it again",

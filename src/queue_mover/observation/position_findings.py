@@ -47,7 +47,7 @@ def foreign_finding(route: Route, position: Position | None, identity: str) -> F
     if position is None or position.source is None or position.source == identity or not identity:
         return None
     text = _foreign_text(position, identity)
-    return Finding(Code.FOREIGN, _place(route), text, FOREIGN_REMEDY)
+    return Finding(Code.POSITION_OF_ANOTHER_SOURCE, _place(route), text, FOREIGN_REMEDY)
 
 
 def _foreign_text(position: Position, source: str) -> str:
@@ -61,7 +61,7 @@ def _orphaned(route: Route, position: Position | None, command: Command) -> Find
     if position is None:
         return None
     return Finding(
-        Code.UNREGISTERED,
+        Code.CONSUMER_NOT_REGISTERED,
         _place(route),
         f'consumer "{route.consumer}" is not registered on queue "{route.queue}", yet the target'
         f" has its position, tick {position.tick}",
@@ -79,7 +79,7 @@ def _left_behind(route: Route, found: Mapping[str, LeftBehind], command: Command
     )
     old = next(iter(found)) if len(found) == 1 else "OLD"
     return Finding(
-        Code.LEFT_BEHIND,
+        Code.CONSUMER_LEFT_BEHIND,
         _place(route),
         f'consumer "{route.consumer}" has not moved queue "{route.queue}" to this target before,'
         f" but {others}",
@@ -92,7 +92,7 @@ def _not_by_itself(route: Route, policy: Policy, command: Command) -> Finding | 
     if policy.auto_register:
         return None
     return Finding(
-        Code.UNREGISTERED,
+        Code.CONSUMER_NOT_REGISTERED,
         _place(route),
         f'consumer "{route.consumer}" is not registered on queue "{route.queue}" and auto_register'
         " is off",

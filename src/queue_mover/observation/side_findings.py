@@ -10,7 +10,7 @@ from queue_mover.errors import NotReadyError, UnavailableError
 from queue_mover.model import BatchLimits, Policy, Route
 from queue_mover.observation.findings import Code, Finding, Place
 from queue_mover.observation.sides import ServerState, SourceState, TargetState
-from queue_mover.observation.words import identifier, literal
+from queue_mover.postgres.statements import quote_ident, quote_literal
 
 INSTALL = "pgqadm.py CONFIG install"
 
@@ -43,7 +43,7 @@ def same_queue_finding(route: Route, *, same_database: bool) -> Finding | None:
     if not same_database or route.queue != route.target_queue:
         return None
     return Finding(
-        Code.SAME_QUEUE,
+        Code.MOVED_INTO_ITSELF,
         _source_place(route),
         f'source and target are the same database, and queue "{route.queue}" would be moved'
         " into itself",
@@ -59,7 +59,7 @@ def interval_findings(limits: BatchLimits, unusable: Sequence[str]) -> list[Find
     }
     return [
         Finding(
-            Code.INTERVAL,
+            Code.INTERVAL_NOT_USABLE,
             Place(),
             f"{key}: {value!r} is not an interval that PostgreSQL can use",
             f"for example {key} = 30 seconds",
@@ -109,9 +109,10 @@ def _source_identity(state: SourceState, route: Route) -> Finding | None:
     if not state.unidentified:
         return None
     return Finding(
-        Code.IDENTITY,
+        Code.IDENTITY_NOT_READABLE,
         _source_place(route),
-        f"source database: role {identifier(state.server.role)} may not read the server's identity",
+        f"source database: role {quote_ident(state.server.role)} may not read the server's"
+        " identity",
         state.unidentified,
     )
 
@@ -120,7 +121,7 @@ def _source_queue(state: SourceState, route: Route) -> Finding | None:
     if state.queue_exists or not state.has_pgq:
         return None
     return Finding(
-        Code.QUEUE,
+        Code.QUEUE_MISSING,
         _source_place(route),
         f'source database: no queue "{route.queue}"',
         f"pgqadm.py CONFIG create {route.queue}",
@@ -130,9 +131,9 @@ def _source_queue(state: SourceState, route: Route) -> Finding | None:
 def _source_privileges(state: SourceState, route: Route) -> Finding | None:
     if state.may_read or not state.has_pgq:
         return None
-    role = identifier(state.server.role)
+    role = quote_ident(state.server.role)
     return Finding(
-        Code.PRIVILEGE,
+        Code.PRIVILEGE_MISSING,
         _source_place(route),
         f"source database: role {role} may not read batches",
         f"GRANT {route.source_flavour.reader} TO {role}",
@@ -143,8 +144,8 @@ def _source_transaction_ids(state: SourceState, route: Route) -> Finding | None:
     ids = state.transaction_ids
     if ids is None or not ids.behind:
         return None
-    text = f'source database: queue "{route.queue}": {ids.complaint}'
-    return Finding(Code.EPOCH, _source_place(route), text, ids.remedy)
+    text = f'source database: queue "{route.queue}": {ids.problem}'
+    return Finding(Code.TRANSACTION_IDS_BEHIND, _source_place(route), text, ids.remedy)
 
 
 def _target_server(state: TargetState, route: Route, policy: Policy) -> Finding | None:
@@ -168,19 +169,19 @@ def _target_queue(state: TargetState, route: Route, policy: Policy) -> Finding |
         return None
     queue = route.target_queue
     text, remedy = f'target database: no queue "{queue}"', f"pgqadm.py CONFIG create {queue}"
-    return Finding(Code.QUEUE, _target_place(route), text, remedy)
+    return Finding(Code.QUEUE_MISSING, _target_place(route), text, remedy)
 
 
 def _target_inserts(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     if not state.inserts_disabled:
         return None
     return Finding(
-        Code.INSERTS,
+        Code.INSERTS_DISABLED,
         _target_place(route),
         f'target database: inserts into queue "{route.target_queue}" are disabled',
         f"UPDATE {route.target_flavour.schema}.queue SET queue_disable_insert = false"
         " WHERE queue_name ="
-        f" {literal(route.target_queue)}",
+        f" {quote_literal(route.target_queue)}",
     )
 
 
@@ -188,7 +189,7 @@ def _target_writes(state: TargetState, route: Route, policy: Policy) -> Finding 
     may_write = state.may_insert if policy.insert else state.may_copy
     if may_write or not _is_installed(state):
         return None
-    flavour, role = route.target_flavour, identifier(state.server.role)
+    flavour, role = route.target_flavour, quote_ident(state.server.role)
     if policy.insert:
         text = f"target database: role {role} may not call {flavour.schema}.insert_event"
         remedy = f"GRANT {flavour.writer} TO {role}"
@@ -198,24 +199,24 @@ def _target_writes(state: TargetState, route: Route, policy: Policy) -> Finding 
             f' "{route.target_queue}"'
         )
         remedy = f"GRANT {flavour.admin} TO {role}, or write_with = insert_event"
-    return Finding(Code.PRIVILEGE, _target_place(route), text, remedy)
+    return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
 
 
 def _target_position(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     if state.may_record or not _is_installed(state):
         return None
-    role = identifier(state.server.role)
+    role = quote_ident(state.server.role)
     text = f"target database: role {role} may not set the position"
     remedy = f"GRANT {route.target_flavour.writer} TO {role}"
-    return Finding(Code.PRIVILEGE, _target_place(route), text, remedy)
+    return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
 
 
 def _target_transaction_ids(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     ids = state.transaction_ids
     if ids is None or not ids.behind:
         return None
-    text = f'target database: queue "{route.target_queue}": {ids.complaint}'
-    return Finding(Code.EPOCH, _target_place(route), text, ids.remedy)
+    text = f'target database: queue "{route.target_queue}": {ids.problem}'
+    return Finding(Code.TRANSACTION_IDS_BEHIND, _target_place(route), text, ids.remedy)
 
 
 SOURCE: tuple[SourceCheck, ...] = (

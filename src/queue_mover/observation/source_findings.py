@@ -70,7 +70,7 @@ def _queue(status: SourceStatus) -> list[Finding]:
     if status.queue is None:
         return []
     found = judge_queue(status.queue, (), status.mover.route.source_flavour)
-    return [each for each in found if each.code in (Code.PAUSED, Code.TICKER)]
+    return [each for each in found if each.code in (Code.TICKER_PAUSED, Code.TICKER)]
 
 
 def _registration(status: SourceStatus) -> list[Finding]:
@@ -88,7 +88,7 @@ def _registration(status: SourceStatus) -> list[Finding]:
         return found or newcomer_findings(route, policy, status.left_behind, command)
     text = f'consumer "{route.consumer}" is not registered'
     remedy = f"start it: {_command(status, '-d')}"
-    return [Finding(Code.UNREGISTERED, Place(), text, remedy)]
+    return [Finding(Code.CONSUMER_NOT_REGISTERED, Place(), text, remedy)]
 
 
 def _progress(status: SourceStatus) -> list[Finding]:
@@ -101,7 +101,7 @@ def _progress(status: SourceStatus) -> list[Finding]:
     if status.position is None and late and _knows_position(status):
         late.append(
             Finding(
-                Code.UNPLACED,
+                Code.TARGET_POSITION_MISSING,
                 Place(),
                 "the target has no position for it: no batch has arrived, or it was reset",
                 f"{_command(status)} moves what is waiting; compare both queues first if it"
@@ -127,7 +127,7 @@ def _fit(status: SourceStatus) -> list[Finding]:
     batch = f", batch up to {consumer.batch_end}" if consumer.batch is not None else ""
     return [
         Finding(
-            Code.MISFIT,
+            Code.TICKS_DO_NOT_FIT,
             Place(),
             f"the target has tick {position.tick}, the source is at tick"
             f" {consumer.last_tick}{batch}",
@@ -144,7 +144,7 @@ def _left_behind(status: SourceStatus) -> list[Finding]:
     limit = status.mover.trouble_after
     return [
         Finding(
-            Code.LEFT_BEHIND,
+            Code.CONSUMER_LEFT_BEHIND,
             Place(),
             f'consumer "{name}" was left behind at tick {position.tick}, with'
             f" {registration.waiting} events waiting",
@@ -168,7 +168,7 @@ def _quarantine(status: SourceStatus) -> list[Finding]:
 
 def _with_start(finding: Finding, status: SourceStatus) -> Finding:
     """The finding about any consumer, as one about this source."""
-    if finding.code is Code.CONSUMER:
+    if finding.code is Code.CONSUMER_NOT_SEEN:
         remedy = f"start its mover: {_command(status, '-d')}; its log shows why it ended"
         return replace(finding, remedy=remedy)
     return finding

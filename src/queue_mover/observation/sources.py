@@ -23,11 +23,11 @@ from queue_mover.postgres.conninfo import location
 from queue_mover.postgres.database import Database
 from queue_mover.system.limits import BASE_FILES, FILES_PER_CONNECTION, allow_files
 
-AT_ONCE = 16
+MAX_CONCURRENT = 16
 """Sources asked at the same time: one that does not answer must not keep the others waiting.
 Fewer where too few files may be open."""
 
-LOOKS = 5
+MAX_READS = 5
 """How often to look at a source that moves between the look at it and the one at its target."""
 
 
@@ -90,15 +90,17 @@ def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
     """Look at every source and its target. What cannot be looked at is told, not raised."""
     running: dict[tuple[str, ...], frozenset[str]] = {}
     for mover in movers:
-        way = _way(mover)
-        running[way] = running.get(way, frozenset()) | {mover.route.consumer}
+        key = _route_key(mover)
+        running[key] = running.get(key, frozenset()) | {mover.route.consumer}
     # Each has two connections, to its source and to its target.
     at_once = (allow_files() - BASE_FILES) / (2 * FILES_PER_CONNECTION)
-    with ThreadPoolExecutor(int(max(1, min(AT_ONCE, at_once)))) as pool:
-        return list(pool.map(lambda mover: _source_status(mover, running[_way(mover)]), movers))
+    with ThreadPoolExecutor(int(max(1, min(MAX_CONCURRENT, at_once)))) as pool:
+        return list(
+            pool.map(lambda mover: _source_status(mover, running[_route_key(mover)]), movers)
+        )
 
 
-def _way(mover: MoverSettings) -> tuple[str, ...]:
+def _route_key(mover: MoverSettings) -> tuple[str, ...]:
     """From which queue of which database to which database."""
     return (*location(mover.src_db), mover.route.queue, *location(mover.dst_db))
 
@@ -107,18 +109,18 @@ def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatu
     status = SourceStatus(mover)
     try:
         with _session("source", mover.src_db, mover.route.source_flavour) as src:
-            status = _on_source(src, status)
+            status = _read_source_side(src, status)
             try:
                 with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
-                    status = _on_target(dst, status)
-                    return _on_both(src, dst, status, running)
+                    status = _read_target_side(dst, status)
+                    return _read_both_sides(src, dst, status, running)
             except QueueMoverError as error:
                 return replace(status, target_error=str(error))
     except QueueMoverError as error:
         status = replace(status, source_error=str(error))
     try:
         with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
-            return _on_target(dst, status)
+            return _read_target_side(dst, status)
     except QueueMoverError as error:
         return replace(status, target_error=str(error))
 
@@ -133,7 +135,7 @@ def _session(side: str, text: str, flavour: Flavour) -> Iterator[Connection]:
         database.close()
 
 
-def _on_source(src: Connection, status: SourceStatus) -> SourceStatus:
+def _read_source_side(src: Connection, status: SourceStatus) -> SourceStatus:
     mover = status.mover
     state = read_source(src, mover.route)
     if not state.has_pgq:
@@ -165,7 +167,7 @@ def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
     return found[0] if found else None
 
 
-def _on_target(dst: Connection, status: SourceStatus) -> SourceStatus:
+def _read_target_side(dst: Connection, status: SourceStatus) -> SourceStatus:
     state = read_target(dst, status.mover.route)
     if not state.has_pgq_ext:
         return replace(status, target=state)
@@ -179,7 +181,7 @@ def _on_target(dst: Connection, status: SourceStatus) -> SourceStatus:
     )
 
 
-def _on_both(
+def _read_both_sides(
     src: Connection, dst: Connection, status: SourceStatus, running: frozenset[str]
 ) -> SourceStatus:
     """What only both together can tell. A source that moves meanwhile is looked at again."""
@@ -196,7 +198,7 @@ def _on_both(
         status = replace(status, left_behind=behind)
     if route.queue == route.target_queue:
         status = replace(status, same_database=server.is_same_database(src, dst, route))
-    for _ in range(LOOKS):
+    for _ in range(MAX_READS):
         if status.fits:
             return status
         again = _consumer(src, status.mover)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import errors
 
 from queue_mover.errors import NotReadyError, UnavailableError
 from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.statements import has_function
+from queue_mover.postgres.statements import has_function, quote_ident
 from queue_mover.postgres.translation import one_line, translate
 
 _MISSING = (errors.InvalidSchemaName, errors.UndefinedFunction, errors.UndefinedTable)
@@ -22,7 +22,7 @@ def primary(error: psycopg.Error) -> str:
 
 def grant(conn: Connection, role: str) -> str:
     """The statement that gives the connection's user what it lacks."""
-    return f"GRANT {role} TO {sql.Identifier(conn.info.user).as_string()}"
+    return f"GRANT {role} TO {quote_ident(conn.info.user)}"
 
 
 def is_lost(conn: Connection, error: psycopg.Error) -> bool:

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 
 from queue_mover.model import PGQ, BatchLimits, Flavour, Route
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.statements import has_function
+from queue_mover.postgres.statements import has_function, quote_ident
 from queue_mover.postgres.translation import translating_errors
 
 _SYSTEM = "pg_control_system()"
@@ -46,12 +46,13 @@ def identity(connection: Connection) -> str:
 
 def identity_remedy(connection: Connection, flavour: Flavour = PGQ) -> str:
     """What lets the role ask for one of the identities."""
-    role = connection.execute("select format('\"%s\"', current_user)").fetchone()
-    assert role is not None
-    own = f"GRANT {flavour.reader} TO {role[0]}"
+    row = connection.execute("select current_user").fetchone()
+    assert row is not None
+    role = quote_ident(row[0])
+    own = f"GRANT {flavour.reader} TO {role}"
     if not has_function(connection, _OWN):
         own = "pgqadm.py CONFIG install, which gives the database an identity of its own"
-    return f"GRANT EXECUTE ON FUNCTION pg_control_system() TO {role[0]} in this database, or {own}"
+    return f"GRANT EXECUTE ON FUNCTION pg_control_system() TO {role} in this database, or {own}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class TransactionIds:
         return self.ticks is not None and self.txid < self.ticks
 
     @property
-    def complaint(self) -> str:
+    def problem(self) -> str:
         """What is wrong, in words."""
         return (
             f"the server's transaction ids are behind those of the ticks ({self.ticks}), as after"

@@ -14,13 +14,13 @@ from psycopg.rows import class_row
 from queue_mover.errors import UnavailableError
 from queue_mover.model import Registration, Route
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.locks import GUARDS, lock_holder, lock_key
+from queue_mover.postgres.locks import TIMEOUTS, lock_holder, lock_key
 from queue_mover.postgres.statements import run_in_one_message
 
 LOCK_WAIT: LiteralString = "30s"
 
 LOCK: tuple[LiteralString, ...] = (
-    GUARDS,
+    TIMEOUTS,
     f"select set_config('lock_timeout', '{LOCK_WAIT}', true)",
     "select pg_advisory_xact_lock(%(key)s)",
 )

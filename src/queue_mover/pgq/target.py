@@ -10,7 +10,7 @@ import psycopg
 from queue_mover.model import Log, Position, Route
 from queue_mover.postgres import locks
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.locks import GUARDS, lock_key
+from queue_mover.postgres.locks import TIMEOUTS, lock_key
 from queue_mover.postgres.statements import has_function, run_in_one_message
 
 LOCK_WAIT: LiteralString = "10s"
@@ -54,7 +54,7 @@ def open_transaction(connection: Connection, route: Route, *, remembers: bool) -
         connection,
         [
             "begin",
-            GUARDS,
+            TIMEOUTS,
             "select pg_try_advisory_xact_lock(%(key)s)",
             "select txid_current()",
             route.target_flavour.sql(
@@ -110,10 +110,10 @@ def _commit_unrecorded(connection: Connection, values: dict[str, object]) -> boo
 
 def set_position(connection: Connection, route: Route, position: Position) -> None:
     """Record the last tick applied (`pgq_ext.set_last_tick`), and where it came from if known."""
-    run_in_one_message(connection, _setting(position), _values(route, position))
+    run_in_one_message(connection, _set_statements(position), _values(route, position))
 
 
-def _setting(position: Position) -> list[LiteralString]:
+def _set_statements(position: Position) -> list[LiteralString]:
     statements: list[LiteralString] = [
         "select pgq_ext.set_last_tick(%(consumer)s, %(tick)s::bigint)"
     ]

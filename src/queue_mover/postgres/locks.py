@@ -5,7 +5,7 @@ from typing import LiteralString
 
 from queue_mover.postgres.connection import Connection
 
-GUARDS: LiteralString = """
+TIMEOUTS: LiteralString = """
     select set_config('idle_in_transaction_session_timeout', '300s', true),
            set_config('tcp_keepalives_idle', '30', true),
            set_config('tcp_keepalives_interval', '10', true),

@@ -2,10 +2,10 @@
 
 import re
 
-AWAY_STATES = ("08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "57P05")
+UNAVAILABLE_SQLSTATES = ("08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "57P05")
 """A connection that failed, was shut down, ended by a crash, or refused by a server that starts."""
 
-_AWAY = re.compile(
+_UNAVAILABLE = re.compile(
     r"refused|no such file|starting up|shutting down|shut ?down|not yet accepting"
     r"|in recovery mode|closed|reset by peer|broken pipe|eof detected|terminat|aborted"
     r"|timed out|timeout|unreachable|no route to host|could not translate host name"
@@ -24,8 +24,8 @@ def kind(state: str, message: str) -> str:
 
     PgBouncer has one SQLSTATE, 08P01, for all its errors; libpq has none for a failed connect.
     """
-    if state in AWAY_STATES:
+    if state in UNAVAILABLE_SQLSTATES:
         return ""
     if state not in ("", "08P01"):
         return state
-    return "" if _AWAY.search(message) else _NUMBER.sub("#", message)
+    return "" if _UNAVAILABLE.search(message) else _NUMBER.sub("#", message)

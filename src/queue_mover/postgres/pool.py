@@ -35,7 +35,7 @@ class Pool:
             self._clients += 1
         return PoolClient(self)
 
-    def take(self, waiter: Waiter, *, urgent: bool) -> Database | None:
+    def acquire(self, waiter: Waiter, *, urgent: bool) -> Database | None:
         """A database for the caller alone, as soon as one is free and nobody has waited longer.
 
         A None that is put into its waiter makes it return None.
@@ -55,7 +55,7 @@ class Pool:
             database = waiter.get()
         return database
 
-    def give(self, database: Database) -> None:
+    def release(self, database: Database) -> None:
         """Hand a database to the client that has waited longest, urgent ones first."""
         with self._lock:
             waiters = self._urgent or self._others
@@ -78,7 +78,7 @@ class Pool:
             idle, self._free = self._free, []
         for database in idle:
             database.close()
-            self.give(database)
+            self.release(database)
 
 
 class PoolClient:
@@ -96,7 +96,7 @@ class PoolClient:
     @contextmanager
     def session(self) -> Iterator[Connection]:
         """A connection, as soon as it is this client's turn. Raises StoppingError."""
-        database = self._taken = self._pool.take(self._waiter, urgent=self.urgent)
+        database = self._taken = self._pool.acquire(self._waiter, urgent=self.urgent)
         if database is None:
             raise StoppingError("stopped while waiting for a connection")
         try:
@@ -115,7 +115,7 @@ class PoolClient:
                 self._taken = None
                 # The cut was meant for this client, not for those it shares with.
                 database.restore()
-            self._pool.give(database)
+            self._pool.release(database)
 
     def waiting_since(self) -> float | None:
         """From another thread: since when the server owes an answer."""

@@ -11,7 +11,7 @@ from queue_mover.errors import NotReadyError, StatementError, UnavailableError
 from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres import outage
 
-PASSING_SQLSTATES = ("08", "25P03", "53", "55P03", "57")
+TRANSIENT_SQLSTATES = ("08", "25P03", "53", "55P03", "57")
 """Connections that failed, or idled in a transaction; disk, memory or slots used up; a lock
 timeout; shutdowns, terminations and statement timeouts: troubles of the server that may pass,
 not of what was asked."""
@@ -53,14 +53,14 @@ def translate(error: psycopg.Error, side: str, flavour: Flavour = PGQ) -> Except
     place = f"{side} database".lstrip()
     state = error.sqlstate or ""
     message = one_line(error.diag.message_primary or str(error))
-    passing = state.startswith(PASSING_SQLSTATES) or (
+    transient = state.startswith(TRANSIENT_SQLSTATES) or (
         not state and isinstance(error, errors.OperationalError)
     )
     if isinstance(error, errors.ReadOnlySqlTransaction):
         words = f"{place} is read-only; remedy: connect to the primary"
         return UnavailableError(words, place, "read-only")
     refused = errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification
-    if passing or isinstance(error, refused):
+    if transient or isinstance(error, refused):
         kind = outage.kind(state, message)
         return UnavailableError(f"{place} not available: {message}", place, kind)
     if isinstance(error, errors.InsufficientPrivilege):

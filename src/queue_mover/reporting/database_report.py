@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from queue_mover.model import PGQ, Flavour
 from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.findings import MARKS, REMEDY, Code, Finding, Place, marks
+from queue_mover.observation.formatting import duration, number
 from queue_mover.observation.overview import DatabaseView
-from queue_mover.observation.words import duration, number
 from queue_mover.reporting.tables import columns
 
 # Marks stand last: scripts of Skytools 2 read the queue's name from the first column.

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from queue_mover.observation.findings import REMEDY, Finding, Severity, marks
+from queue_mover.observation.formatting import counted, duration, number
 from queue_mover.observation.overview import SourceView
 from queue_mover.observation.sources import SourceStatus
-from queue_mover.observation.words import counted, duration, number
 from queue_mover.reporting.database_report import ruled
 from queue_mover.reporting.tables import columns
 
