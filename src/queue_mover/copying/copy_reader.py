@@ -1,4 +1,4 @@
-"""A COPY TO STDOUT, below the driver's cursors, where a row costs half the processor time."""
+"""Read COPY TO STDOUT below the driver's cursors, at half the CPU time per row."""
 
 import select
 from collections.abc import Iterator
@@ -16,17 +16,16 @@ from queue_mover.postgres.connection import Connection, waiting
 from queue_mover.postgres.translation import translating_errors
 
 BLOCK = 64 * 1024
-"""Bytes gathered before they are handed on: to write each row costs twice the processor time."""
+"""Bytes collected before they are passed on: writing row by row takes twice the CPU time."""
 
 SILENCE_TIMEOUT = 300.0
-"""Seconds of silence between two rows before a source counts as gone. One that is frozen keeps its
-connection; meanwhile the batch would hold a lock on the target, and one of its connections."""
+"""Seconds without data after which the source counts as unavailable. A frozen one keeps its
+connection, and the batch would hold the target's lock and one of its connections."""
 
 
 class CopyReader:
-    """The rows of a COPY, the last one of a few statements. It is begun when made and awaited when
-    read: the source works while the target gets ready. As a context manager it leaves the
-    connection usable, whatever happens."""
+    """The rows of a COPY, the last of a few statements, sent on construction: the source works
+    while the target prepares. As a context manager it leaves the connection usable."""
 
     def __init__(self, connection: Connection, statement: bytes, flavour: Flavour) -> None:
         self._connection = connection
@@ -35,13 +34,13 @@ class CopyReader:
         self._flavour = flavour
         self._timed_out = False
         self.count = -1
-        """Rows, known in the end."""
+        """Rows; known at the end."""
         self._wire.send_query(statement)
         while self._wire.flush():
             self._wait(select.POLLIN | select.POLLOUT)
 
     def blocks(self) -> Iterator[bytearray | memoryview]:
-        """The bytes, joined into blocks. An error of the source is named as such, whoever pulls."""
+        """The bytes, joined into blocks. Errors of the source are translated here."""
         with translating_errors("source", self._flavour):
             self._result(ExecStatus.COPY_OUT)
             pending = bytearray()
@@ -51,7 +50,7 @@ class CopyReader:
                     self._receive(SILENCE_TIMEOUT)
                     continue
                 if row[0] > BLOCK:
-                    # Large as it is, it need not be there twice.
+                    # Do not copy a large row.
                     yield pending
                     yield row[1]
                     pending = bytearray()
@@ -81,7 +80,7 @@ class CopyReader:
         self._wire.consume_input()
 
     def _wait(self, events: int, timeout: float | None = None) -> None:
-        """Wait for the socket, for so many seconds at most; None: for ever."""
+        """Wait for the socket, with a timeout in seconds; None: for ever."""
         socket = select.poll()
         socket.register(self._wire.socket, events)
         with waiting(self._connection):
@@ -98,7 +97,7 @@ class CopyReader:
 
     def __exit__(self, *_: object) -> None:
         if self._wire.transaction_status == TransactionStatus.ACTIVE and not self._timed_out:
-            # What has failed is told already; this only tidies up behind it.
+            # The error has been raised already; this is cleanup.
             with suppress(psycopg.Error, UnavailableError):
                 self._connection.cancel_safe()
                 self._drain()

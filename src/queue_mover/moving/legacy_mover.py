@@ -1,7 +1,7 @@
-"""Movers that take no locks: those of Skytools. Side by side with one, events would be doubled.
+"""Detect movers that take no locks, such as those of Skytools: running both would double events.
 
-Our own commit never doubles what such a mover has committed: the position is compared as it is
-set. What it commits after us cannot be prevented, so whatever gives it away stops us.
+Our commit never doubles what such a mover has committed: it compares the position as it sets it.
+What the other one commits after us cannot be prevented, so we stop at any sign of it.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
 WATCH_PERIOD = 5.0
-"""Seconds for which a consumer must stand still, where another program left its position."""
+"""Seconds without progress before we take over a position that another program set."""
 
 
 class LegacyWatch:
-    """The look, before the first batch, for the program that left the position: does it run?"""
+    """Checks, before the first batch, whether the program that set the position still runs."""
 
     def __init__(self, route: Route, log: Log) -> None:
         self._route = route
@@ -27,10 +27,10 @@ class LegacyWatch:
         self._over = False
 
     def must_wait(self, src: Connection, unknown_origin: Callable[[], bool]) -> bool:
-        """Whether to move nothing yet, and look again in a moment.
+        """Whether to move nothing yet, and check again in a moment.
 
-        Raises UnlockedMoverError when the consumer has finished a batch meanwhile, unless a
-        mover that records origins, one of ours, was at work.
+        Raises UnlockedMoverError when the consumer has finished a batch meanwhile, unless one of
+        our movers did, which record origins.
         """
         if self._over:
             return False
@@ -56,7 +56,7 @@ class LegacyWatch:
 
 
 def unlocked_mover(src: Connection, route: Route, evidence: str) -> UnlockedMoverError:
-    """The operator's line, which names the sessions to look for."""
+    """The error to raise, which names the suspected sessions."""
     with translating_errors("source", route.source_flavour):
         sessions = source.unlocked_sessions(src, route)
     return UnlockedMoverError(

@@ -1,11 +1,11 @@
-"""One batch from the source to the target, exactly once.
+"""Move one batch from the source to the target, exactly once.
 
-The data and the position commit together on the target, the source is told afterwards,
-and a batch that comes again is recognised by its ticks. `docs/architecture.md` shows what
-happens when the program dies after each step.
+Data and position commit together on the target, then the batch is finished on the source; a
+replayed batch is recognised by its ticks. `docs/architecture.md` shows what happens when the
+program dies after each step.
 
-No sleep and no retry here: after an error the next call starts from what the two
-databases say.
+No sleep and no retry here: after an error the next call starts from the state of the two
+databases.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
 
 PARTNER_DECISIONS = (Decision.APPLY, Decision.SKIP, Decision.STALE)
-"""What a mover decides whose partner has moved on."""
+"""Decisions that are consistent with another mover of ours at work."""
 
 
 class Mover:
@@ -55,15 +55,17 @@ class Mover:
         self._recorded = False
 
     def prepare(self) -> None:
-        """Check both sides, unless that has been done since the last error, and register
-        when new. Raises a QueueMoverError; `move_batch` prepares by itself."""
+        """Check both sides, unless done since the last error, and register a new consumer.
+
+        Raises a QueueMoverError. `move_batch` calls this as needed.
+        """
         if self._sides is None:
             with self._source.session() as src, self._target.session() as dst:
                 self._sides = self._preflight.check(src, dst, first=not self._started)
             self._started = True
 
     def move_batch(self, limits: BatchLimits | None = None) -> Outcome:
-        """Move the next batch, if one waits. Raises a QueueMoverError; then call again.
+        """Move the next batch, if one is waiting. Raises a QueueMoverError; then call again.
 
         `limits`: for this batch, instead of the usual ones.
         """
@@ -74,7 +76,7 @@ class Mover:
             if not self._policy.quarantine:
                 raise
         except NotReadyError:
-            # PgQ refused; a look at both sides knows better what is missing, and what helps.
+            # PgQ raised an error; a check of both sides gives a better message.
             self.prepare()
             raise
         return self._move(limits, quarantining=True)
@@ -95,7 +97,7 @@ class Mover:
                     return Outcome(Result.IDLE)
                 outcome = self._apply(batch, src, self._sides, quarantining=quarantining)
         except BaseException:
-            # What we remember may be half true now; the databases know.
+            # Our state may be out of date: start again from that of the databases.
             self._sides, self._applied, self._idle = None, None, False
             raise
         if outcome.result in (Result.MOVED, Result.SKIPPED):
@@ -127,7 +129,7 @@ class Mover:
                     try:
                         count, quarantined = copy_batch(batch, src, dst, opening.table, sides)
                     except NotReadyError:
-                        # The SELECT fails when the batch has been taken from us meanwhile.
+                        # The SELECT fails when the batch is no longer active.
                         if self._is_active(src, batch):
                             raise
                         dst.rollback()
@@ -149,7 +151,7 @@ class Mover:
             return batches.is_active(src, self.route, batch)
 
     def _lost_its_origin(self, position: Position | None) -> bool:
-        """Whether somebody who records no origin has set the position that we had recorded."""
+        """Whether a program that records no origin has overwritten the position that we set."""
         return self._recorded and position is not None and position.source is None
 
     def _legacy_mover_may_run(self, src: Connection) -> bool:
@@ -210,7 +212,7 @@ class Mover:
         return quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
 
     def finish(self) -> None:
-        """Tell the source about the last batch now, not with the next one: we are stopping."""
+        """Finish the last batch on the source now, not with the next one: we are stopping."""
         applied, self._applied = self._applied, None
         if applied is None:
             return
@@ -228,16 +230,16 @@ class Mover:
         )
 
     def close(self) -> None:
-        """Need no more connections."""
+        """Release the connections."""
         self._source.close()
         self._target.close()
 
     def waiting_since(self) -> float | None:
-        """From another thread: since when, on the monotonic clock, a server owes an answer."""
+        """From another thread: since when, on the monotonic clock, we wait for a server."""
         since = (self._source.waiting_since(), self._target.waiting_since())
         return min((each for each in since if each is not None), default=None)
 
     def abandon(self) -> None:
-        """From another thread: cut both connections, so that a batch on its way is rolled back."""
+        """From another thread: cut both connections, so that the current batch is rolled back."""
         self._source.abandon()
         self._target.abandon()

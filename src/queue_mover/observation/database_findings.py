@@ -1,4 +1,4 @@
-"""What is wrong with queues and consumers: pure functions over what `status` has read."""
+"""Findings about a database, its queues and consumers: pure functions of `DatabaseStatus`."""
 
 from dataclasses import dataclass
 
@@ -10,35 +10,35 @@ from queue_mover.pgq.server import TransactionIds
 from queue_mover.postgres.statements import quote_literal
 
 TICKER_GRACE = 10.0
-"""Seconds that a tick may be late in any case."""
+"""Seconds that any tick may be late."""
 
 WAITING_GRACE = 30.0
-"""The same when events wait: they may have come after a rest, just before the status."""
+"""The same while events are waiting: after an idle time they may have just been inserted."""
 
 ROTATION_GRACE = 15 * 60.0
-"""Seconds that a rotation may be late: maintenance runs every ten minutes at the rarest."""
+"""Seconds that a rotation may be late: maintenance runs at least every ten minutes."""
 
 START_TICKER = "start pgqd, or pgqadm.py CONFIG ticker"
 
 
 @dataclass(frozen=True, slots=True)
 class LagLimit:
-    """How long a consumer may leave ticks waiting; in seconds."""
+    """How long ticks may wait for a consumer, in seconds."""
 
     trouble_after: float
     allowance: float = 0.0
-    """How long it leaves them on purpose, which is added."""
+    """How long it leaves them waiting on purpose; added to the limit."""
 
     @property
     def waiting(self) -> float:
-        """How long a tick may wait in all."""
+        """The total time that a tick may wait."""
         return self.trouble_after + self.allowance
 
 
 def problems(
     status: DatabaseStatus, trouble_after: float, flavour: Flavour = PGQ
 ) -> tuple[Finding, ...]:
-    """All that is wrong: the database, then queue by queue, consumers after their queue."""
+    """All findings: of the database, then of each queue and its consumers."""
     found = [finding for finding in (_version(status, flavour),) if finding]
     limit = LagLimit(trouble_after)
     for queue in status.queues:
@@ -70,7 +70,7 @@ def judge_consumer(consumer: Consumer, limit: LagLimit) -> list[Finding]:
 
 
 def judge_quarantine(held: Quarantine, flavour: Flavour = PGQ) -> Finding:
-    """Events that were kept aside: whoever reads the target queue lacks them."""
+    """Quarantined events, which consumers of the target queue lack."""
     return Finding(
         Code.QUARANTINE,
         Place(consumer=held.consumer),
@@ -116,7 +116,7 @@ def _epoch(queue: Queue) -> Finding | None:
 
 def _ticker(queue: Queue) -> Finding | None:
     if _epoch(queue):
-        # No ticker could.
+        # No ticker could tick.
         return None
     if queue.ticker_paused or queue.external_ticker:
         return None
@@ -148,7 +148,7 @@ def _inserts(queue: Queue, flavour: Flavour) -> Finding | None:
 
 
 def _rotation(queue: Queue, consumers: tuple[Consumer, ...]) -> Finding | None:
-    """A queue that cannot rotate keeps every event, and grows until the disk is full."""
+    """A queue that does not rotate keeps all events, until the disk is full."""
     late = queue.since_rotation - (0 if queue.half_rotated else queue.rotation_period)
     if late <= ROTATION_GRACE:
         return None
@@ -161,7 +161,7 @@ def _rotation(queue: Queue, consumers: tuple[Consumer, ...]) -> Finding | None:
 
 
 def _late_rotation(queue: Queue, holders: list[str]) -> tuple[str, str]:
-    """Why a rotation is late, and the remedy. `holders`: consumers that hold it back."""
+    """Why a rotation is overdue, and the remedy. `holders`: consumers that hold it back."""
     if holders and queue.tick_holds:
         if queue.since_tick is None or queue.since_tick >= queue.since_rotation:
             return ": no tick since the last rotation", START_TICKER
@@ -178,7 +178,7 @@ def _late_rotation(queue: Queue, holders: list[str]) -> tuple[str, str]:
 
 
 def _late(consumer: Consumer, limit: LagLimit) -> Finding | None:
-    """Silence is fine while no tick waits, and a dead ticker silences everybody."""
+    """Only while a tick is waiting: else there is nothing to do, or the ticker is down."""
     waiting = consumer.waiting
     if waiting is None or consumer.lag is None or waiting <= limit.waiting:
         return None

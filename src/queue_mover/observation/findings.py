@@ -1,26 +1,26 @@
-"""What `status` finds: one type for a database, its queues and consumers, and a mover's sources."""
+"""What `status` finds: one type for databases, queues, consumers, and the sources of a mover."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 REMEDY = "; remedy: "
-"""What stands between an error and what to do about it."""
+"""Separates an error from its remedy."""
 
 
 class Severity(Enum):
-    """How bad it is; the values are part of the JSON shape."""
+    """The severity of a finding; the values are part of the JSON."""
 
     PROBLEM = "problem"
     """Events do not move, or soon will not."""
     WARNING = "warning"
-    """Events move; somebody has to do something all the same."""
+    """Events move, but an operator must do something."""
     UNKNOWN = "unknown"
-    """Could not be looked at."""
+    """Could not be read."""
 
 
 class Code(Enum):
-    """What is wrong; the values are part of the JSON shape."""
+    """What is wrong; the values are part of the JSON."""
 
     TICKER = "ticker"
     TRANSACTION_IDS_BEHIND = "transaction_ids_behind"
@@ -74,12 +74,12 @@ MARKS = {
     Code.POSITION_OF_ANOTHER_SOURCE: "X",
     Code.CONSUMER_LEFT_BEHIND: "B",
 }
-"""The letter that marks a line of a table, by what is wrong there."""
+"""The letter that marks a line of a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is wrong; empty: not said, or everywhere."""
+    """Where something is wrong; empty: unknown, or everywhere."""
 
     database: str = ""
     source: str = ""
@@ -90,7 +90,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong, where, since when, and what to do about it."""
+    """What is wrong, where, for how long, and the remedy."""
 
     code: Code
     place: Place
@@ -102,12 +102,12 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """What is wrong and what to do about it, in one line."""
+        """Text and remedy in one line."""
         return self.text + REMEDY + self.remedy
 
     @property
     def mark(self) -> str:
-        """The letter in front of a table's line."""
+        """The letter for a line of a table."""
         return MARKS[self.code]
 
 
@@ -122,12 +122,12 @@ def unreadable(
 
 
 def exit_code(found: Sequence[Finding]) -> int:
-    """0: nothing is wrong; 1: something is; 2: something could not be looked at."""
+    """0: nothing is wrong; 1: something is; 2: something could not be read."""
     if any(finding.severity is Severity.UNKNOWN for finding in found):
         return 2
     return 1 if found else 0
 
 
 def marks(found: Sequence[Finding]) -> str:
-    """The letters of several findings, each once, for one line of a table."""
+    """The distinct letters of several findings, for one line of a table."""
     return "".join(dict.fromkeys(finding.mark for finding in found))

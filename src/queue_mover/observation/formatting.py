@@ -12,7 +12,7 @@ def duration(seconds: float | None) -> str:
     if not math.isfinite(seconds):
         return "never ends"
     if seconds < 0:
-        # Clocks differ, or somebody has been playing with them.
+        # Clocks differ, or were changed.
         return "-" + duration(-seconds)
     if 0 < seconds < 1:
         return f"{seconds:.2g}s"

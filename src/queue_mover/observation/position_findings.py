@@ -1,6 +1,6 @@
-"""What is wrong between a consumer's registration and its position: pure functions.
+"""Findings about a consumer's registration and its position: pure functions.
 
-`command` turns a switch into what the operator types; a mover's log names the switch alone.
+`command` turns a switch into the command to run; a mover's log names only the switch.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,9 +15,9 @@ Command = Callable[[str], str]
 def orphan_findings(
     route: Route, position: Position | None, identity: str, command: Command = str
 ) -> list[Finding]:
-    """What is wrong with the position of a consumer that is not registered: that it has one.
+    """Findings about a consumer that has a position but is not registered.
 
-    `identity`: of the source queue; empty where it is not known.
+    `identity`: of the source queue; empty: unknown.
     """
     found = (foreign_finding(route, position, identity), _orphaned(route, position, command))
     return [finding for finding in found if finding]
@@ -26,13 +26,13 @@ def orphan_findings(
 def newcomer_findings(
     route: Route, policy: Policy, left_behind: Mapping[str, LeftBehind], command: Command = str
 ) -> list[Finding]:
-    """What keeps a consumer without a position from registering by itself."""
-    found = (_left_behind(route, left_behind, command), _not_by_itself(route, policy, command))
+    """What prevents the automatic registration of a consumer without a position."""
+    found = (_left_behind(route, left_behind, command), _auto_register_off(route, policy, command))
     return [finding for finding in found if finding]
 
 
 def foreign_position(position: Position, source: str) -> str:
-    """The operator's line for a position that came from another source."""
+    """The message for a position that came from another source."""
     return _foreign_text(position, source) + "; remedy: " + FOREIGN_REMEDY
 
 
@@ -43,7 +43,7 @@ FOREIGN_REMEDY = (
 
 
 def foreign_finding(route: Route, position: Position | None, identity: str) -> Finding | None:
-    """A position that came from another source than this one."""
+    """A position that came from another source."""
     if position is None or position.source is None or position.source == identity or not identity:
         return None
     text = _foreign_text(position, identity)
@@ -88,7 +88,7 @@ def _left_behind(route: Route, found: Mapping[str, LeftBehind], command: Command
     )
 
 
-def _not_by_itself(route: Route, policy: Policy, command: Command) -> Finding | None:
+def _auto_register_off(route: Route, policy: Policy, command: Command) -> Finding | None:
     if policy.auto_register:
         return None
     return Finding(

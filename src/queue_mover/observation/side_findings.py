@@ -1,7 +1,7 @@
-"""What keeps a mover from moving batches: pure functions over what was read of either side.
+"""What prevents a mover from moving batches: pure functions of the state of either side.
 
-A mover that starts refuses with the first of these; `status --movers` shows them all. A new one
-belongs into SOURCE or TARGET.
+A mover refuses to start with the first of these; `status --movers` shows them all. Add a new check
+to SOURCE or TARGET.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,17 +19,17 @@ TargetCheck = Callable[[TargetState, Route, Policy], Finding | None]
 
 
 def source_findings(state: SourceState, route: Route) -> list[Finding]:
-    """What is wrong with the source, the first thing to put right first."""
+    """What is wrong with the source, in the order in which to fix it."""
     return [finding for check in SOURCE if (finding := check(state, route))]
 
 
 def target_findings(state: TargetState, route: Route, policy: Policy) -> list[Finding]:
-    """What is wrong with the target, the first thing to put right first."""
+    """What is wrong with the target, in the order in which to fix it."""
     return [finding for check in TARGET if (finding := check(state, route, policy))]
 
 
 def require_none(found: Sequence[Finding]) -> None:
-    """Raise NotReadyError for the first finding; UnavailableError where it may pass by itself."""
+    """Raise NotReadyError for the first finding; UnavailableError if it may be temporary."""
     if not found:
         return
     first = found[0]
@@ -52,7 +52,7 @@ def same_queue_finding(route: Route, *, same_database: bool) -> Finding | None:
 
 
 def interval_findings(limits: BatchLimits, unusable: Sequence[str]) -> list[Finding]:
-    """Intervals that PostgreSQL cannot take for what PgQ does with them. `unusable`: of them."""
+    """Findings about the unusable intervals of the limits."""
     keys = {
         "pgq_batch_collect_interval": limits.min_interval,
         "pgq_keep_lag": limits.keep_lag,
@@ -78,7 +78,7 @@ def _target_place(route: Route) -> Place:
 
 
 def _server(state: ServerState, side: str, place: Place) -> Finding | None:
-    """Half of a change is worse than none: both sides must take writes before either gets one."""
+    """Both sides must be writable before anything is written to either."""
     if state.standby:
         return Finding(
             Code.STANDBY,

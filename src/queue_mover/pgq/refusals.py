@@ -1,4 +1,4 @@
-"""What a database administrator reads when the database refuses a command."""
+"""Errors of the database that a database administrator must fix, with the remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,26 +16,26 @@ _MISSING = (errors.InvalidSchemaName, errors.UndefinedFunction, errors.Undefined
 
 
 def primary(error: psycopg.Error) -> str:
-    """What the server says, in one line, without its context."""
+    """The server's primary message, in one line."""
     return one_line(error.diag.message_primary or str(error))
 
 
 def grant(conn: Connection, role: str) -> str:
-    """The statement that gives the connection's user what it lacks."""
+    """The GRANT that the connection's user needs."""
     return f"GRANT {role} TO {quote_ident(conn.info.user)}"
 
 
 def is_lost(conn: Connection, error: psycopg.Error) -> bool:
-    """Whether the error is about the connection, so that nothing else will work on it either."""
+    """Whether the connection is lost, so that nothing else will work on it."""
     return conn.closed or isinstance(translate(error, "database"), UnavailableError)
 
 
 @contextmanager
 def explained(conn: Connection, remedy: str, flavour: Flavour = PGQ) -> Iterator[None]:
-    """Turn refusals that a person has to put right into NotReadyError; let others through.
+    """Turn errors that an operator must fix into NotReadyError; let others through.
 
-    remedy: what to do when a privilege is missing. Enclose the transaction, not the other way
-    round: the connection is asked whether PgQ is there at all.
+    remedy: for a missing privilege. Use it around the transaction, not inside: it queries the
+    connection for PgQ.
     """
     try:
         yield

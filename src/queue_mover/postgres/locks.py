@@ -1,4 +1,4 @@
-"""Advisory locks: their keys, their holders, and what keeps them from being held for hours."""
+"""Advisory locks: their keys, holders, and timeouts that limit how long they are held."""
 
 import hashlib
 from typing import LiteralString
@@ -11,18 +11,18 @@ TIMEOUTS: LiteralString = """
            set_config('tcp_keepalives_interval', '10', true),
            set_config('tcp_keepalives_count', '3', true)
 """
-"""For a transaction with the consumer's lock: should our host die in the middle of it, the server
-must not hold the lock for hours."""
+"""Settings for a transaction with the consumer's lock: if our host dies, the server must not hold
+the lock for hours."""
 
 
 def lock_key(*names: str) -> int:
-    """A key for PostgreSQL's advisory locks: the same 64 bits for the same names, everywhere."""
+    """A 64-bit advisory lock key, the same for the same names on every host."""
     digest = hashlib.sha256("\0".join(("queue_mover", *names)).encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def lock_holder(connection: Connection, key: int) -> str:
-    """Who holds an advisory lock, as words for a log line."""
+    """Describe the holder of an advisory lock, for a log line."""
     bits = key & 0xFFFF_FFFF_FFFF_FFFF
     row = connection.execute(
         """

@@ -1,4 +1,4 @@
-"""The text of `pgqadm status --movers`: one table about all sources of a mover's config."""
+"""The text of `pgqadm status --movers`: one table of all sources in a mover's config."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,15 @@ HEADER = ("Source", "Queue", "Consumer", "Lag", "LastSeen", "Pending", "New", "T
 
 
 def lines(sources: Sequence[SourceView]) -> list[str]:
-    """The table, a line about each thing that is wrong with a source, and a summary."""
+    """The table, a line for each finding, and a summary."""
     rows = [_row(view.source, view.findings) for view in sources]
-    told = [
+    finding_lines = [
         f"  {finding.mark}  {view.source.name}: {finding.text}{REMEDY}{finding.remedy}"
         for view in sources
         for finding in view.findings
     ]
     table = ruled(columns([HEADER, *rows], "<<<>>>>>>><"))
-    return [*table, "", *told, _summary(sources)]
+    return [*table, "", *finding_lines, _summary(sources)]
 
 
 def is_trouble(found: Sequence[Finding]) -> bool:
