@@ -16,9 +16,10 @@ from psycopg import errors, sql
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import PGQ, Flavour
-from queue_mover.pgq.refusals import explained, grant, is_lost, primary
+from queue_mover.pgq.refusals import explained, grant, is_lost
 from queue_mover.pgq.server import transaction_ids
 from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.translation import primary
 
 LOCK_SECONDS = 3
 """How long to wait for others; longer than PostgreSQL takes to call off an autovacuum."""

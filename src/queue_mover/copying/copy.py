@@ -15,7 +15,7 @@ from queue_mover.copying.copy_reader import CopyReader
 from queue_mover.errors import BadEventError, NotReadyError, StatementError
 from queue_mover.model import Flavour, Route
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.translation import one_line, translating_errors
+from queue_mover.postgres.translation import primary, translating_errors
 
 COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time"
 """What is copied; the target's sequence and transaction supply the event ID and the txid."""
@@ -91,7 +91,7 @@ def bad_event(error: psycopg.Error) -> Exception:
         return error
     place = _PLACE.search(error.diag.context or "")
     line, column = (int(place[1]), place[2] or "") if place else (0, "")
-    return BadEventError(one_line(error.diag.message_primary or str(error)), line, column)
+    return BadEventError(primary(error), line, column)
 
 
 def encoded(statement: str, connection: Connection) -> bytes:

@@ -13,7 +13,7 @@ from queue_mover.copying.insert import FIELDS, Row, rows_in_chunks
 from queue_mover.errors import BadEventError
 from queue_mover.model import Route
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.translation import one_line, translating_errors
+from queue_mover.postgres.translation import primary, translating_errors
 
 SELECT_COLUMNS = f"{COLUMNS}, ev_id::text, ev_time::text"
 """The columns to select: the events, and what identifies them in quarantine."""
@@ -69,7 +69,7 @@ def _write_or_reason(target: Connection, rows: Sequence[Row], write: Write) -> s
     except psycopg.Error as error:
         if not isinstance(bad_event(error), BadEventError):
             raise
-        return one_line(error.diag.message_primary or str(error))
+        return primary(error)
     return None
 
 

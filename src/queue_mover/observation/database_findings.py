@@ -142,8 +142,15 @@ def _inserts(queue: Queue, flavour: Flavour) -> Finding | None:
         Code.INSERTS_DISABLED,
         Place(queue=queue.name),
         "inserts disabled",
+        enable_inserts(queue.name, flavour),
+    )
+
+
+def enable_inserts(queue: str, flavour: Flavour) -> str:
+    """The statement that enables inserts into a queue."""
+    return (
         f"UPDATE {flavour.schema}.queue SET queue_disable_insert = false"
-        f" WHERE queue_name = {quote_literal(queue.name)}",
+        f" WHERE queue_name = {quote_literal(queue)}"
     )
 
 

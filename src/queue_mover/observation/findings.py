@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from queue_mover.model import Route
+
 REMEDY = "; remedy: "
 """Separates an error from its remedy."""
 
@@ -86,6 +88,11 @@ class Place:
     """Of a mover: its section, or the job where the file has none."""
     queue: str = ""
     consumer: str = ""
+
+
+def source_place(route: Route) -> Place:
+    """The source queue of a mover, and its consumer."""
+    return Place(queue=route.queue, consumer=route.consumer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping
 
 from queue_mover.model import Policy, Position, Route
-from queue_mover.observation.findings import Code, Finding, Place
+from queue_mover.observation.findings import REMEDY, Code, Finding, source_place
 from queue_mover.observation.left_behind import LeftBehind
 
 Command = Callable[[str], str]
@@ -33,7 +33,7 @@ def newcomer_findings(
 
 def foreign_position(position: Position, source: str) -> str:
     """The message for a position that came from another source."""
-    return _foreign_text(position, source) + "; remedy: " + FOREIGN_REMEDY
+    return _foreign_text(position, source) + REMEDY + FOREIGN_REMEDY
 
 
 FOREIGN_REMEDY = (
@@ -47,7 +47,7 @@ def foreign_finding(route: Route, position: Position | None, identity: str) -> F
     if position is None or position.source is None or position.source == identity or not identity:
         return None
     text = _foreign_text(position, identity)
-    return Finding(Code.POSITION_OF_ANOTHER_SOURCE, _place(route), text, FOREIGN_REMEDY)
+    return Finding(Code.POSITION_OF_ANOTHER_SOURCE, source_place(route), text, FOREIGN_REMEDY)
 
 
 def _foreign_text(position: Position, source: str) -> str:
@@ -62,7 +62,7 @@ def _orphaned(route: Route, position: Position | None, command: Command) -> Find
         return None
     return Finding(
         Code.CONSUMER_NOT_REGISTERED,
-        _place(route),
+        source_place(route),
         f'consumer "{route.consumer}" is not registered on queue "{route.queue}", yet the target'
         f" has its position, tick {position.tick}",
         f"{command('--rewind')} resumes from there, --register starts again at the newest tick",
@@ -80,7 +80,7 @@ def _left_behind(route: Route, found: Mapping[str, LeftBehind], command: Command
     old = next(iter(found)) if len(found) == 1 else "OLD"
     return Finding(
         Code.CONSUMER_LEFT_BEHIND,
-        _place(route),
+        source_place(route),
         f'consumer "{route.consumer}" has not moved queue "{route.queue}" to this target before,'
         f" but {others}",
         f"consumer_name = {old} resumes from there, {command(f'--take-over {old}')} takes that"
@@ -93,12 +93,8 @@ def _auto_register_off(route: Route, policy: Policy, command: Command) -> Findin
         return None
     return Finding(
         Code.CONSUMER_NOT_REGISTERED,
-        _place(route),
+        source_place(route),
         f'consumer "{route.consumer}" is not registered on queue "{route.queue}" and auto_register'
         " is off",
         command("--register"),
     )
-
-
-def _place(route: Route) -> Place:
-    return Place(queue=route.queue, consumer=route.consumer)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 from queue_mover.errors import NotReadyError, UnavailableError
 from queue_mover.model import BatchLimits, Policy, Route
-from queue_mover.observation.findings import Code, Finding, Place
+from queue_mover.observation.database_findings import enable_inserts
+from queue_mover.observation.findings import Code, Finding, Place, source_place
 from queue_mover.observation.sides import ServerState, SourceState, TargetState
-from queue_mover.postgres.statements import quote_ident, quote_literal
+from queue_mover.postgres.statements import quote_ident
 
 INSTALL = "pgqadm.py CONFIG install"
 
@@ -44,7 +45,7 @@ def same_queue_finding(route: Route, *, same_database: bool) -> Finding | None:
         return None
     return Finding(
         Code.MOVED_INTO_ITSELF,
-        _source_place(route),
+        source_place(route),
         f'source and target are the same database, and queue "{route.queue}" would be moved'
         " into itself",
         "set another dst_db or dst_queue_name",
@@ -69,10 +70,6 @@ def interval_findings(limits: BatchLimits, unusable: Sequence[str]) -> list[Find
     ]
 
 
-def _source_place(route: Route) -> Place:
-    return Place(queue=route.queue, consumer=route.consumer)
-
-
 def _target_place(route: Route) -> Place:
     return Place(queue=route.target_queue)
 
@@ -95,14 +92,14 @@ def _server(state: ServerState, side: str, place: Place) -> Finding | None:
 
 
 def _source_server(state: SourceState, route: Route) -> Finding | None:
-    return _server(state.server, "source", _source_place(route))
+    return _server(state.server, "source", source_place(route))
 
 
 def _source_pgq(state: SourceState, route: Route) -> Finding | None:
     if state.has_pgq:
         return None
     text = f"source database: {route.source_flavour.name} 3 is not installed"
-    return Finding(Code.NOT_INSTALLED, _source_place(route), text, INSTALL)
+    return Finding(Code.NOT_INSTALLED, source_place(route), text, INSTALL)
 
 
 def _source_identity(state: SourceState, route: Route) -> Finding | None:
@@ -110,7 +107,7 @@ def _source_identity(state: SourceState, route: Route) -> Finding | None:
         return None
     return Finding(
         Code.IDENTITY_NOT_READABLE,
-        _source_place(route),
+        source_place(route),
         f"source database: role {quote_ident(state.server.role)} may not read the server's"
         " identity",
         state.unidentified,
@@ -122,7 +119,7 @@ def _source_queue(state: SourceState, route: Route) -> Finding | None:
         return None
     return Finding(
         Code.QUEUE_MISSING,
-        _source_place(route),
+        source_place(route),
         f'source database: no queue "{route.queue}"',
         f"pgqadm.py CONFIG create {route.queue}",
     )
@@ -134,7 +131,7 @@ def _source_privileges(state: SourceState, route: Route) -> Finding | None:
     role = quote_ident(state.server.role)
     return Finding(
         Code.PRIVILEGE_MISSING,
-        _source_place(route),
+        source_place(route),
         f"source database: role {role} may not read batches",
         f"GRANT {route.source_flavour.reader} TO {role}",
     )
@@ -145,7 +142,7 @@ def _source_transaction_ids(state: SourceState, route: Route) -> Finding | None:
     if ids is None or not ids.behind:
         return None
     text = f'source database: queue "{route.queue}": {ids.problem}'
-    return Finding(Code.TRANSACTION_IDS_BEHIND, _source_place(route), text, ids.remedy)
+    return Finding(Code.TRANSACTION_IDS_BEHIND, source_place(route), text, ids.remedy)
 
 
 def _target_server(state: TargetState, route: Route, policy: Policy) -> Finding | None:
@@ -179,9 +176,7 @@ def _target_inserts(state: TargetState, route: Route, policy: Policy) -> Finding
         Code.INSERTS_DISABLED,
         _target_place(route),
         f'target database: inserts into queue "{route.target_queue}" are disabled',
-        f"UPDATE {route.target_flavour.schema}.queue SET queue_disable_insert = false"
-        " WHERE queue_name ="
-        f" {quote_literal(route.target_queue)}",
+        enable_inserts(route.target_queue, route.target_flavour),
     )
 
 

@@ -10,14 +10,9 @@ from queue_mover.errors import NotReadyError, UnavailableError
 from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function, quote_ident
-from queue_mover.postgres.translation import one_line, translate
+from queue_mover.postgres.translation import primary, translate
 
 _MISSING = (errors.InvalidSchemaName, errors.UndefinedFunction, errors.UndefinedTable)
-
-
-def primary(error: psycopg.Error) -> str:
-    """The server's primary message, in one line."""
-    return one_line(error.diag.message_primary or str(error))
 
 
 def grant(conn: Connection, role: str) -> str:

@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from queue_mover.errors import UnavailableError
 from queue_mover.model import Registration, Route
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.locks import TIMEOUTS, lock_holder, lock_key
+from queue_mover.postgres.locks import SESSION, TIMEOUTS, lock_holder, lock_key
 from queue_mover.postgres.statements import run_in_one_message
 
 LOCK_WAIT: LiteralString = "30s"
@@ -148,15 +148,16 @@ def unlocked_sessions(connection: Connection, route: Route) -> str:
     other roles are visible only to members of pg_read_all_stats.
     """
     row = connection.execute(
-        route.source_flavour.sql(r"""
-        select string_agg(format('pid %%s (%%s) from %%s', pid, application_name,
-                                 coalesce(host(client_addr), 'local socket')), ', ' order by pid)
+        route.source_flavour.sql(
+            f"select string_agg({SESSION}, ', ' order by pid)"
+            r"""
           from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid()
            and (application_name = %(consumer)s
                 or strpos(query, quote_literal(%(consumer)s)) > 0 and query ~* '{pgq}\.next_batch')
            and query !~ 'pg_advisory_xact_lock|sub_last_tick'
-        """),
+        """
+        ),
         {"consumer": route.consumer},
     ).fetchone()
     return str(row[0]) if row and row[0] else "no matching session visible"

@@ -15,6 +15,11 @@ TIMEOUTS: LiteralString = """
 the lock for hours."""
 
 
+SESSION: LiteralString = """format('pid %%s (%%s) from %%s', pid, application_name,
+           coalesce(host(client_addr), 'local socket'))"""
+"""Describes a row of pg_stat_activity, in a statement with parameters."""
+
+
 def lock_key(*names: str) -> int:
     """A 64-bit advisory lock key, the same for the same names on every host."""
     digest = hashlib.sha256("\0".join(("queue_mover", *names)).encode()).digest()
@@ -25,10 +30,8 @@ def lock_holder(connection: Connection, key: int) -> str:
     """Describe the holder of an advisory lock, for a log line."""
     bits = key & 0xFFFF_FFFF_FFFF_FFFF
     row = connection.execute(
-        """
-        select format('pid %%s (%%s) from %%s, transaction open since %%s',
-                      a.pid, a.application_name, coalesce(host(a.client_addr), 'local socket'),
-                      date_trunc('second', a.xact_start))
+        f"""
+        select {SESSION} || format(', transaction open since %%s', date_trunc('second', xact_start))
           from pg_locks l join pg_stat_activity a using (pid)
          where l.locktype = 'advisory' and l.granted and l.objsubid = 1
            and l.database = (select oid from pg_database where datname = current_database())

@@ -22,6 +22,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def primary(error: psycopg.Error) -> str:
+    """The server's primary message, in one line."""
+    return one_line(error.diag.message_primary or str(error))
+
+
 @contextmanager
 def translating_errors(side: str, flavour: Flavour = PGQ) -> Iterator[None]:
     """Translate driver errors into ours, naming the side ("source", "target", "database").
@@ -52,7 +57,7 @@ def translate(error: psycopg.Error, side: str, flavour: Flavour = PGQ) -> Except
     """The error of ours for a driver error. `side` may be empty: "database" alone."""
     place = f"{side} database".lstrip()
     state = error.sqlstate or ""
-    message = one_line(error.diag.message_primary or str(error))
+    message = primary(error)
     transient = state.startswith(TRANSIENT_SQLSTATES) or (
         not state and isinstance(error, errors.OperationalError)
     )
