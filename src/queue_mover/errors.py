@@ -1,17 +1,16 @@
-"""Every error the program raises on purpose, on one screen.
+"""All errors that the program raises on purpose.
 
-Two kinds matter to the caller. An `OperatorError` is for the person at the
-keyboard: one line that says what is wrong and what to do, never a traceback.
-Anything else is the program's: it is logged, rolled back and retried.
+An `OperatorError` is for the operator: one line with what is wrong and the remedy, never a
+traceback. Any other error is the program's: it is logged, rolled back and retried.
 """
 
 
 class QueueMoverError(Exception):
-    """Root of all errors raised on purpose."""
+    """Base class of all errors raised on purpose."""
 
 
 class OperatorError(QueueMoverError):
-    """Something a person has to put right; the message is one line and names the remedy."""
+    """Something an operator must fix; the message is one line and names the remedy."""
 
 
 class ConfigError(OperatorError):
@@ -25,37 +24,37 @@ class UnknownSourceError(ConfigError):
 class NotReadyError(OperatorError):
     """A database lacks what the job needs: PgQ, a queue, a registration, a privilege.
 
-    Ends the program at its start; once events have moved it is retried,
-    since whoever took the thing away may bring it back.
+    Ends the program at its start; retried once events have moved, since what is missing
+    may be restored.
     """
 
 
 class UnregisteredError(OperatorError):
-    """The consumer of a running mover has gone from both sides: somebody took it away on purpose.
+    """The consumer of a running mover is gone from both sides: somebody removed it on purpose.
 
-    Nothing to retry and nothing amiss: the mover ends.
+    Not a failure and never retried: the mover ends.
     """
 
 
 class LostPositionError(OperatorError):
     """The position on the target fits neither end of the source's active batch.
 
-    Never retried: only a person can tell which side is right.
+    Never retried: only an operator can tell which side is right.
     """
 
 
 class UnlockedMoverError(OperatorError):
-    """Another mover, one that takes no locks, moves the batches of this consumer.
+    """Another mover, which takes no locks, moves the batches of this consumer.
 
-    Never retried: side by side with it, events would be doubled.
+    Never retried: running both would double events.
     """
 
 
 class BadEventError(OperatorError):
-    """The target cannot take one of the events, and never will as things are."""
+    """The target rejects one of the events, and would do so again."""
 
     def __init__(self, reason: str, line: int = 0, column: str = "") -> None:
-        """`line` counts the batch's events from 1; 0: not known."""
+        """`line`: the event's number in the batch, from 1; 0: unknown."""
         super().__init__(reason)
         self.reason = reason
         self.line = line
@@ -63,19 +62,19 @@ class BadEventError(OperatorError):
 
 
 class UnavailableError(QueueMoverError):
-    """A server cannot be reached, or went away; worth another try in a while."""
+    """A server is unavailable, or the connection was lost; retried later."""
 
     def __init__(self, message: str, place: str = "", kind: str = "") -> None:
-        """`place`: which database, in words. `kind`: what tells this outage from another one of
-        that database; empty for the many words that a server has for being away."""
+        """`place`: which database, for messages. `kind`: distinguishes this outage from others of
+        the same database; empty if the server is simply unavailable."""
         super().__init__(message)
         self.place = place or message
         self.kind = kind
 
 
 class StoppingError(QueueMoverError):
-    """The service was told to stop before the work began; nothing is amiss."""
+    """The service is stopping, so the work did not begin; not a failure."""
 
 
 class StatementError(QueueMoverError):
-    """A statement failed for a reason the program does not know; `__cause__` has the driver's."""
+    """A statement failed for any other reason; `__cause__` is the driver's error."""

@@ -1,4 +1,4 @@
-"""The values that travel between the floors; frozen, and next to no behaviour."""
+"""The values that all packages share: immutable, with next to no behaviour."""
 
 import logging
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from enum import Enum
 from typing import LiteralString
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
-"""A job's log; where a process has many sources, lines name theirs."""
+"""A job's log; in a process with many sources each line names its source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flavour:
-    """Which PgQ a database has: what it is called, its schema, and the roles named after that."""
+    """Which PgQ a database has: its name, its schema, and the roles named after the schema."""
 
     name: str
     """For messages."""
@@ -29,11 +29,11 @@ class Flavour:
 
     @property
     def admin(self) -> str:
-        """The role that may do all of it, and write into the event tables."""
+        """The role that may do both, and write to the event tables."""
         return f"{self.schema}_admin"
 
     def sql(self, statement: LiteralString) -> LiteralString:
-        """A statement that says `{pgq}.ticker()`, for this schema."""
+        """A statement written with `{pgq}.ticker()`, for this schema."""
         return statement.replace("{pgq}", self.schema)
 
 
@@ -42,7 +42,7 @@ PGQ = Flavour("PgQ", "pgq")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Which events go where: what one mover is about."""
+    """Which events one mover moves, and where to."""
 
     queue: str
     consumer: str
@@ -55,37 +55,37 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How much one batch may span; the arguments of `pgq.next_batch_custom`."""
+    """Limits of one batch; the arguments of `pgq.next_batch_custom`."""
 
     max_events: int = 50_000
     """A batch ends at the tick that reaches this many events; 0: at the next tick."""
     min_events: int = 0
-    """Smallest batch worth taking, in events; 0: any. Set, it replaces `max_events`."""
+    """Minimum batch size, in events; 0: none. If set, it replaces `max_events`."""
     min_interval: str = ""
-    """Smallest batch worth taking, as a PostgreSQL interval; empty: any."""
+    """Minimum batch duration, as a PostgreSQL interval; empty: none."""
     keep_lag: str = ""
-    """Stay this PostgreSQL interval behind the head; empty: do not."""
+    """Stay this PostgreSQL interval behind the newest tick; empty: do not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a mover may do without being asked, and how it writes."""
+    """What a mover may do on its own, and how it writes."""
 
     auto_register: bool = True
     """Register the consumer at the first start."""
     quarantine: bool = False
-    """Keep aside the events that the target cannot take, instead of stopping."""
+    """Quarantine the events that the target rejects, instead of stopping."""
     insert: bool = False
     """Write with `pgq.insert_event` instead of COPY."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A tick of the source queue, and by what to know it again."""
+    """A tick of the source queue, and how to recognise it."""
 
     id: int
     mark: str
-    """Its time and event number: a restored or recreated queue counts the same ids anew."""
+    """Its time and event number: a restored or recreated queue assigns the same IDs again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last tick that the target has of a consumer, and where it came from."""
+    """The last tick of a consumer that the target has, and where it came from."""
 
     tick: int
     source: str | None = None
@@ -111,42 +111,42 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A consumer of a source queue, as the source knows it."""
+    """A consumer of a source queue, as registered on the source."""
 
     consumer: str
     tick: int
     """The last tick finished."""
     batch_end: int | None = None
-    """The tick that ends its active batch; None: it has none."""
+    """The tick that ends its active batch; None: no active batch."""
     waiting: int = 0
-    """Events that have a tick and are not finished."""
+    """Events that have a tick and are not finished yet."""
     since_seen: float = 0.0
     """Seconds since it last took or finished a batch."""
 
 
 class Result(Enum):
-    """What became of one attempt to move a batch."""
+    """The result of one attempt to move a batch."""
 
     MOVED = "moved"
     SKIPPED = "skipped"
-    """The target had this batch already: a crash came between its commit and the finish."""
+    """The target already had this batch: a crash came between the commit and the finish."""
     STALE = "stale"
-    """A partner finished this batch on the source while we were on our way to the target."""
+    """Another mover finished this batch on the source before we reached the target."""
     IDLE = "idle"
-    """No tick waits."""
+    """No tick is waiting."""
     BUSY = "busy"
     """Another mover holds the consumer's lock on the target."""
     WATCHING = "watching"
-    """Before the first batch: does whoever left the position still move this queue?"""
+    """Before the first batch: checking whether the program that set the position still runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One attempt to move a batch, and how many events entered the target."""
+    """One attempt to move a batch, and how many events were written to the target."""
 
     result: Result
     count: int = 0
     quarantined: tuple[str, ...] = ()
-    """A line about each event that the target could not take."""
+    """A line about each event that the target rejected."""
     holder: str = ""
-    """Who holds the lock, where the result is BUSY."""
+    """Who holds the lock, if the result is BUSY."""

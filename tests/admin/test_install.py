@@ -358,7 +358,7 @@ def test_a_version_that_pgqd_ignores_is_found_and_repaired(
     # given: PgQ from the file, by psql
     run_pgq_sql(blank, pgq_file)
     (finding,) = problems(gather(blank), 300)
-    assert (finding.code, finding.remedy) == (Code.VERSION, "pgqadm.py CONFIG install")
+    assert (finding.code, finding.remedy) == (Code.PGQ_VERSION, "pgqadm.py CONFIG install")
     # when
     assert install(blank)[0] == "PgQ: is there already (3.5), pgq.version() repaired"
     # then

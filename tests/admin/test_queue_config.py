@@ -84,9 +84,9 @@ def test_one_wrong_value_changes_nothing(
 
 @pytest.mark.usefixtures("source_queue")
 def test_missing_queue_is_named(source: psycopg.Connection) -> None:
-    with pytest.raises(OperatorError, match=r'no queue "typo" .*there: from_here'):
+    with pytest.raises(OperatorError, match=r'no queue "typo" .*existing: from_here'):
         queue_config.show(source, "typo")
-    with pytest.raises(OperatorError, match=r'no queue "typo" .*there: from_here'):
+    with pytest.raises(OperatorError, match=r'no queue "typo" .*existing: from_here'):
         queue_config.change(source, "typo", ["ticker_max_lag=1"])
 
 

@@ -54,7 +54,7 @@ def test_to_be_rid_of_a_queue_nobody_needs_to_create_it(
     source: psycopg.Connection, source_queue: str, act: Callable[[psycopg.Connection], str]
 ) -> None:
     with pytest.raises(
-        OperatorError, match=rf'no queue "typo" in database .* \(there: {source_queue}\)$'
+        OperatorError, match=rf'no queue "typo" in database .* \(existing: {source_queue}\)$'
     ):
         act(source)
 
@@ -62,7 +62,7 @@ def test_to_be_rid_of_a_queue_nobody_needs_to_create_it(
 def test_missing_queue_names_those_there_are(source: psycopg.Connection, source_queue: str) -> None:
     with pytest.raises(
         OperatorError,
-        match=rf'no queue "typo" in database .* \(there: {source_queue}\);'
+        match=rf'no queue "typo" in database .* \(existing: {source_queue}\);'
         r" remedy: pgqadm.py CONFIG create typo",
     ):
         queues.register(source, "typo", "c")

@@ -75,7 +75,7 @@ def test_one_broken_queue_does_not_stop_the_others(
     assert failure.failure is not None
     assert failure.failure.startswith("Invalid PgQ state")
     assert "the server's transaction ids are behind those of the ticks (9999999)" in failure.failure
-    assert "remedy: stop producers and server, pg_resetwal --epoch=1" in failure.failure
+    assert "remedy: stop producers and server, run pg_resetwal --epoch=1" in failure.failure
 
 
 @pytest.mark.usefixtures("two")

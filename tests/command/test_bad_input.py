@@ -136,8 +136,8 @@ def test_a_position_without_a_registration(world: World) -> None:
     assert result.returncode == 1
     assert told(result.stderr) == (
         f'consumer "{world.job}" is not registered on queue "{world.source_queue}", yet the target'
-        " has its position, tick 1; remedy: --rewind goes on from there,"
-        " --register starts anew from now\n"
+        " has its position, tick 1; remedy: --rewind resumes from there,"
+        " --register starts again at the newest tick\n"
     )
     assert world.consumer() is None
 

@@ -16,7 +16,7 @@ def test_a_bad_one_is_refused_before_the_registration(world: World, key: str, ba
     assert result.returncode == 1
     (line,) = news(result.stderr)
     assert f"{key}: '{bad}' is not an interval" in line
-    assert line.endswith(f"remedy: something like {key} = 30 seconds")
+    assert line.endswith(f"remedy: for example {key} = 30 seconds")
     assert world.consumer() is None
 
 

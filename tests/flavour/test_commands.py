@@ -86,8 +86,8 @@ def test_remedies_name_its_roles(nobody: psycopg.Connection) -> None:
     with pytest.raises(NotReadyError, match='remedy: GRANT otherq_admin TO "nobody_here"'):
         ticker.tick(nobody, OTHER)
     refused = errors.InsufficientPrivilege("permission denied")
-    assert str(translate(refused, "source", OTHER)).endswith("GRANT otherq_reader TO the role")
-    assert str(translate(refused, "target", OTHER)).endswith("GRANT otherq_admin TO the role")
+    assert str(translate(refused, "source", OTHER)).endswith("GRANT otherq_reader TO this role")
+    assert str(translate(refused, "target", OTHER)).endswith("GRANT otherq_admin TO this role")
 
 
 def test_who_is_missing_is_called_by_name(source: psycopg.Connection) -> None:

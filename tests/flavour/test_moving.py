@@ -136,7 +136,7 @@ def test_an_event_that_does_not_fit_is_named_and_kept_aside(way: Way, *, insert:
     stopping = way.mover(Policy(insert=insert), BatchLimits())
     stopping.move_batch()
     way.source.produce(3, "event ")
-    with pytest.raises(BadEventError, match="cannot take"):
+    with pytest.raises(BadEventError, match="the target rejected"):
         stopping.move_batch()
     stopping.close()
     # when it may be kept aside

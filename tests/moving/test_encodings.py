@@ -172,7 +172,9 @@ def test_table_filter_finds_them_on_the_slow_ways_too(between: Pairs, way: dict[
 def test_a_table_filter_that_the_source_cannot_have(between: Pairs, insert_event: bool) -> None:
     pair = between("LATIN1", "UTF8")
     insert(pair, b"x")
-    with pytest.raises(NotReadyError, match='its encoding has no "漢"; remedy: name'):
+    with pytest.raises(
+        NotReadyError, match='its encoding cannot represent "漢"; remedy: correct table_filter'
+    ):
         pair.mover(tables=["public.漢"], insert=insert_event).move_batch()
     assert pair.target_events.count() == 0
 

@@ -11,7 +11,7 @@ from testbed.processes import Process
 from tests.moving.holding import hold_copy, stop_copy_at, wait_until_blocked
 from tests.moving.pair import Action, Pair
 
-NOT_THERE = "was not there to be finished"
+NOT_THERE = "was already finished"
 HERE = "stop here"
 
 
@@ -40,7 +40,7 @@ def test_finished_by_somebody_else(registered: Pair, caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.WARNING):
         registered.move(mover)
     assert caplog.text.count(NOT_THERE) == 1
-    assert f"tick 1..{tick}" in caplog.text
+    assert f"ticks 1..{tick}" in caplog.text
     registered.assert_identical()
 
 

@@ -62,13 +62,13 @@ TAKE_OVERS = [
     (None, None, None, None, "nothing to take over"),
     (None, None, N5, AT_5, "nothing to take over"),
     (R5, Position(5, "another source"), None, None, "belongs to another source"),
-    (R5, Position(6), None, None, "does not say which source"),
-    (None, Position(5), None, None, "does not say which source"),
+    (R5, Position(6), None, None, "has no recorded source"),
+    (None, Position(5), None, None, "has no recorded source"),
     (R5, AT_5, N5, AT_5, "has a position of its own"),
     (None, AT_5, None, AT_5, "has a position of its own"),
-    (R5, AT_5, N5, None, "is registered already"),
-    (None, AT_5, N9, None, "is registered already"),
-    (None, Position(8, HERE), None, None, "does not have tick 8"),
+    (R5, AT_5, N5, None, "is already registered"),
+    (None, AT_5, N9, None, "is already registered"),
+    (None, Position(8, HERE), None, None, "no longer has tick 8"),
     (R5, Position(5, HERE, "another mark"), None, None, "Lost position: tick 5"),
 ]
 
@@ -127,10 +127,10 @@ def test_it_refuses_and_names_the_old_one_and_the_ways_out(
     result = renamed.command(auto_register=auto_register)
     assert result.returncode == 1
     (line,) = news(result.stderr)
-    assert f'"{old}" has, up to tick 2, 10 events wait there' in line
-    assert f"consumer_name = {old} goes on" in line
+    assert f'"{old}" has, up to tick 2, 10 events waiting' in line
+    assert f"consumer_name = {old} resumes" in line
     assert f"--take-over {old}" in line
-    assert "--register starts anew" in line
+    assert "--register starts again" in line
     assert (renamed.subscription(), renamed.position) == (None, None)
 
 
@@ -173,7 +173,7 @@ def test_one_that_was_unregistered_and_left_its_position(renamed: Pair) -> None:
     )
     result = renamed.command()
     assert result.returncode == 1
-    assert f'"{old_name(renamed)}" has, up to tick 2, and was unregistered' in result.stderr
+    assert f'"{old_name(renamed)}" has, up to tick 2, now unregistered' in result.stderr
     renamed.command("--take-over", old_name(renamed)).check()
     renamed.command(loop_delay=0).check()
     renamed.assert_identical()
@@ -181,7 +181,7 @@ def test_one_that_was_unregistered_and_left_its_position(renamed: Pair) -> None:
 
 def test_a_position_of_an_older_mover_is_known_by_its_tick(renamed: Pair) -> None:
     value(renamed.target, "select queue_mover.set_origin(%s, null, null, null)", old_name(renamed))
-    assert "10 events wait there" in renamed.command().stderr
+    assert "10 events waiting" in renamed.command().stderr
     renamed.command("--take-over", old_name(renamed)).check()
     renamed.command(loop_delay=0).check()
     renamed.assert_identical()

@@ -46,8 +46,8 @@ def test_a_position_without_registration_is_refused(registered: Pair) -> None:
         result = registered.command(loop_delay=loop_delay)
         assert result.returncode == 1
         assert f"target has its position, tick {tick}" in result.stderr
-        assert "--rewind goes on from there" in result.stderr
-        assert "--register starts anew" in result.stderr
+        assert "--rewind resumes from there" in result.stderr
+        assert "--register starts again" in result.stderr
         assert "Traceback" not in result.stderr
     assert registered.subscription() is None
     assert registered.position == tick

@@ -95,7 +95,7 @@ def test_unregister_between_the_databases(moved: Pair) -> None:
     # then the next start refuses
     result = moved.command(loop_delay=0)
     assert result.returncode == 1
-    assert "--rewind goes on from there, --register starts anew" in result.stderr
+    assert "--rewind resumes from there, --register starts again" in result.stderr
     # and both ways out are open: the one that loses nothing
     moved.command("--rewind").check()
     moved.move()

@@ -23,7 +23,7 @@ LEFT_BEHIND = "the position on the target was left by another program"
 @pytest.fixture(autouse=True)
 def short_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch that is as good as over."""
-    monkeypatch.setattr(legacy_mover, "WATCHED", 0.0)
+    monkeypatch.setattr(legacy_mover, "WATCH_PERIOD", 0.0)
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def test_a_running_one_is_noticed_before_the_first_batch(pair: Pair) -> None:
             # then it stops without having moved anything
             assert ours.wait() == 1
         assert f"({pair.consumer}) from" in ours.stderr
-        assert "remedy: stop the other one, then start this one again" in ours.stderr
+        assert "remedy: stop the other mover, then start this one again" in ours.stderr
         assert "{count" not in ours.stderr
         pair.wait_for(20)
         assert other.stop() == 0

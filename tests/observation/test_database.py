@@ -92,7 +92,7 @@ def test_one_queue_of_several(source: psycopg.Connection, source_queue: str) -> 
 
 
 def test_missing_queue_is_named(source: psycopg.Connection, source_queue: str) -> None:
-    with pytest.raises(OperatorError, match=rf'no queue "typo" .*there: {source_queue}'):
+    with pytest.raises(OperatorError, match=rf'no queue "typo" .*existing: {source_queue}'):
         gather(source, "typo")
 
 
@@ -116,8 +116,8 @@ def test_database_without_pgq_names_install(source_cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("damage", "code"),
     [
-        ("update pgq.queue set queue_ticker_paused = true", Code.PAUSED),
-        ("update pgq.queue set queue_disable_insert = true", Code.INSERTS),
+        ("update pgq.queue set queue_ticker_paused = true", Code.TICKER_PAUSED),
+        ("update pgq.queue set queue_disable_insert = true", Code.INSERTS_DISABLED),
         ("update pgq.tick set tick_time = now() - interval '1 hour'", Code.TICKER),
         ("delete from pgq.tick", Code.TICKER),
         ("update pgq.queue set queue_switch_time = now() - interval '3 hours'", Code.ROTATION),
@@ -161,7 +161,7 @@ def test_silent_consumer_is_marked_when_it_has_work(
     )
     source.execute("update pgq.queue set queue_external_ticker = true")
 
-    assert wrong(source) == [(Code.CONSUMER, source_queue, "c")]
+    assert wrong(source) == [(Code.CONSUMER_NOT_SEEN, source_queue, "c")]
 
 
 def test_lost_tick_of_a_consumer_is_marked(source: psycopg.Connection, source_queue: str) -> None:
@@ -171,7 +171,7 @@ def test_lost_tick_of_a_consumer_is_marked(source: psycopg.Connection, source_qu
         "delete from pgq.tick where tick_id = (select sub_last_tick from pgq.subscription)"
     )
 
-    assert wrong(source) == [(Code.POSITION, source_queue, "c")]
+    assert wrong(source) == [(Code.POSITION_GONE, source_queue, "c")]
 
 
 def test_rotation_names_who_holds_it_and_pgq_agrees(
@@ -195,7 +195,7 @@ def test_rotation_names_who_holds_it_and_pgq_agrees(
     list(ticker.maintain(source))
     assert _rotations(source) == 1
     assert [p.text for p in problems(gather(source), 300) if p.code is Code.ROTATION] == [
-        "rotation late by 1h, held back by slow"
+        "rotation overdue by 1h, held back by slow"
     ]
     # and when it has come along, maintenance can
     finish(source, source_queue, "slow")
@@ -224,7 +224,9 @@ def test_rotation_held_by_an_old_transaction_blames_no_consumer(
         list(ticker.maintain(source))
         # then
         (problem,) = problems(gather(source), 300)
-        assert problem.text.startswith("rotation late by 1h, held back by a transaction that is")
+        assert problem.text.startswith(
+            "rotation overdue by 1h, held back by a transaction older than"
+        )
     tick(source, source_queue)
     finish(source, source_queue, "c")
     list(ticker.maintain(source))

@@ -82,26 +82,38 @@ HOUR = 3600.0
         ({"since_tick": 120, "new_events": -7}, [], ""),
         ({"since_tick": 120, "new_events": None}, [], ""),
         ({"since_tick": 9 * HOUR, "new_events": 7, "external_ticker": True}, [], ""),
-        ({"since_tick": 34, "new_events": 7, "ticker_paused": True}, [Code.PAUSED], "paused"),
+        (
+            {"since_tick": 34, "new_events": 7, "ticker_paused": True},
+            [Code.TICKER_PAUSED],
+            "paused",
+        ),
         ({"since_tick": None, "last_tick": None}, [Code.TICKER], "never ticked"),
         ({"since_tick": 9 * HOUR, "external_ticker": True}, [], ""),
         # a ticker cannot help where the ids of the server are behind
-        ({"txid": 999}, [Code.EPOCH], "behind those of the ticks (1000)"),
-        ({"txid": 999, "since_tick": 9 * HOUR}, [Code.EPOCH], "would never be read"),
+        ({"txid": 999}, [Code.TRANSACTION_IDS_BEHIND], "behind those of the ticks (1000)"),
+        (
+            {"txid": 999, "since_tick": 9 * HOUR},
+            [Code.TRANSACTION_IDS_BEHIND],
+            "would never be read",
+        ),
         ({"txid": 999, "since_tick": None, "tick_txid": None}, [Code.TICKER], "never ticked"),
-        ({"txid": 999, "ticker_paused": True}, [Code.PAUSED, Code.EPOCH], "paused"),
-        ({"since_tick": 9 * HOUR, "ticker_paused": True}, [Code.PAUSED], "ticker paused"),
-        ({"inserts_disabled": True}, [Code.INSERTS], "inserts disabled"),
+        (
+            {"txid": 999, "ticker_paused": True},
+            [Code.TICKER_PAUSED, Code.TRANSACTION_IDS_BEHIND],
+            "paused",
+        ),
+        ({"since_tick": 9 * HOUR, "ticker_paused": True}, [Code.TICKER_PAUSED], "ticker paused"),
+        ({"inserts_disabled": True}, [Code.INSERTS_DISABLED], "inserts disabled"),
         # rotation
         ({"since_rotation": 2 * HOUR + 900}, [], ""),
-        ({"since_rotation": 2 * HOUR + 901}, [Code.ROTATION], "late by 15m1s: no maintenance"),
-        ({"since_rotation": 901, "rotation_period": 0}, [Code.ROTATION], "late by 15m1s"),
+        ({"since_rotation": 2 * HOUR + 901}, [Code.ROTATION], "overdue by 15m1s: no maintenance"),
+        ({"since_rotation": 901, "rotation_period": 0}, [Code.ROTATION], "overdue by 15m1s"),
         ({"since_rotation": 900, "half_rotated": True}, [], ""),
-        ({"since_rotation": 901, "half_rotated": True}, [Code.ROTATION], "half done for 15m1s"),
+        ({"since_rotation": 901, "half_rotated": True}, [Code.ROTATION], "incomplete for 15m1s"),
         # several at once
         (
             {"ticker_paused": True, "inserts_disabled": True, "since_rotation": 3 * HOUR},
-            [Code.PAUSED, Code.INSERTS, Code.ROTATION],
+            [Code.TICKER_PAUSED, Code.INSERTS_DISABLED, Code.ROTATION],
             "",
         ),
     ],
@@ -120,32 +132,32 @@ HOLDER = replace(CONSUMER, name="slow", holds=True)
 @pytest.mark.parametrize(
     ("queue", "consumers", "text"),
     [
-        (LATE, (CONSUMER, HOLDER), "rotation late by 1h, held back by slow"),
+        (LATE, (CONSUMER, HOLDER), "rotation overdue by 1h, held back by slow"),
         (
             LATE,
             (HOLDER, CONSUMER, replace(HOLDER, name="slower")),
-            "rotation late by 1h, held back by slow, slower",
+            "rotation overdue by 1h, held back by slow, slower",
         ),
         (
             LATE,
             (CONSUMER,),
-            "rotation late by 1h: no maintenance, or the table to be emptied is locked",
+            "rotation overdue by 1h: no maintenance, or the table to be truncated is locked",
         ),
         (
             replace(LATE, tick_holds=True),
             (HOLDER,),
-            "rotation late by 1h, held back by a transaction that is older than the one before",
+            "rotation overdue by 1h, held back by a transaction older than the last rotation",
         ),
         (
             replace(LATE, tick_holds=True, since_tick=3 * HOUR, external_ticker=True),
             (HOLDER,),
-            "rotation late by 1h: there has been no tick since the one before",
+            "rotation overdue by 1h: no tick since the last rotation",
         ),
         (
             # nobody reads the queue: PgQ rotates whatever the ticks say
             replace(LATE, tick_holds=True),
             (),
-            "rotation late by 1h: no maintenance, or the table to be emptied is locked",
+            "rotation overdue by 1h: no maintenance, or the table to be truncated is locked",
         ),
     ],
 )
@@ -165,19 +177,20 @@ BEHIND = {"last_tick": 99, "pending": 7, "since_seen": 1000.0}
         # its first tick has waited for no longer than trouble_after
         ({**BEHIND, "waiting": 300}, None, ""),
         # it has: either nobody is at work, or somebody who is slow
-        ({**BEHIND, "waiting": 301}, Code.CONSUMER, "not seen for 16m40s, 7 events wait"),
-        ({**BEHIND, "waiting": 301, "pending": 1}, Code.CONSUMER,
-         "not seen for 16m40s, 1 event waits"),
-        ({**BEHIND, "waiting": 301, "pending": 0}, Code.CONSUMER, "not seen for 16m40s"),
-        ({**BEHIND, "waiting": 900, "since_seen": 300}, Code.LAG,
-         "lagging: 7 events, waiting for up to 15m"),
+        ({**BEHIND, "waiting": 301}, Code.CONSUMER_NOT_SEEN,
+         "not seen for 16m40s, 7 events waiting"),
+        ({**BEHIND, "waiting": 301, "pending": 1}, Code.CONSUMER_NOT_SEEN,
+         "not seen for 16m40s, 1 event waiting"),
+        ({**BEHIND, "waiting": 301, "pending": 0}, Code.CONSUMER_NOT_SEEN, "not seen for 16m40s"),
+        ({**BEHIND, "waiting": 900, "since_seen": 300}, Code.CONSUMER_LAGGING,
+         "lagging: 7 events waiting for up to 15m"),
         ({**BEHIND, "waiting": 900, "since_seen": 300, "pending": 0}, None, ""),
         # nothing to do: the ticker is dead, or slow
         ({"since_seen": 9 * HOUR}, None, ""),
         # subconsumers have no position
         ({"since_seen": 9 * HOUR, "last_tick": None, "lag": None}, None, ""),
-        ({"lag": None, "waiting": 9 * HOUR}, Code.POSITION, "its position, tick 100, is gone,"
-         " and the queue cannot rotate"),
+        ({"lag": None, "waiting": 9 * HOUR}, Code.POSITION_GONE, "its position, tick 100, no longer"
+         " exists, and the queue cannot rotate"),
     ],
 )  # fmt: skip
 def test_consumer(changes: dict[str, Any], code: Code | None, text: str) -> None:
@@ -188,9 +201,9 @@ def test_consumer(changes: dict[str, Any], code: Code | None, text: str) -> None
 @pytest.mark.parametrize(
     ("limit", "codes"),
     [
-        (LagLimit(900), [Code.CONSUMER]),
+        (LagLimit(900), [Code.CONSUMER_NOT_SEEN]),
         (LagLimit(1200), []),
-        (LagLimit(900, 99), [Code.CONSUMER]),
+        (LagLimit(900, 99), [Code.CONSUMER_NOT_SEEN]),
         (LagLimit(900, 101), []),
         (LagLimit(900, float("inf")), []),
     ],
@@ -233,14 +246,14 @@ def test_each_queue_is_judged_with_its_own_consumers() -> None:
     found = [(problem.code, problem.place) for problem in problems(status, 300)]
     assert found == [
         (Code.ROTATION, Place(queue="late")),
-        (Code.CONSUMER, Place(queue="late", consumer="a")),
-        (Code.POSITION, Place(queue="q", consumer="c")),
+        (Code.CONSUMER_NOT_SEEN, Place(queue="late", consumer="a")),
+        (Code.POSITION_GONE, Place(queue="q", consumer="c")),
     ]
 
 
 def test_a_version_that_pgqd_does_not_accept_is_a_warning() -> None:
     (finding,) = problems(replace(STATUS, pgq=None), 300)
-    assert (finding.code, finding.severity) == (Code.VERSION, Severity.WARNING)
+    assert (finding.code, finding.severity) == (Code.PGQ_VERSION, Severity.WARNING)
     assert finding.remedy == "pgqadm.py CONFIG install"
 
 

@@ -82,9 +82,9 @@ b:
 Problems:
   T  a: no tick for 2h, one was due after 1m
        remedy: start pgqd, or pgqadm.py CONFIG ticker
-  R  a: rotation late by 1h, held back by c
+  R  a: rotation overdue by 1h, held back by c
        remedy: let it catch up, or unregister it
-  C  a/c: not seen for 1d, 3 events wait
+  C  a/c: not seen for 1d, 3 events waiting
        remedy: start it, or unregister it if it is no longer needed"""
     )
 
@@ -147,6 +147,6 @@ Problems:
   V  pgq.version() returns NULL, so pgqd ignores this database
        remedy: pgqadm.py CONFIG install
   Q  job.a: 12 events in quarantine
-       remedy: SELECT * FROM queue_mover.quarantine WHERE consumer = 'job.a'; pgq.insert_event \
-what can be repaired, then DELETE the rows"""
+       remedy: SELECT * FROM queue_mover.quarantine WHERE consumer = 'job.a'; re-insert \
+what can be repaired with pgq.insert_event, then DELETE the rows"""
     )

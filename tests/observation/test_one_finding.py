@@ -9,7 +9,7 @@ from queue_mover.errors import NotReadyError
 from queue_mover.model import Route
 from queue_mover.observation import side_findings
 from queue_mover.observation.findings import Code, Finding, Place
-from queue_mover.observation.overview import look
+from queue_mover.observation.overview import read
 from queue_mover.observation.sides import SourceState
 from queue_mover.reporting import document, source_report
 from testbed.database import Database
@@ -24,7 +24,7 @@ def not_alice(state: SourceState, route: Route) -> Finding | None:
     """A rule that nobody needs."""
     if state.server.role == "alice":
         return None
-    return Finding(Code.PRIVILEGE, Place(), TEXT, "CREATE ROLE alice")
+    return Finding(Code.PRIVILEGE_MISSING, Place(), TEXT, "CREATE ROLE alice")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def test_a_mover_refuses_to_start(source_db: Database, target_db: Database, tmp_
 def test_status_shows_it(make: Make, source: psycopg.Connection, source_db: Database) -> None:
     create_queue(source, "q")
     source.execute("select pgq.register_consumer('q', 'job.a')")
-    overview = look([], make(a=source_db.conninfo()), None, 300.0)
+    overview = read([], make(a=source_db.conninfo()), None, 300.0)
     assert TEXT in "\n".join(source_report.lines(overview.sources))
     assert TEXT in document.text(overview)
     assert overview.exit_code == 1

@@ -45,41 +45,45 @@ def mover(tmp_path: Path) -> MoverSettings:
 
 CASES: list[tuple[dict[str, Any], dict[str, Any], list[Code]]] = [
     ({}, {}, []),
-    ({}, {"queue": None, "source": replace(SOURCE, queue_exists=False)}, [Code.QUEUE]),
+    ({}, {"queue": None, "source": replace(SOURCE, queue_exists=False)}, [Code.QUEUE_MISSING]),
     ({}, {"queue": None, "source_error": "source database: away"}, [Code.UNREADABLE]),
-    ({}, {"queue": replace(QUEUE, ticker_paused=True)}, [Code.PAUSED]),
+    ({}, {"queue": replace(QUEUE, ticker_paused=True)}, [Code.TICKER_PAUSED]),
     ({}, {"queue": replace(QUEUE, inserts_disabled=True)}, []),
-    ({}, {"consumer": None, "position": None}, [Code.UNREGISTERED]),
-    ({}, {"consumer": None}, [Code.UNREGISTERED]),
+    ({}, {"consumer": None, "position": None}, [Code.CONSUMER_NOT_REGISTERED]),
+    ({}, {"consumer": None}, [Code.CONSUMER_NOT_REGISTERED]),
     # late: dead, or slow
-    ({}, {"consumer": LATE}, [Code.CONSUMER]),
-    ({}, {"consumer": SLOW}, [Code.LAG]),
+    ({}, {"consumer": LATE}, [Code.CONSUMER_NOT_SEEN]),
+    ({}, {"consumer": SLOW}, [Code.CONSUMER_LAGGING]),
     (
         {},
         {"consumer": LATE, "target_error": "target database: away"},
-        [Code.UNREADABLE, Code.CONSUMER],
+        [Code.UNREADABLE, Code.CONSUMER_NOT_SEEN],
     ),
     # late and without a position; a fresh one has none either
-    ({}, {"consumer": LATE, "position": None}, [Code.CONSUMER, Code.UNPLACED]),
+    (
+        {},
+        {"consumer": LATE, "position": None},
+        [Code.CONSUMER_NOT_SEEN, Code.TARGET_POSITION_MISSING],
+    ),
     ({}, {"position": None}, []),
     # the two sides
-    ({}, {"position": Position(99)}, [Code.MISFIT]),
-    ({}, {"position": Position(105)}, [Code.MISFIT]),
+    ({}, {"position": Position(99)}, [Code.TICKS_DO_NOT_FIT]),
+    ({}, {"position": Position(105)}, [Code.TICKS_DO_NOT_FIT]),
     ({}, {"consumer": BUSY, "position": Position(105)}, []),
-    ({}, {"consumer": BUSY, "position": Position(101)}, [Code.MISFIT]),
+    ({}, {"consumer": BUSY, "position": Position(101)}, [Code.TICKS_DO_NOT_FIT]),
     ({}, {"position": Position(99), "moving": True}, []),
     ({}, {"quarantined": 2, "quarantined_since": 9.0}, [Code.QUARANTINE]),
     ({}, {"quarantined": None}, []),
     # what the mover leaves on purpose
     ({"keep_lag": "2 minutes"}, {"consumer": LATE, "keep_lag": 120.0}, []),
-    ({"keep_lag": "1 minute"}, {"consumer": LATE, "keep_lag": 60.0}, [Code.CONSUMER]),
+    ({"keep_lag": "1 minute"}, {"consumer": LATE, "keep_lag": 60.0}, [Code.CONSUMER_NOT_SEEN]),
     ({"min_interval": "2 minutes"}, {"consumer": LATE, "min_interval": 120.0}, []),
     ({"min_events": 8}, {"consumer": LATE}, []),
-    ({"min_events": 7}, {"consumer": LATE}, [Code.CONSUMER]),
+    ({"min_events": 7}, {"consumer": LATE}, [Code.CONSUMER_NOT_SEEN]),
     (
         {"min_events": 8, "min_interval": "1 minute"},
         {"consumer": LATE, "min_interval": 60.0},
-        [Code.CONSUMER],
+        [Code.CONSUMER_NOT_SEEN],
     ),
 ]
 
@@ -141,16 +145,16 @@ c       from_here  mover       -         -        -    -     -       -          
 d       from_here  mover      5s        5s        0    0   100       -            0
 e       from_here  mover      5s        5s        7    0   100       -            -  ?PL
 
-  C  b: not seen for 6m40s, 1000 events wait; remedy: start its mover: queue_mover3 -d CONFIG; \
-its log says why it ended
+  C  b: not seen for 6m40s, 1000 events waiting; remedy: start its mover: queue_mover3 -d CONFIG; \
+its log shows why it ended
   Q  b: 12 events in quarantine; remedy: SELECT * FROM queue_mover.quarantine WHERE consumer = \
-'mover'; pgq.insert_event what can be repaired, then DELETE the rows
+'mover'; re-insert what can be repaired with pgq.insert_event, then DELETE the rows
   ?  c: source database not available: refused; remedy: check the server and the connect string
   ?  e: target: away; remedy: check the server and the connect string
-  P  e: ticker paused: consumers get nothing new; remedy: SELECT pgq.set_queue_config('q', \
+  P  e: ticker paused: consumers get no new events; remedy: SELECT pgq.set_queue_config('q', \
 'ticker_paused', 'false')
-  L  e: lagging: 7 events, waiting for up to 6m40s; remedy: look for errors in its log, and at \
-the load of whatever it writes to; if it lags on purpose, raise trouble_after
+  L  e: lagging: 7 events waiting for up to 6m40s; remedy: check its log for errors, and the \
+load on whatever it writes to; if it lags on purpose, raise trouble_after
 5 sources, 1010 events waiting, 12 in quarantine, 3 in trouble."""
     )
 

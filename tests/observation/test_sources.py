@@ -39,7 +39,7 @@ def test_how_far_a_source_has_been_moved(
     assert consumer.pending >= 10
     assert consumer.waiting is not None
     # and the two ticks do not fit
-    assert codes(status) == [Code.MISFIT]
+    assert codes(status) == [Code.TICKS_DO_NOT_FIT]
 
 
 def test_a_source_without_a_position(
@@ -74,7 +74,7 @@ def test_a_position_without_registration(
     target.execute("select pgq_ext.set_last_tick('job.a', 77::bigint)")
     (status,) = gather(make(a=source_db.conninfo()))
     (finding,) = judge(status)
-    assert finding.code is Code.UNREGISTERED
+    assert finding.code is Code.CONSUMER_NOT_REGISTERED
     assert finding.text.endswith("yet the target has its position, tick 77")
     assert "queue_mover3 --rewind CONFIG --source a" in finding.remedy
 
@@ -88,7 +88,7 @@ def test_an_interval_that_postgresql_cannot_use(
     (status,) = gather(make({"pgq_keep_lag": "3 parsecs"}, a=source_db.conninfo()))
     (finding,) = judge(status)
     assert finding.text.startswith("pgq_keep_lag: '3 parsecs' is not an interval")
-    assert finding.remedy == "something like pgq_keep_lag = 30 seconds"
+    assert finding.remedy == "for example pgq_keep_lag = 30 seconds"
 
 
 def test_a_mover_that_ended_with_events_waiting(
@@ -103,7 +103,10 @@ def test_a_mover_that_ended_with_events_waiting(
     source.execute("update pgq.subscription set sub_active = now() - interval '20 seconds'")
     there = source_db.conninfo()
     assert codes(*gather(make(a=there))) == []
-    assert codes(*gather(make({"trouble_after": "10"}, a=there))) == [Code.CONSUMER, Code.UNPLACED]
+    assert codes(*gather(make({"trouble_after": "10"}, a=there))) == [
+        Code.CONSUMER_NOT_SEEN,
+        Code.TARGET_POSITION_MISSING,
+    ]
     # unless its mover stays behind on purpose
     behind = {"trouble_after": "10", "pgq_keep_lag": "1 minute"}
     assert codes(*gather(make(behind, a=there))) == []
@@ -126,7 +129,7 @@ def test_quarantined_events_of_a_source(
     ("damage", "code"),
     [
         ("update pgq.tick set tick_time = now() - interval '50 seconds'", Code.TICKER),
-        ("update pgq.queue set queue_ticker_paused = true", Code.PAUSED),
+        ("update pgq.queue set queue_ticker_paused = true", Code.TICKER_PAUSED),
         ("update pgq.queue set queue_external_ticker = true", None),
         ("update pgq.queue set queue_disable_insert = true", None),
     ],
@@ -165,7 +168,7 @@ def test_what_the_source_knows_is_shown_without_the_target(
 def test_a_source_without_the_queue(make: Make, source_db: Database) -> None:
     (status,) = gather(make(a=source_db.conninfo()))
     (finding,) = judge(status)
-    assert finding.code is Code.QUEUE
+    assert finding.code is Code.QUEUE_MISSING
     assert finding.remedy == "pgqadm.py CONFIG create q"
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from queue_mover.observation.words import counted, duration, literal, number
+from queue_mover.observation.formatting import counted, duration, number
+from queue_mover.postgres.statements import quote_literal
 from queue_mover.reporting.tables import columns
 
 
@@ -66,4 +67,4 @@ def test_last_cell_of_a_short_row_widens_nothing() -> None:
 
 
 def test_literal_can_be_pasted() -> None:
-    assert literal("it's") == "'it''s'"
+    assert quote_literal("it's") == "'it''s'"

@@ -79,4 +79,4 @@ def test_a_mover_at_work_is_never_taken_for_lost(
         codes |= {finding.code for finding in judge(*gather([settings]))}
         pair.wait_for(5 * number)
     pair.close()
-    assert Code.MISFIT not in codes
+    assert Code.TICKS_DO_NOT_FIT not in codes

@@ -56,7 +56,7 @@ def test_stop_says_which_event_and_why(poisoned: Pair) -> None:
     result = poisoned.command(loop_delay=0.05)
     # then it ends, instead of trying for ever, with one line
     assert result.returncode == 1
-    lines = [line for line in news(result.stderr) if "cannot take" in line]
+    lines = [line for line in news(result.stderr) if "the target rejected" in line]
     assert len(lines) == 1
     assert f"event {event[0]} ({event[1]}, type type)" in lines[0]
     assert "ev_data" in lines[0]

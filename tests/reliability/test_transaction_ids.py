@@ -35,7 +35,7 @@ def test_no_event_is_moved_that_nobody_would_read(pair: Pair, side: str, snapsho
     assert result.returncode == 1
     (line,) = news(result.stderr)
     assert f'{side} database: queue "{queue}": the server\'s transaction ids are behind' in line
-    assert "remedy: stop producers and server, pg_resetwal --epoch=3 -D DATADIR, start" in line
+    assert "remedy: stop producers and server, run pg_resetwal --epoch=3 -D DATADIR, start" in line
     assert (pair.position, pair.target_events.count(), pair.subscription()) == before
     # when the ids are right, then it moves
     conn.execute(

@@ -48,7 +48,7 @@ def test_each_becomes_one_of_ours_and_names_the_side(
 )
 def test_a_missing_privilege_names_the_role_to_grant(side: str, role: str) -> None:
     said = str(translate(pg.InsufficientPrivilege("permission denied"), side))
-    assert said.endswith(f"remedy: GRANT {role} TO the role")
+    assert said.endswith(f"remedy: GRANT {role} TO this role")
 
 
 def test_what_several_lines_say_comes_in_one() -> None:

@@ -10,11 +10,12 @@ from psycopg import errors, sql
 
 from queue_mover.errors import NotReadyError, OperatorError
 from queue_mover.model import PGQ
-from queue_mover.pgq.refusals import explained, primary
+from queue_mover.pgq.refusals import explained
 from queue_mover.pgq.server import pgq_version
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import lock_key
 from queue_mover.postgres.statements import has_function, schema_exists
+from queue_mover.postgres.translation import primary
 
 PGQ_FILE = "pgq_pl_only.sql"
 PGQ_VERSION = "3.5"

@@ -7,9 +7,9 @@ from psycopg import errors
 from queue_mover.errors import OperatorError
 from queue_mover.model import PGQ, Flavour
 from queue_mover.pgq.queues import consumers, listed, require_queue
-from queue_mover.pgq.refusals import explained, grant, primary
+from queue_mover.pgq.refusals import explained, grant
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.translation import one_line
+from queue_mover.postgres.translation import one_line, primary
 
 
 def create(conn: Connection, queue: str, *, flavour: Flavour = PGQ) -> str:

@@ -16,9 +16,10 @@ from psycopg import errors, sql
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import PGQ, Flavour
-from queue_mover.pgq.refusals import explained, grant, is_lost, primary
+from queue_mover.pgq.refusals import explained, grant, is_lost
 from queue_mover.pgq.server import transaction_ids
 from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.translation import primary
 
 LOCK_SECONDS = 3
 """How long to wait for others; longer than PostgreSQL takes to call off an autovacuum."""
@@ -115,7 +116,7 @@ def _why(conn: Connection, queue: str, error: psycopg.Error, flavour: Flavour) -
     found = transaction_ids(conn, queue, flavour) if raised else None
     if found is None or not found.behind:
         return primary(error)
-    return f"{primary(error)}: {found.complaint}; remedy: {found.remedy}"
+    return f"{primary(error)}: {found.problem}; remedy: {found.remedy}"
 
 
 def maintain(conn: Connection, flavour: Flavour = PGQ) -> Generator[Call, None, None]:

@@ -208,7 +208,7 @@ def _look_at_one(given: argparse.Namespace) -> Overview:
     _start_command_log(given, settings)
     _check_usage(str(given.config), given.command, given.arguments)
     queue = given.arguments[0] if given.arguments else None
-    return overview.look([settings.db], [], queue, settings.trouble_after)
+    return overview.read([settings.db], [], queue, settings.trouble_after)
 
 
 def _look_at_many(given: argparse.Namespace, words: Sequence[str]) -> Overview:
@@ -217,7 +217,7 @@ def _look_at_many(given: argparse.Namespace, words: Sequence[str]) -> Overview:
         raise OperatorError("status --movers shows all sources; it takes no queue")
     queue = words[0] if words else None
     movers, refused = _sources(given)
-    seen = overview.look(given.db, movers, queue, _override(given, "trouble_after"))
+    seen = overview.read(given.db, movers, queue, _override(given, "trouble_after"))
     unusable = (
         unreadable(why, Place(source=name), "correct its row in the catalogue")
         for name, why in refused.items()

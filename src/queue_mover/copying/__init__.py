@@ -1,1 +1,1 @@
-"""The bytes of a batch: from COPY to COPY, or event by event."""
+"""Copy the events of a batch: from COPY to COPY, or event by event."""

@@ -1,4 +1,4 @@
-"""A COPY TO STDOUT, below the driver's cursors, where a row costs half the processor time."""
+"""Read COPY TO STDOUT below the driver's cursors, at half the CPU time per row."""
 
 import select
 from collections.abc import Iterator
@@ -16,89 +16,88 @@ from queue_mover.postgres.connection import Connection, waiting
 from queue_mover.postgres.translation import translating_errors
 
 BLOCK = 64 * 1024
-"""Bytes gathered before they are handed on: to write each row costs twice the processor time."""
+"""Bytes collected before they are passed on: writing row by row takes twice the CPU time."""
 
-PATIENCE = 300.0
-"""Seconds of silence between two rows before a source counts as gone. One that is frozen keeps its
-connection; meanwhile the batch would hold a lock on the target, and one of its connections."""
+SILENCE_TIMEOUT = 300.0
+"""Seconds without data after which the source counts as unavailable. A frozen one keeps its
+connection, and the batch would hold the target's lock and one of its connections."""
 
 
 class CopyReader:
-    """The rows of a COPY, the last one of a few statements. It is begun when made and awaited when
-    read: the source works while the target gets ready. As a context manager it leaves the
-    connection usable, whatever happens."""
+    """The rows of a COPY, the last of a few statements, sent on construction: the source works
+    while the target prepares. As a context manager it leaves the connection usable."""
 
     def __init__(self, connection: Connection, statement: bytes, flavour: Flavour) -> None:
         self._connection = connection
         self._wire = connection.pgconn
         self._codec = connection.info.encoding
         self._flavour = flavour
-        self._silent = False
+        self._timed_out = False
         self.count = -1
-        """Rows, known in the end."""
+        """Rows; known at the end."""
         self._wire.send_query(statement)
         while self._wire.flush():
             self._wait(select.POLLIN | select.POLLOUT)
 
     def blocks(self) -> Iterator[bytearray | memoryview]:
-        """The bytes, joined into blocks. An error of the source is named as such, whoever pulls."""
+        """The bytes, joined into blocks. Errors of the source are translated here."""
         with translating_errors("source", self._flavour):
             self._result(ExecStatus.COPY_OUT)
             pending = bytearray()
-            take = self._wire.get_copy_data
-            while (taken := take(1))[0] >= 0:
-                if not taken[0]:
-                    self._receive(PATIENCE)
+            get_copy_data = self._wire.get_copy_data
+            while (row := get_copy_data(1))[0] >= 0:
+                if not row[0]:
+                    self._receive(SILENCE_TIMEOUT)
                     continue
-                if taken[0] > BLOCK:
-                    # Large as it is, it need not be there twice.
+                if row[0] > BLOCK:
+                    # Do not copy a large row.
                     yield pending
-                    yield taken[1]
+                    yield row[1]
                     pending = bytearray()
                     continue
-                pending += taken[1]
+                pending += row[1]
                 if len(pending) >= BLOCK:
                     yield pending
                     pending = bytearray()
-            self.count = self._result(ExecStatus.COMMAND_OK, PATIENCE).command_tuples or 0
+            self.count = self._result(ExecStatus.COMMAND_OK, SILENCE_TIMEOUT).command_tuples or 0
             self._wire.get_result()
         yield pending
 
-    def _result(self, expected: ExecStatus, patience: float | None = None) -> PGresult:
+    def _result(self, expected: ExecStatus, timeout: float | None = None) -> PGresult:
         while self._wire.is_busy():
-            self._receive(patience)
+            self._receive(timeout)
         result = self._wire.get_result()
         if result is None:
-            raise psycopg.InternalError("the source ended a COPY without a word")
+            raise psycopg.InternalError("the source ended COPY without a result")
         if result.status == ExecStatus.TUPLES_OK:
-            return self._result(expected, patience)
+            return self._result(expected, timeout)
         if result.status != expected:
             raise error_from_result(result, self._codec)
         return result
 
-    def _receive(self, patience: float | None = None) -> None:
-        self._wait(select.POLLIN, patience)
+    def _receive(self, timeout: float | None = None) -> None:
+        self._wait(select.POLLIN, timeout)
         self._wire.consume_input()
 
-    def _wait(self, events: int, patience: float | None = None) -> None:
-        """Wait for the socket, for so many seconds at most; None: for ever."""
+    def _wait(self, events: int, timeout: float | None = None) -> None:
+        """Wait for the socket, with a timeout in seconds; None: for ever."""
         socket = select.poll()
         socket.register(self._wire.socket, events)
         with waiting(self._connection):
-            ready = socket.poll(None if patience is None else patience * 1000)
+            ready = socket.poll(None if timeout is None else timeout * 1000)
         if not ready:
-            self._silent = True
+            self._timed_out = True
             place = "source database"
             raise UnavailableError(
-                f"{place} not available: silent for {patience:g} s in the midst of a batch", place
+                f"{place} not available: silent for {timeout:g} s in mid-batch", place
             )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._wire.transaction_status == TransactionStatus.ACTIVE and not self._silent:
-            # What has failed is told already; this only tidies up behind it.
+        if self._wire.transaction_status == TransactionStatus.ACTIVE and not self._timed_out:
+            # The error has been raised already; this is cleanup.
             with suppress(psycopg.Error, UnavailableError):
                 self._connection.cancel_safe()
                 self._drain()
@@ -106,13 +105,13 @@ class CopyReader:
     def _drain(self) -> None:
         while True:
             while self._wire.is_busy():
-                self._receive(PATIENCE)
+                self._receive(SILENCE_TIMEOUT)
             result = self._wire.get_result()
             if result is None:
                 return
             while (
                 result.status == ExecStatus.COPY_OUT
-                and (taken := self._wire.get_copy_data(1)[0]) >= 0
+                and (size := self._wire.get_copy_data(1)[0]) >= 0
             ):
-                if not taken:
-                    self._receive(PATIENCE)
+                if not size:
+                    self._receive(SILENCE_TIMEOUT)

@@ -1,6 +1,6 @@
-"""Events through `pgq.insert_event`, for a target role that may not COPY into event tables.
+"""Write events with `pgq.insert_event`, for a target role that may not COPY into event tables.
 
-Slower, and the time of an event becomes the time of its arrival: the function takes none.
+Slower, and ev_time becomes the time of arrival: the function has no argument for it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ from queue_mover.model import PGQ, Flavour, Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
-SELECTED = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4"
+SELECT_COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4"
 FIELDS = 6
 
 CHUNK = 500
-"""Events sent before the answers are awaited."""
+"""Events sent before waiting for the results."""
 CHUNK_BYTES = 4 * 2**20
-"""The same in bytes: no more than that, and one event, is held in memory."""
+"""The same in bytes: memory holds no more than this plus one event."""
 
 Row = Sequence[bytes | None]
 
@@ -27,9 +27,9 @@ Row = Sequence[bytes | None]
 def insert_events(
     source: Connection, select: str, target: Connection, encoding: str, route: Route
 ) -> int:
-    """Insert the rows of a SELECT of SELECTED, in their order. Returns the events written.
+    """Insert the rows of a SELECT of SELECT_COLUMNS, in order. Returns the events written.
 
-    Raises BadEventError when the target refuses one of them.
+    Raises BadEventError when the target rejects one of them.
     """
     written = 0
     with (
@@ -46,9 +46,9 @@ def insert_events(
 
 
 def insert_rows(target: Connection, rows: Sequence[Row], encoding: str, route: Route) -> None:
-    """Insert events whose first fields are SELECTED, as bytes in an encoding.
+    """Insert events whose first fields are SELECT_COLUMNS, as bytes in an encoding.
 
-    The server converts them: it decides what it can take. Raises driver errors.
+    The server converts them, and rejects what it cannot represent. Raises driver errors.
     """
     fields = ", ".join(["convert_from(%s::bytea, %s)"] * FIELDS)
     call = route.target_flavour.sql("select {pgq}.insert_event(%s, ") + f"{fields})"
@@ -66,7 +66,7 @@ def insert_rows(target: Connection, rows: Sequence[Row], encoding: str, route: R
 def rows_in_chunks(
     source: Connection, select: str, encoding: str, flavour: Flavour = PGQ
 ) -> Iterator[Iterator[list[Row]]]:
-    """The rows of a SELECT in lists of a few; errors of the source are named as such.
+    """The rows of a SELECT in chunks; errors of the source are translated here.
 
     `flavour`: of the source.
     """
@@ -82,7 +82,7 @@ def rows_in_chunks(
 def _chunks(rows: Iterator[Row], flavour: Flavour) -> Iterator[list[Row]]:
     chunk: list[Row] = []
     size = 0
-    # Pulled from within the target's boundary, which must not take the blame.
+    # Consumed inside the target's translating_errors, which must not see the source's errors.
     with translating_errors("source", flavour):
         for row in rows:
             chunk.append(row)

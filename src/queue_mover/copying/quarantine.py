@@ -1,8 +1,7 @@
-"""A batch with events that the target cannot take: everything else enters, those are kept.
+"""Write a batch with events that the target rejects: those go into quarantine, the rest is moved.
 
-The slow way, used only for a batch that has failed: events go in chunks, each under a
-savepoint; a chunk that fails goes event by event. What is bad is the server's verdict,
-not our guess.
+The slow path, used only for a batch that has failed: events are written in chunks, each under a
+savepoint; a chunk that fails is written event by event. The server decides what is bad.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,24 +13,24 @@ from queue_mover.copying.insert import FIELDS, Row, rows_in_chunks
 from queue_mover.errors import BadEventError
 from queue_mover.model import Route
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.translation import one_line, translating_errors
+from queue_mover.postgres.translation import primary, translating_errors
 
-SELECTED = f"{COLUMNS}, ev_id::text, ev_time::text"
-"""What the SELECT of a careful copy brings: the events, and what names them in quarantine."""
+SELECT_COLUMNS = f"{COLUMNS}, ev_id::text, ev_time::text"
+"""The columns to select: the events, and what identifies them in quarantine."""
 
 Write = Callable[[Sequence[Row]], None]
 """Writes events to the target; raises driver errors."""
 
 
 def copy_rows(target: Connection, rows: Sequence[Row], table: str, encoding: str) -> None:
-    """Write a few events of SELECTED into an event table by COPY. Raises driver errors."""
+    """Write a few events of SELECT_COLUMNS into an event table by COPY. Raises driver errors."""
     statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
     with client_encoding(target, encoding), target.cursor().copy(statement.encode()) as sink:
         for row in rows:
             sink.write_row(row[:-2])
 
 
-def write_sound_events(
+def write_good_events(
     source: Connection,
     select: str,
     target: Connection,
@@ -40,9 +39,9 @@ def write_sound_events(
     keep: Callable[[Row, str], str],
     route: Route,
 ) -> tuple[int, tuple[str, ...]]:
-    """Write what the target takes, `keep` the rest with the reason, all in its open transaction.
+    """Write what the target accepts, `keep` the rest with the reason, all in its open transaction.
 
-    Returns the events written, and what `keep` says about the others.
+    Returns the events written, and what `keep` returned for the others.
     """
     written, notes = 0, list[str]()
     with (
@@ -50,11 +49,11 @@ def write_sound_events(
         translating_errors("target", route.target_flavour),
     ):
         for chunk in chunks:
-            if _refusal(target, chunk, write) is None:
+            if _write_or_reason(target, chunk, write) is None:
                 written += len(chunk)
                 continue
             for row in chunk:
-                reason = _refusal(target, [row], write)
+                reason = _write_or_reason(target, [row], write)
                 if reason is None:
                     written += 1
                 else:
@@ -62,22 +61,22 @@ def write_sound_events(
     return written, tuple(notes)
 
 
-def _refusal(target: Connection, rows: Sequence[Row], write: Write) -> str | None:
-    """Write events under a savepoint. Returns None, or why the target refuses one of them."""
+def _write_or_reason(target: Connection, rows: Sequence[Row], write: Write) -> str | None:
+    """Write events under a savepoint. Returns None, or why the target rejects one of them."""
     try:
         with target.transaction():
             write(rows)
     except psycopg.Error as error:
         if not isinstance(bad_event(error), BadEventError):
             raise
-        return one_line(error.diag.message_primary or str(error))
+        return primary(error)
     return None
 
 
-def keep_aside(
+def quarantine_event(
     target: Connection, row: Row, encoding: str, route: Route, origin: str, reason: str
 ) -> str:
-    """Put an event of SELECTED into quarantine. Returns a line about it."""
+    """Put an event of SELECT_COLUMNS into quarantine. Returns a line about it."""
     number, time = ((field or b"").decode() for field in row[-2:])
     fields = list(row[:FIELDS])
     target.execute(

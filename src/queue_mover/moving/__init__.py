@@ -1,1 +1,1 @@
-"""One batch from the source to the target, exactly once, and all that a position depends on."""
+"""Move batches from source to target exactly once; registrations and positions."""

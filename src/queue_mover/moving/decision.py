@@ -1,4 +1,4 @@
-"""What to do with a batch, given what the target has: a pure function, and its words."""
+"""What to do with a batch, given the position on the target: a pure function, and its messages."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -12,24 +12,24 @@ class Decision(Enum):
 
     APPLY = "apply"
     SKIP = "skip"
-    """The target has this batch already."""
+    """The target already has this batch."""
     STALE = "stale"
-    """A partner has moved on since the source gave us this batch."""
+    """Another mover has finished this batch since we allocated it."""
     LOST = "lost"
-    """The batch is the consumer's own, and the position fits neither end of it."""
+    """The batch is still active, and the position matches neither end of it."""
     FOREIGN = "foreign"
     """The position came from another source."""
     REWRITTEN = "rewritten"
-    """The tick has the right number, yet it is not the one that was applied."""
+    """The tick has the same number as the one that was applied, but another mark."""
 
 
 def decide(
     batch: Batch, position: Position | None, source: str, still_active: Callable[[], bool]
 ) -> Decision:
-    """Compare the ticks at both ends of a batch with the last one that the target has.
+    """Compare the ticks at both ends of a batch with the position on the target.
 
-    `source` is the identity of the batch's queue. `still_active` asks whether the batch is
-    still the consumer's; it is called only when the position fits neither end.
+    `source` is the identity of the batch's queue. `still_active` checks whether the batch is
+    still active; it is called only when the position matches neither end.
     """
     if position is None:
         return Decision.APPLY
@@ -42,25 +42,25 @@ def decide(
 
 
 def explain(decision: Decision, batch: Batch, position: Position, source: str) -> str:
-    """The operator's line for a decision that stops the mover, with the remedies."""
+    """The message for a decision that stops the mover, with the remedies."""
     if decision is Decision.FOREIGN:
         return foreign_position(position, source)
     if decision is Decision.REWRITTEN:
         return (
             f"Lost position: {rewritten(position.tick)}; remedy: compare both queues, then"
-            f" --accept-source takes the source's events up to tick {position.tick} as moved,"
+            f" --accept-source counts the source's events up to tick {position.tick} as moved,"
             " --reset repeats this batch"
         )
     return (
         f"Lost position: batch {batch.start.id}..{batch.end.id}, dst has {position.tick};"
-        " remedy: --rewind goes on from the target's position, --reset from the source's"
-        " (repeating what the target has)"
+        " remedy: --rewind resumes from the target's position, --reset from the source's"
+        " (repeating what the target already has)"
     )
 
 
 def rewritten(tick: int) -> str:
-    """Words for a tick of another history than the target's."""
+    """Describe a tick of another history than the target's."""
     return (
         f"tick {tick} of the source is not the tick {tick} that dst has: the source was restored"
-        " from a backup, failed over, or its queue made anew"
+        " from a backup, failed over, or its queue recreated"
     )

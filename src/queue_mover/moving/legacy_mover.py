@@ -1,7 +1,7 @@
-"""Movers that take no locks: those of Skytools. Side by side with one, events would be doubled.
+"""Detect movers that take no locks, such as those of Skytools: running both would double events.
 
-Our own commit never doubles what such a mover has committed: the position is compared as it is
-set. What it commits after us cannot be prevented, so whatever gives it away stops us.
+Our commit never doubles what such a mover has committed: it compares the position as it sets it.
+What the other one commits after us cannot be prevented, so we stop at any sign of it.
 """
 
 from collections.abc import Callable
@@ -9,33 +9,33 @@ from collections.abc import Callable
 from queue_mover.errors import UnlockedMoverError
 from queue_mover.model import Log, Route
 from queue_mover.pgq import source
-from queue_mover.pgq.source import Usage
+from queue_mover.pgq.source import Progress
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
-WATCHED = 5.0
-"""Seconds for which a consumer must stand still, where another program left its position."""
+WATCH_PERIOD = 5.0
+"""Seconds without progress before we take over a position that another program set."""
 
 
-class Watch:
-    """The look, before the first batch, for the program that left the position: does it run?"""
+class LegacyWatch:
+    """Checks, before the first batch, whether the program that set the position still runs."""
 
     def __init__(self, route: Route, log: Log) -> None:
         self._route = route
         self._log = log
-        self._since: Usage | None = None
+        self._since: Progress | None = None
         self._over = False
 
-    def goes_on(self, src: Connection, unknown_origin: Callable[[], bool]) -> bool:
-        """Whether to move nothing yet, and look again in a moment.
+    def must_wait(self, src: Connection, unknown_origin: Callable[[], bool]) -> bool:
+        """Whether to move nothing yet, and check again in a moment.
 
-        Raises UnlockedMoverError when the consumer has finished a batch meanwhile, unless a
-        mover that records origins, one of ours, was at work.
+        Raises UnlockedMoverError when the consumer has finished a batch meanwhile, unless one of
+        our movers did, which record origins.
         """
         if self._over:
             return False
         with translating_errors("source", self._route.source_flavour):
-            now = source.usage(src, self._route)
+            now = source.progress(src, self._route)
         if now is None or not unknown_origin():
             self._over = True
             return False
@@ -43,23 +43,23 @@ class Watch:
             self._since = now
             self._log.info(
                 "the position on the target was left by another program;"
-                " looking for %g s whether it still moves this queue",
-                WATCHED,
+                " checking for %g s whether it still moves this queue",
+                WATCH_PERIOD,
             )
         if now.last_tick != self._since.last_tick:
-            evidence = f"it went from tick {self._since.last_tick} to {now.last_tick}"
+            evidence = f"it moved from tick {self._since.last_tick} to {now.last_tick}"
             raise unlocked_mover(src, self._route, evidence)
         if now.batch != self._since.batch:
             self._since = now
-        self._over = now.at - self._since.at >= WATCHED
+        self._over = now.at - self._since.at >= WATCH_PERIOD
         return not self._over
 
 
 def unlocked_mover(src: Connection, route: Route, evidence: str) -> UnlockedMoverError:
-    """The operator's line, which names the sessions to look for."""
+    """The error to raise, which names the suspected sessions."""
     with translating_errors("source", route.source_flavour):
         sessions = source.unlocked_sessions(src, route)
     return UnlockedMoverError(
         f'another mover, which takes no locks, moves consumer "{route.consumer}": {evidence};'
-        f" on the source: {sessions}; remedy: stop the other one, then start this one again"
+        f" on the source: {sessions}; remedy: stop the other mover, then start this one again"
     )

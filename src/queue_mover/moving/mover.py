@@ -1,11 +1,11 @@
-"""One batch from the source to the target, exactly once.
+"""Move one batch from the source to the target, exactly once.
 
-The data and the position commit together on the target, the source is told afterwards,
-and a batch that comes again is recognised by its ticks. `docs/architecture.md` shows what
-happens when the program dies after each step.
+Data and position commit together on the target, then the batch is finished on the source; a
+replayed batch is recognised by its ticks. `docs/architecture.md` shows what happens when the
+program dies after each step.
 
-No sleep and no retry here: after an error the next call starts from what the two
-databases say.
+No sleep and no retry here: after an error the next call starts from the state of the two
+databases.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from queue_mover.copying import copy, insert, quarantine
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
 from queue_mover.moving.decision import Decision, decide, explain
-from queue_mover.moving.legacy_mover import Watch, unlocked_mover
+from queue_mover.moving.legacy_mover import LegacyWatch, unlocked_mover
 from queue_mover.moving.preflight import BothSides, Preflight, Running
 from queue_mover.moving.tick_watch import TickWatch
-from queue_mover.pgq import source, target
+from queue_mover.pgq import batches, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
 
-PARTNERS = (Decision.APPLY, Decision.SKIP, Decision.STALE)
-"""What a mover decides whose partner has moved on."""
+PARTNER_DECISIONS = (Decision.APPLY, Decision.SKIP, Decision.STALE)
+"""Decisions that are consistent with another mover of ours at work."""
 
 
 class Mover:
@@ -50,52 +50,54 @@ class Mover:
         self._applied: Batch | None = None
         self._idle = False
         self._started = False
-        self._watch = Watch(route, log)
+        self._legacy_watch = LegacyWatch(route, log)
         self._tick_watch = TickWatch(route, log)
         self._recorded = False
 
     def prepare(self) -> None:
-        """Check both sides, unless that has been done since the last error, and register
-        when new. Raises a QueueMoverError; `move_batch` prepares by itself."""
+        """Check both sides, unless done since the last error, and register a new consumer.
+
+        Raises a QueueMoverError. `move_batch` calls this as needed.
+        """
         if self._sides is None:
             with self._source.session() as src, self._target.session() as dst:
                 self._sides = self._preflight.check(src, dst, first=not self._started)
             self._started = True
 
     def move_batch(self, limits: BatchLimits | None = None) -> Outcome:
-        """Move the next batch, if one waits. Raises a QueueMoverError; then call again.
+        """Move the next batch, if one is waiting. Raises a QueueMoverError; then call again.
 
         `limits`: for this batch, instead of the usual ones.
         """
         limits = limits or self._limits
         try:
-            return self._move(limits, careful=False)
+            return self._move(limits, quarantining=False)
         except BadEventError:
             if not self._policy.quarantine:
                 raise
         except NotReadyError:
-            # PgQ refused; a look at both sides knows better what is missing, and what helps.
+            # PgQ raised an error; a check of both sides gives a better message.
             self.prepare()
             raise
-        return self._move(limits, careful=True)
+        return self._move(limits, quarantining=True)
 
-    def _move(self, limits: BatchLimits, *, careful: bool) -> Outcome:
+    def _move(self, limits: BatchLimits, *, quarantining: bool) -> Outcome:
         try:
             self.prepare()
             assert self._sides is not None
             with self._source.session() as src:
-                if self._sides.unknown_origin and self._watch.goes_on(src, self._unknown_origin):
+                if self._sides.unknown_origin and self._legacy_mover_may_run(src):
                     return Outcome(Result.WATCHING)
                 batch = None
-                if not self._idle or source.has_news(src, self.route):
+                if not self._idle or batches.has_work(src, self.route):
                     batch = self._next_batch(src, limits)
                 self._idle = batch is None
                 if batch is None:
                     self._tick_watch.check(src)
                     return Outcome(Result.IDLE)
-                outcome = self._bring(batch, src, self._sides, careful=careful)
+                outcome = self._apply(batch, src, self._sides, quarantining=quarantining)
         except BaseException:
-            # What we remember may be half true now; the databases know.
+            # Our state may be out of date: start again from that of the databases.
             self._sides, self._applied, self._idle = None, None, False
             raise
         if outcome.result in (Result.MOVED, Result.SKIPPED):
@@ -104,12 +106,14 @@ class Mover:
 
     def _next_batch(self, src: Connection, limits: BatchLimits) -> Batch | None:
         applied, self._applied = self._applied, None
-        batch, finished = source.next_batch(src, self.route, limits, applied)
+        batch, finished = batches.next_batch(src, self.route, limits, applied)
         if applied and not finished:
-            self._report_unfinished(applied)
+            self._warn_already_finished(applied)
         return batch
 
-    def _bring(self, batch: Batch, src: Connection, sides: BothSides, *, careful: bool) -> Outcome:
+    def _apply(
+        self, batch: Batch, src: Connection, sides: BothSides, *, quarantining: bool
+    ) -> Outcome:
         with self._target.session() as dst:
             opening = target.open_transaction(dst, self.route, remembers=sides.remembers)
             if not opening.locked:
@@ -117,17 +121,15 @@ class Mover:
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
             position = opening.position
             decision = decide(batch, position, sides.identity, lambda: self._is_active(src, batch))
-            if decision in PARTNERS and self._lost_its_origin(position):
-                raise unlocked_mover(
-                    src, self.route, "it has set the position since our last batch"
-                )
+            if decision in PARTNER_DECISIONS and self._lost_its_origin(position):
+                raise unlocked_mover(src, self.route, "it set the position after our last batch")
             match decision:
                 case Decision.APPLY:
-                    copy_batch = self._copy_carefully if careful else self._copy
+                    copy_batch = self._copy_with_quarantine if quarantining else self._copy
                     try:
                         count, quarantined = copy_batch(batch, src, dst, opening.table, sides)
                     except NotReadyError:
-                        # The SELECT fails when the batch has been taken from us meanwhile.
+                        # The SELECT fails when the batch is no longer active.
                         if self._is_active(src, batch):
                             raise
                         dst.rollback()
@@ -146,14 +148,17 @@ class Mover:
 
     def _is_active(self, src: Connection, batch: Batch) -> bool:
         with translating_errors("source", self.route.source_flavour):
-            return source.is_active(src, self.route, batch)
+            return batches.is_active(src, self.route, batch)
 
     def _lost_its_origin(self, position: Position | None) -> bool:
-        """Whether somebody who records no origin has set the position that we had recorded."""
+        """Whether a program that records no origin has overwritten the position that we set."""
         return self._recorded and position is not None and position.source is None
 
+    def _legacy_mover_may_run(self, src: Connection) -> bool:
+        return self._legacy_watch.must_wait(src, self._unknown_origin)
+
     def _unknown_origin(self) -> bool:
-        """Whether the position is still the one that another program left."""
+        """Whether the position is still the one that another program set."""
         with self._target.session() as dst:
             position = target.position(dst, self.route, remembers=True)
         return position is not None and position.source is None
@@ -162,28 +167,30 @@ class Mover:
         self, src: Connection, dst: Connection, before: Position | None, after: Position
     ) -> None:
         if not target.commit_position(dst, self.route, before, after):
-            raise unlocked_mover(src, self.route, "it moved the position while we held its lock")
+            raise unlocked_mover(
+                src, self.route, "it changed the position while we held the consumer's lock"
+            )
         self._recorded = after.source is not None
 
     def _copy(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
-        columns = insert.SELECTED if self._policy.insert else copy.COLUMNS
+        columns = insert.SELECT_COLUMNS if self._policy.insert else copy.COLUMNS
         route, encoding = self.route, sides.encoding
-        select = source.event_select(batch, route, columns)
+        select = batches.event_select(batch, route, columns)
         try:
             if self._policy.insert:
                 return insert.insert_events(src, select, dst, encoding, route), ()
             return copy.copy_events(src, select, dst, table, encoding, route), ()
         except BadEventError as error:
             with translating_errors("source", route.source_flavour):
-                event = source.describe_event(src, batch, route, error.line)
+                event = batches.describe_event(src, batch, route, error.line)
             raise BadEventError(
-                f"the target cannot take {event}: {error.column or 'a column'}: {error};"
+                f"the target rejected {event}: {error.column or 'a column'}: {error};"
                 " remedy: on_bad_event = quarantine moves the batch without it"
             ) from error
 
-    def _copy_carefully(
+    def _copy_with_quarantine(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
         if not sides.remembers:
@@ -199,40 +206,40 @@ class Mover:
                 quarantine.copy_rows(dst, rows, table, encoding)
 
         def keep(row: insert.Row, reason: str) -> str:
-            return quarantine.keep_aside(dst, row, encoding, route, sides.identity, reason)
+            return quarantine.quarantine_event(dst, row, encoding, route, sides.identity, reason)
 
-        select = source.event_select(batch, route, quarantine.SELECTED)
-        return quarantine.write_sound_events(src, select, dst, write, encoding, keep, route)
+        select = batches.event_select(batch, route, quarantine.SELECT_COLUMNS)
+        return quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
 
     def finish(self) -> None:
-        """Tell the source about the last batch now, not with the next one: we are stopping."""
+        """Finish the last batch on the source now, not with the next one: we are stopping."""
         applied, self._applied = self._applied, None
         if applied is None:
             return
         with self._source.session() as src:
-            if not source.finish(src, self.route, applied):
-                self._report_unfinished(applied)
+            if not batches.finish(src, self.route, applied):
+                self._warn_already_finished(applied)
 
-    def _report_unfinished(self, batch: Batch) -> None:
+    def _warn_already_finished(self, batch: Batch) -> None:
         self._log.warning(
-            "batch %d (tick %d..%d) was not there to be finished: another mover finished it,"
-            " or the consumer was registered anew; nothing is lost, asking for the next",
+            "batch %d (ticks %d..%d) was already finished by another mover, or the consumer was"
+            " re-registered; nothing is lost, continuing with the next batch",
             batch.id,
             batch.start.id,
             batch.end.id,
         )
 
     def close(self) -> None:
-        """Need no more connections."""
+        """Release the connections."""
         self._source.close()
         self._target.close()
 
     def waiting_since(self) -> float | None:
-        """From another thread: since when, on the monotonic clock, a server owes an answer."""
+        """From another thread: since when, on the monotonic clock, we wait for a server."""
         since = (self._source.waiting_since(), self._target.waiting_since())
         return min((each for each in since if each is not None), default=None)
 
     def abandon(self) -> None:
-        """From another thread: cut both connections, so that a batch on its way is rolled back."""
+        """From another thread: cut both connections, so that the current batch is rolled back."""
         self._source.abandon()
         self._target.abandon()

@@ -1,4 +1,4 @@
-"""Where a consumer goes on in the place of another one: pure functions, and their messages."""
+"""Where a consumer resumes that replaces another one: pure functions, and their messages."""
 
 from collections.abc import Callable
 
@@ -15,71 +15,71 @@ def take_over_tick(
     new: tuple[Registration | None, Position | None],
     mark_of: Callable[[int], str | None],
 ) -> int:
-    """The tick from which the route's consumer goes on in the place of an old one.
+    """The tick from which the route's consumer resumes when it replaces an old one.
 
     `source` is the identity of the source queue; `old` is the old consumer's name, registration
-    and position, `new` what both sides know of the route's own; `mark_of` asks the source for a
-    tick's mark, None when it does not have the tick. Raises NotReadyError, with the remedy, where
-    a position cannot be taken over without losing or doubling events.
+    and position, `new` those of the route's own; `mark_of` reads a tick's mark on the source,
+    None if the tick is gone. Raises NotReadyError, with the remedy, where a position cannot be
+    taken over without losing or doubling events.
     """
     name, registration, position = old
-    standing = position or registration
+    start = position or registration
     if name == route.consumer:
         refusal = (
             f'consumer "{name}" is the one that would take over; remedy: name the old one, or'
-            " --rewind, which goes on from its own position"
+            " --rewind, which resumes from its own position"
         )
-    elif standing is None:
+    elif start is None:
         refusal = (
-            f'consumer "{name}" is neither registered on queue "{route.queue}" nor has it a'
-            " position on the target: nothing to take over; remedy: correct the name"
+            f'consumer "{name}" is not registered on queue "{route.queue}" and has no position'
+            " on the target: nothing to take over; remedy: correct the name"
         )
     else:
         refusal = (
-            _why_not_from(name, position, source)
-            or _why_not_to(route, name, standing.tick, registration, new)
-            or _why_unknown(route, old, new[0])
-            or _why_not_there(name, standing.tick, position, mark_of(standing.tick))
+            _refuse_position(name, position, source)
+            or _refuse_successor(route, name, start.tick, registration, new)
+            or _refuse_unknown_source(route, old, new[0])
+            or _refuse_tick(name, start.tick, position, mark_of(start.tick))
         )
         if not refusal:
-            return standing.tick
+            return start.tick
     raise NotReadyError(refusal)
 
 
-def _why_not_from(name: str, position: Position | None, source: str) -> str:
+def _refuse_position(name: str, position: Position | None, source: str) -> str:
     if position is None or position.source in (None, source):
         return ""
     return (
         f'the position of consumer "{name}", tick {position.tick}, belongs to another source'
-        f" ({position.source}) than this one ({source}); remedy: if it is the same queue, moved or"
-        f" upgraded: first --accept-source with --consumer {name}"
+        f" ({position.source}), not to this one ({source}); remedy: if it is the same queue, moved"
+        f" or upgraded, first --accept-source with --consumer {name}"
     )
 
 
-def _why_not_to(
+def _refuse_successor(
     route: Route,
     name: str,
     tick: int,
     old: Registration | None,
     new: tuple[Registration | None, Position | None],
 ) -> str:
-    """Registered at the tick in the place of the old one, it was interrupted: to be completed."""
+    """Registered at that tick with the old one gone, the takeover was interrupted: complete it."""
     registration, position = new
     if position is not None:
         return (
             f'consumer "{route.consumer}" has a position of its own, tick {position.tick}; remedy:'
-            f" if it has taken over already, --consumer {name} --unregister removes what is left of"
-            " the old one; else --unregister it first, which makes what it has moved come again"
+            f" if it has taken over already, --consumer {name} --unregister removes the old one;"
+            " else --unregister it first, and what it has moved is moved again"
         )
     if registration and (old or registration.tick != tick):
         return (
-            f'consumer "{route.consumer}" is registered already, at tick {registration.tick};'
+            f'consumer "{route.consumer}" is already registered, at tick {registration.tick};'
             " remedy: --unregister it first"
         )
     return ""
 
 
-def _why_unknown(
+def _refuse_unknown_source(
     route: Route,
     old: tuple[str, Registration | None, Position | None],
     successor: Registration | None,
@@ -90,23 +90,22 @@ def _why_unknown(
     if successor:
         return ""
     return (
-        f'the position of consumer "{name}", tick {position.tick}, does not say which source it'
-        f' came from, and does not fit its registration on queue "{route.queue}"; remedy: if it is'
-        f" this queue: first --rewind with --consumer {name}"
+        f'the position of consumer "{name}", tick {position.tick}, has no recorded source, and'
+        f' does not match its registration on queue "{route.queue}"; remedy: if it belongs to this'
+        f" queue, first --rewind with --consumer {name}"
     )
 
 
-def _why_not_there(name: str, tick: int, position: Position | None, mark: str | None) -> str:
+def _refuse_tick(name: str, tick: int, position: Position | None, mark: str | None) -> str:
     if mark is None:
         return (
-            f'the source does not have tick {tick} of consumer "{name}" any more; remedy:'
-            f" --register starts anew from now, and --consumer {name} --unregister removes what is"
-            " left of the old one"
+            f'the source no longer has tick {tick} of consumer "{name}"; remedy: --register starts'
+            f" again at the newest tick, and --consumer {name} --unregister removes the old one"
         )
     if position and position.mark not in (None, mark):
-        # Its mover would find out; a crash before the position is handed over would hide it.
+        # The mover would notice, but not after a crash before the position is transferred.
         return (
             f"Lost position: {rewritten(tick)}; remedy: compare both queues, then --accept-source"
-            f" with --consumer {name} takes the source's events up to tick {tick} as moved"
+            f" with --consumer {name} counts the source's events up to tick {tick} as moved"
         )
     return ""

@@ -1,4 +1,4 @@
-"""A source without ticks: its events never become a batch, and nothing else would say so."""
+"""Warn about a source without ticks: its events never form a batch, and nothing else reports it."""
 
 import time
 
@@ -10,13 +10,13 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
 INTERVAL = 30.0
-"""Seconds between checks while no batch comes; also before the first: a ticker may be starting."""
+"""Seconds between checks while idle, and before the first: a ticker may be starting."""
 
-NO_TICKS = (Code.PAUSED, Code.TICKER)
+NO_TICKS = (Code.TICKER_PAUSED, Code.TICKER)
 
 
 class TickWatch:
-    """Logs once that ticks are missing, and again when they are missing anew."""
+    """Logs once when ticks stop, and again when they stop again."""
 
     def __init__(self, route: Route, log: Log) -> None:
         self._route = route
@@ -25,7 +25,7 @@ class TickWatch:
         self._logged = False
 
     def check(self, src: Connection) -> None:
-        """No batch came: if it is time, see whether there is a ticker."""
+        """Call when there is no batch: checks for ticks, if a check is due."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + INTERVAL

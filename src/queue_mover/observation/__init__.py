@@ -1,1 +1,1 @@
-"""Read-only questions to both sides, and what is wrong by the answers."""
+"""Read the state of both sides, and find what is wrong with it."""

@@ -1,4 +1,4 @@
-"""What `pgqadm status` knows: read from one snapshot of the database."""
+"""Read the state of a database for `pgqadm status`, from one snapshot."""
 
 from dataclasses import dataclass
 from typing import LiteralString
@@ -23,9 +23,9 @@ class Queue:
     rotation_period: float
     since_rotation: float
     half_rotated: bool
-    """The second step of the last rotation has not been done."""
+    """The second step of the last rotation is missing."""
     tick_holds: bool
-    """Even a consumer at the newest tick would hold the rotation: an old transaction is open."""
+    """An open transaction holds back the rotation, even with all consumers at the newest tick."""
     external_ticker: bool
     ticker_paused: bool
     inserts_disabled: bool
@@ -33,15 +33,15 @@ class Queue:
     max_lag: float
     idle_period: float
     since_tick: float | None
-    """None: the queue has no tick at all."""
+    """None: the queue has no tick yet."""
     last_tick: int | None
     events_per_second: float | None
-    """Between the last twenty ticks or so; None: too few ticks to tell."""
+    """Over about the last twenty ticks; None: too few ticks."""
     new_events: int | None
     """Inserted since the last tick."""
     txid: int
     tick_txid: int | None
-    """How far the server's transaction ids are, and those that the ticks know."""
+    """The server's next transaction ID, and the one at the last tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Consumer:
     queue: str
     name: str
     lag: float | None
-    """The age of the last tick it has finished; None: that tick is gone, or a subconsumer."""
+    """The age of the last tick it has finished; None: no such tick any more, or a subconsumer."""
     since_seen: float
     """Since it last took or finished a batch."""
     last_tick: int | None
@@ -62,14 +62,14 @@ class Consumer:
     pending: int | None
     """Events between its position and the newest tick."""
     waiting: float | None
-    """The age of the first tick after its position; None: no tick waits, or a subconsumer."""
+    """The age of the first tick after its position; None: no tick is waiting, or a subconsumer."""
     holds: bool
-    """It may still need the table that the next rotation would empty."""
+    """It may still need the table that the next rotation would truncate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """Events of a consumer that this database, the target, could not take."""
+    """Events of a consumer that this database, the target, rejected."""
 
     consumer: str
     events: int
@@ -79,19 +79,19 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStatus:
-    """A database with its queues and their consumers, in order of name."""
+    """A database, its queues and their consumers, by name."""
 
     database: str
     postgresql: str
     is_standby: bool
     pgq: str | None
-    """What its version() says; None: nothing, and pgqd ignores the database."""
+    """What pgq.version() returns; None: NULL, and pgqd ignores the database."""
     pgq_ext: str | None
-    """The version of pgq_ext; None: not there."""
+    """The version of pgq_ext; None: not installed."""
     queues: tuple[Queue, ...]
     consumers: tuple[Consumer, ...]
     quarantined: tuple[Quarantine, ...] | None
-    """By consumer; None: there are none to be seen without the role of an admin."""
+    """By consumer; None: readable by the admin role only."""
 
 
 _QUEUES: LiteralString = """
@@ -145,9 +145,9 @@ select c.queue_name as queue,
 
 
 def gather(conn: Connection, queue: str | None = None, flavour: Flavour = PGQ) -> DatabaseStatus:
-    """Look at the database, or at one queue of it.
+    """Read a database, or one queue of it.
 
-    Raises OperatorError when it has no PgQ, or no such queue.
+    Raises OperatorError if it has no PgQ, or no such queue.
     """
     with explained(conn, grant(conn, flavour.reader), flavour), conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
@@ -161,7 +161,7 @@ def gather(conn: Connection, queue: str | None = None, flavour: Flavour = PGQ) -
         assert row is not None
         return DatabaseStatus(
             database=conn.info.dbname,
-            # Debian adds its package version in brackets.
+            # Debian appends its package version in brackets.
             postgresql=str(row[0]).partition(" ")[0],
             is_standby=row[1],
             pgq=pgq_version(conn, flavour),
@@ -175,7 +175,7 @@ def gather(conn: Connection, queue: str | None = None, flavour: Flavour = PGQ) -
 def read_queues(
     conn: Connection, queue: str | None = None, flavour: Flavour = PGQ
 ) -> tuple[Queue, ...]:
-    """All queues, or one of them; none when there is no such queue."""
+    """All queues, or the one of this name, if it exists."""
     with conn.cursor(row_factory=class_row(Queue)) as cursor:
         return tuple(cursor.execute(flavour.sql(_QUEUES), {"queue": queue}))
 
@@ -186,14 +186,14 @@ def read_consumers(
     consumer: str | None = None,
     flavour: Flavour = PGQ,
 ) -> tuple[Consumer, ...]:
-    """All consumers, or those of a queue, or of a name; none when there is no such."""
+    """All consumers, or those of this queue or name."""
     with conn.cursor(row_factory=class_row(Consumer)) as cursor:
         values = {"queue": queue, "consumer": consumer}
         return tuple(cursor.execute(flavour.sql(_CONSUMERS), values))
 
 
 def read_quarantine(conn: Connection, consumer: str | None = None) -> tuple[Quarantine, ...] | None:
-    """Events in quarantine by consumer, or of one; None when the role may not see them."""
+    """Quarantined events by consumer, or of one consumer; None: the role may not read them."""
     table = "queue_mover.quarantine"
     row = conn.execute(
         """

@@ -1,43 +1,44 @@
-"""What is wrong with queues and consumers: pure functions over what `status` has read."""
+"""Findings about a database, its queues and consumers: pure functions of `DatabaseStatus`."""
 
 from dataclasses import dataclass
 
 from queue_mover.model import PGQ, Flavour
 from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.findings import Code, Finding, Place, Severity
-from queue_mover.observation.words import counted, duration, literal
+from queue_mover.observation.formatting import counted, duration
 from queue_mover.pgq.server import TransactionIds
+from queue_mover.postgres.statements import quote_literal
 
 TICKER_GRACE = 10.0
-"""Seconds that a tick may be late in any case."""
+"""Seconds that any tick may be late."""
 
 WAITING_GRACE = 30.0
-"""The same when events wait: they may have come after a rest, just before the status."""
+"""The same while events are waiting: after an idle time they may have just been inserted."""
 
 ROTATION_GRACE = 15 * 60.0
-"""Seconds that a rotation may be late: maintenance runs every ten minutes at the rarest."""
+"""Seconds that a rotation may be late: maintenance runs at least every ten minutes."""
 
 START_TICKER = "start pgqd, or pgqadm.py CONFIG ticker"
 
 
 @dataclass(frozen=True, slots=True)
 class LagLimit:
-    """How long a consumer may leave ticks waiting; in seconds."""
+    """How long ticks may wait for a consumer, in seconds."""
 
     trouble_after: float
     allowance: float = 0.0
-    """How long it leaves them on purpose, which is added."""
+    """How long it leaves them waiting on purpose; added to the limit."""
 
     @property
     def waiting(self) -> float:
-        """How long a tick may wait in all."""
+        """The total time that a tick may wait."""
         return self.trouble_after + self.allowance
 
 
 def problems(
     status: DatabaseStatus, trouble_after: float, flavour: Flavour = PGQ
 ) -> tuple[Finding, ...]:
-    """All that is wrong: the database, then queue by queue, consumers after their queue."""
+    """All findings: of the database, then of each queue and its consumers."""
     found = [finding for finding in (_version(status, flavour),) if finding]
     limit = LagLimit(trouble_after)
     for queue in status.queues:
@@ -69,14 +70,14 @@ def judge_consumer(consumer: Consumer, limit: LagLimit) -> list[Finding]:
 
 
 def judge_quarantine(held: Quarantine, flavour: Flavour = PGQ) -> Finding:
-    """Events that were kept aside: whoever reads the target queue lacks them."""
+    """Quarantined events, which consumers of the target queue lack."""
     return Finding(
         Code.QUARANTINE,
         Place(consumer=held.consumer),
         f"{counted(held.events, 'event')} in quarantine",
         "SELECT * FROM queue_mover.quarantine WHERE consumer = "
-        f"{literal(held.consumer)}; {flavour.schema}.insert_event what can be repaired,"
-        " then DELETE the rows",
+        f"{quote_literal(held.consumer)}; re-insert what can be repaired with"
+        f" {flavour.schema}.insert_event, then DELETE the rows",
         held.since,
         Severity.WARNING,
     )
@@ -86,7 +87,7 @@ def _version(status: DatabaseStatus, flavour: Flavour) -> Finding | None:
     if status.pgq is not None:
         return None
     return Finding(
-        Code.VERSION,
+        Code.PGQ_VERSION,
         Place(),
         f"{flavour.schema}.version() returns NULL, so pgqd ignores this database",
         "pgqadm.py CONFIG install",
@@ -98,10 +99,10 @@ def _paused(queue: Queue, flavour: Flavour) -> Finding | None:
     if not queue.ticker_paused:
         return None
     return Finding(
-        Code.PAUSED,
+        Code.TICKER_PAUSED,
         Place(queue=queue.name),
-        "ticker paused: consumers get nothing new",
-        f"SELECT {flavour.schema}.set_queue_config({literal(queue.name)},"
+        "ticker paused: consumers get no new events",
+        f"SELECT {flavour.schema}.set_queue_config({quote_literal(queue.name)},"
         " 'ticker_paused', 'false')",
     )
 
@@ -110,12 +111,12 @@ def _epoch(queue: Queue) -> Finding | None:
     ids = TransactionIds(queue.txid, queue.tick_txid)
     if not ids.behind:
         return None
-    return Finding(Code.EPOCH, Place(queue=queue.name), ids.complaint, ids.remedy)
+    return Finding(Code.TRANSACTION_IDS_BEHIND, Place(queue=queue.name), ids.problem, ids.remedy)
 
 
 def _ticker(queue: Queue) -> Finding | None:
     if _epoch(queue):
-        # No ticker could.
+        # No ticker could tick.
         return None
     if queue.ticker_paused or queue.external_ticker:
         return None
@@ -138,68 +139,74 @@ def _inserts(queue: Queue, flavour: Flavour) -> Finding | None:
     if not queue.inserts_disabled:
         return None
     return Finding(
-        Code.INSERTS,
+        Code.INSERTS_DISABLED,
         Place(queue=queue.name),
         "inserts disabled",
+        enable_inserts(queue.name, flavour),
+    )
+
+
+def enable_inserts(queue: str, flavour: Flavour) -> str:
+    """The statement that enables inserts into a queue."""
+    return (
         f"UPDATE {flavour.schema}.queue SET queue_disable_insert = false"
-        f" WHERE queue_name = {literal(queue.name)}",
+        f" WHERE queue_name = {quote_literal(queue)}"
     )
 
 
 def _rotation(queue: Queue, consumers: tuple[Consumer, ...]) -> Finding | None:
-    """A queue that cannot rotate keeps every event, and grows until the disk is full."""
+    """A queue that does not rotate keeps all events, until the disk is full."""
     late = queue.since_rotation - (0 if queue.half_rotated else queue.rotation_period)
     if late <= ROTATION_GRACE:
         return None
     if queue.half_rotated:
-        text, remedy = f"rotation half done for {duration(late)}: no maintenance", START_TICKER
+        text, remedy = f"rotation incomplete for {duration(late)}: no maintenance", START_TICKER
     else:
         why, remedy = _late_rotation(queue, [c.name for c in consumers if c.holds])
-        text = f"rotation late by {duration(late)}{why}"
+        text = f"rotation overdue by {duration(late)}{why}"
     return Finding(Code.ROTATION, Place(queue=queue.name), text, remedy, late)
 
 
 def _late_rotation(queue: Queue, holders: list[str]) -> tuple[str, str]:
-    """Why a rotation is late, and the remedy. `holders`: consumers that hold it back."""
+    """Why a rotation is overdue, and the remedy. `holders`: consumers that hold it back."""
     if holders and queue.tick_holds:
         if queue.since_tick is None or queue.since_tick >= queue.since_rotation:
-            return ": there has been no tick since the one before", START_TICKER
+            return ": no tick since the last rotation", START_TICKER
         return (
-            ", held back by a transaction that is older than the one before",
-            "look for an old xact_start in pg_stat_activity, or prepared in pg_prepared_xacts",
+            ", held back by a transaction older than the last rotation",
+            "find and end it: xact_start in pg_stat_activity, prepared in pg_prepared_xacts",
         )
     if holders:
         return f", held back by {', '.join(holders)}", "let it catch up, or unregister it"
     return (
-        ": no maintenance, or the table to be emptied is locked",
-        f"{START_TICKER}; look for pg_dump and the like in pg_stat_activity",
+        ": no maintenance, or the table to be truncated is locked",
+        f"{START_TICKER}; check pg_stat_activity for pg_dump and the like",
     )
 
 
 def _late(consumer: Consumer, limit: LagLimit) -> Finding | None:
-    """Silence is fine while no tick waits, and a dead ticker silences everybody."""
+    """Only while a tick is waiting: else there is nothing to do, or the ticker is down."""
     waiting = consumer.waiting
     if waiting is None or consumer.lag is None or waiting <= limit.waiting:
         return None
     place = Place(queue=consumer.queue, consumer=consumer.name)
     if consumer.since_seen > limit.trouble_after:
         events = consumer.pending or 0
-        verb = "waits" if events == 1 else "wait"
         return Finding(
-            Code.CONSUMER,
+            Code.CONSUMER_NOT_SEEN,
             place,
             f"not seen for {duration(consumer.since_seen)}"
-            + (f", {counted(events, 'event')} {verb}" if events else ""),
+            + (f", {counted(events, 'event')} waiting" if events else ""),
             "start it, or unregister it if it is no longer needed",
             consumer.since_seen,
         )
     if not consumer.pending:
         return None
     return Finding(
-        Code.LAG,
+        Code.CONSUMER_LAGGING,
         place,
-        f"lagging: {counted(consumer.pending, 'event')}, waiting for up to {duration(waiting)}",
-        "look for errors in its log, and at the load of whatever it writes to;"
+        f"lagging: {counted(consumer.pending, 'event')} waiting for up to {duration(waiting)}",
+        "check its log for errors, and the load on whatever it writes to;"
         " if it lags on purpose, raise trouble_after",
         waiting,
     )
@@ -209,9 +216,9 @@ def _position(consumer: Consumer) -> Finding | None:
     if consumer.last_tick is None or consumer.lag is not None:
         return None
     return Finding(
-        Code.POSITION,
+        Code.POSITION_GONE,
         Place(queue=consumer.queue, consumer=consumer.name),
-        f"its position, tick {consumer.last_tick}, is gone, and the queue cannot rotate",
-        "unregister it, and register it anew",
+        f"its position, tick {consumer.last_tick}, no longer exists, and the queue cannot rotate",
+        "unregister it, then register it again",
         consumer.since_seen,
     )

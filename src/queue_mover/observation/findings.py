@@ -1,85 +1,87 @@
-"""What `status` finds: one type for a database, its queues and consumers, and a mover's sources."""
+"""What `status` finds: one type for databases, queues, consumers, and the sources of a mover."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from queue_mover.model import Route
+
 REMEDY = "; remedy: "
-"""What stands between an error and what to do about it."""
+"""Separates an error from its remedy."""
 
 
 class Severity(Enum):
-    """How bad it is; the values are part of the JSON shape."""
+    """The severity of a finding; the values are part of the JSON."""
 
     PROBLEM = "problem"
     """Events do not move, or soon will not."""
     WARNING = "warning"
-    """Events move; somebody has to do something all the same."""
+    """Events move, but an operator must do something."""
     UNKNOWN = "unknown"
-    """Could not be looked at."""
+    """Could not be read."""
 
 
 class Code(Enum):
-    """What is wrong; the values are part of the JSON shape."""
+    """What is wrong; the values are part of the JSON."""
 
     TICKER = "ticker"
-    EPOCH = "transaction_ids_behind"
-    PAUSED = "ticker_paused"
-    INSERTS = "inserts_disabled"
+    TRANSACTION_IDS_BEHIND = "transaction_ids_behind"
+    TICKER_PAUSED = "ticker_paused"
+    INSERTS_DISABLED = "inserts_disabled"
     ROTATION = "rotation"
-    CONSUMER = "consumer_not_seen"
-    LAG = "consumer_lagging"
-    POSITION = "position_gone"
-    VERSION = "pgq_version"
+    CONSUMER_NOT_SEEN = "consumer_not_seen"
+    CONSUMER_LAGGING = "consumer_lagging"
+    POSITION_GONE = "position_gone"
+    PGQ_VERSION = "pgq_version"
     QUARANTINE = "quarantine"
-    QUEUE = "queue_missing"
-    UNREGISTERED = "consumer_not_registered"
-    UNPLACED = "target_position_missing"
-    MISFIT = "ticks_do_not_fit"
+    QUEUE_MISSING = "queue_missing"
+    CONSUMER_NOT_REGISTERED = "consumer_not_registered"
+    TARGET_POSITION_MISSING = "target_position_missing"
+    TICKS_DO_NOT_FIT = "ticks_do_not_fit"
     UNREADABLE = "unreadable"
     STANDBY = "standby"
     READ_ONLY = "read_only"
     NOT_INSTALLED = "not_installed"
-    PRIVILEGE = "privilege_missing"
-    IDENTITY = "identity_not_readable"
-    SAME_QUEUE = "moved_into_itself"
-    INTERVAL = "interval_not_usable"
-    FOREIGN = "position_of_another_source"
-    LEFT_BEHIND = "consumer_left_behind"
+    PRIVILEGE_MISSING = "privilege_missing"
+    IDENTITY_NOT_READABLE = "identity_not_readable"
+    MOVED_INTO_ITSELF = "moved_into_itself"
+    INTERVAL_NOT_USABLE = "interval_not_usable"
+    POSITION_OF_ANOTHER_SOURCE = "position_of_another_source"
+    CONSUMER_LEFT_BEHIND = "consumer_left_behind"
 
 
 MARKS = {
     Code.TICKER: "T",
-    Code.EPOCH: "E",
-    Code.PAUSED: "P",
-    Code.INSERTS: "I",
+    Code.TRANSACTION_IDS_BEHIND: "E",
+    Code.TICKER_PAUSED: "P",
+    Code.INSERTS_DISABLED: "I",
     Code.ROTATION: "R",
-    Code.CONSUMER: "C",
-    Code.LAG: "L",
-    Code.POSITION: "X",
-    Code.VERSION: "V",
+    Code.CONSUMER_NOT_SEEN: "C",
+    Code.CONSUMER_LAGGING: "L",
+    Code.POSITION_GONE: "X",
+    Code.PGQ_VERSION: "V",
     Code.QUARANTINE: "Q",
-    Code.QUEUE: "!",
-    Code.UNREGISTERED: "!",
-    Code.UNPLACED: "N",
-    Code.MISFIT: "X",
+    Code.QUEUE_MISSING: "!",
+    Code.CONSUMER_NOT_REGISTERED: "!",
+    Code.TARGET_POSITION_MISSING: "N",
+    Code.TICKS_DO_NOT_FIT: "X",
     Code.UNREADABLE: "?",
     Code.STANDBY: "!",
     Code.READ_ONLY: "!",
     Code.NOT_INSTALLED: "!",
-    Code.PRIVILEGE: "!",
-    Code.IDENTITY: "!",
-    Code.SAME_QUEUE: "!",
-    Code.INTERVAL: "!",
-    Code.FOREIGN: "X",
-    Code.LEFT_BEHIND: "B",
+    Code.PRIVILEGE_MISSING: "!",
+    Code.IDENTITY_NOT_READABLE: "!",
+    Code.MOVED_INTO_ITSELF: "!",
+    Code.INTERVAL_NOT_USABLE: "!",
+    Code.POSITION_OF_ANOTHER_SOURCE: "X",
+    Code.CONSUMER_LEFT_BEHIND: "B",
 }
-"""The letter that marks a line of a table, by what is wrong there."""
+"""The letter that marks a line of a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is wrong; empty: not said, or everywhere."""
+    """Where something is wrong; empty: unknown, or everywhere."""
 
     database: str = ""
     source: str = ""
@@ -88,9 +90,14 @@ class Place:
     consumer: str = ""
 
 
+def source_place(route: Route) -> Place:
+    """The source queue of a mover, and its consumer."""
+    return Place(queue=route.queue, consumer=route.consumer)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong, where, since when, and what to do about it."""
+    """What is wrong, where, for how long, and the remedy."""
 
     code: Code
     place: Place
@@ -102,30 +109,32 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """What is wrong and what to do about it, in one line."""
+        """Text and remedy in one line."""
         return self.text + REMEDY + self.remedy
 
     @property
     def mark(self) -> str:
-        """The letter in front of a table's line."""
+        """The letter for a line of a table."""
         return MARKS[self.code]
 
 
 def unreadable(
-    error: str, place: Place, otherwise: str = "check the server and the connect string"
+    error: str, place: Place, default_remedy: str = "check the server and the connect string"
 ) -> Finding:
-    """What could not be looked at, from the error that said so; `otherwise`: its remedy if none."""
+    """A place that could not be read, from the error; `default_remedy`: where that has none."""
     text, _, remedy = error.partition(REMEDY)
-    return Finding(Code.UNREADABLE, place, text, remedy or otherwise, severity=Severity.UNKNOWN)
+    return Finding(
+        Code.UNREADABLE, place, text, remedy or default_remedy, severity=Severity.UNKNOWN
+    )
 
 
 def exit_code(found: Sequence[Finding]) -> int:
-    """0: nothing is wrong; 1: something is; 2: something could not be looked at."""
+    """0: nothing is wrong; 1: something is; 2: something could not be read."""
     if any(finding.severity is Severity.UNKNOWN for finding in found):
         return 2
     return 1 if found else 0
 
 
 def marks(found: Sequence[Finding]) -> str:
-    """The letters of several findings, each once, for one line of a table."""
+    """The distinct letters of several findings, for one line of a table."""
     return "".join(dict.fromkeys(finding.mark for finding in found))

@@ -1,7 +1,6 @@
 """Consumers left behind: they moved this queue to this target under another name.
 
-A consumer that registers beside one begins at the newest tick, and what waits for the old one
-would never be moved.
+A new consumer starts at the newest tick, so the events waiting for an old one would never be moved.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,8 +11,8 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
 LeftBehind = tuple[Registration | None, Position]
-"""What both sides know of such a consumer; no registration: it was unregistered, and its position
-left on the target."""
+"""Registration and position of such a consumer; no registration: unregistered, with its position
+still on the target."""
 
 
 def read_left_behind(
@@ -25,7 +24,7 @@ def read_left_behind(
     *,
     remembers: bool,
 ) -> dict[str, LeftBehind]:
-    """Which consumers, other than the `running` ones, moved this queue to this target."""
+    """The consumers, other than the `running` ones, that moved this queue to this target."""
     with translating_errors("source", route.source_flavour):
         registrations = source.registrations(src, route)
     names = [registration.consumer for registration in registrations]
@@ -40,12 +39,12 @@ def left_behind(
     source: str,
     running: Collection[str],
 ) -> dict[str, LeftBehind]:
-    """Which consumers of a source queue have events that a new consumer would not move.
+    """The consumers of a source queue with events that a new consumer would not move.
 
     `registrations` are those on the queue, `positions` those on the target, `source` is the
-    queue's identity; `running` are the consumers that have a mover.
-    A position of another source, or of an unknown one, counts where its tick is one that the
-    registration would have: the source was moved, or an older mover recorded no source.
+    queue's identity; `running` are the consumers with a mover.
+    A position of another or unknown source counts if its tick matches the registration: the source
+    was moved, or an older mover recorded no source.
     """
     known = {registration.consumer: registration for registration in registrations}
     found: dict[str, LeftBehind] = {}
@@ -59,5 +58,5 @@ def left_behind(
 
 
 def fits(registration: Registration | None, tick: int) -> bool:
-    """Whether a position at this tick is one that a mover of the registration leaves."""
+    """Whether a position at this tick matches the registration."""
     return registration is not None and tick in (registration.tick, registration.batch_end)

@@ -1,6 +1,6 @@
-"""`pgqadm status`: look at databases and at a mover's sources, and judge what was read.
+"""`pgqadm status`: read databases and the sources of a mover, and find what is wrong.
 
-The printers are `report` and `mover_report` for people, `document` for programs.
+`reporting` prints it: `database_report` and `source_report` as text, `document` as JSON.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ class DatabaseView:
     """One database, and what is wrong with it."""
 
     place: str
-    """Where its connect string leads: never a password."""
+    """Where its connect string points; never a password."""
     status: DatabaseStatus | None
-    """None: it could not be looked at; the finding says why."""
+    """None: it could not be read; the finding has the reason."""
     findings: tuple[Finding, ...]
 
 
@@ -40,12 +40,12 @@ class SourceView:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything that one run of `status` looks at."""
+    """Everything that one run of `status` reads."""
 
     databases: tuple[DatabaseView, ...] = ()
     sources: tuple[SourceView, ...] = ()
     others: tuple[Finding, ...] = ()
-    """Of neither: what kept it from looking at all."""
+    """Of neither: errors that prevented reading at all."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -60,26 +60,30 @@ class Overview:
         return exit_code(self.findings)
 
 
-def look(
+def read(
     databases: Sequence[str],
     sources: Sequence[MoverSettings],
     queue: str | None,
     trouble_after: float,
     flavour: Flavour = PGQ,
 ) -> Overview:
-    """Look at databases, by their connect strings, and at sources. Raises nothing of its own.
+    """Read databases, by their connect strings, and sources. Errors become findings.
 
     `queue`: only this one, in the databases; `trouble_after`: seconds, for the databases;
     `flavour`: of the PgQ in the databases.
     """
     statuses = gather_sources(sources)
     return Overview(
-        tuple(_look_at(text, queue, trouble_after, flavour) for text in dict.fromkeys(databases)),
+        tuple(
+            _read_database(text, queue, trouble_after, flavour) for text in dict.fromkeys(databases)
+        ),
         tuple(SourceView(each, tuple(source_findings.judge(each))) for each in statuses),
     )
 
 
-def _look_at(text: str, queue: str | None, trouble_after: float, flavour: Flavour) -> DatabaseView:
+def _read_database(
+    text: str, queue: str | None, trouble_after: float, flavour: Flavour
+) -> DatabaseView:
     place = describe(text)
     database = Database("", text, "pgqadm", flavour=flavour)
     try:

@@ -1,16 +1,17 @@
-"""What keeps a mover from moving batches: pure functions over what was read of either side.
+"""What prevents a mover from moving batches: pure functions of the state of either side.
 
-A mover that starts refuses with the first of these; `status --movers` shows them all. A new one
-belongs into SOURCE or TARGET.
+A mover refuses to start with the first of these; `status --movers` shows them all. Add a new check
+to SOURCE or TARGET.
 """
 
 from collections.abc import Callable, Sequence
 
 from queue_mover.errors import NotReadyError, UnavailableError
 from queue_mover.model import BatchLimits, Policy, Route
-from queue_mover.observation.findings import Code, Finding, Place
+from queue_mover.observation.database_findings import enable_inserts
+from queue_mover.observation.findings import Code, Finding, Place, source_place
 from queue_mover.observation.sides import ServerState, SourceState, TargetState
-from queue_mover.observation.words import identifier, literal
+from queue_mover.postgres.statements import quote_ident
 
 INSTALL = "pgqadm.py CONFIG install"
 
@@ -19,17 +20,17 @@ TargetCheck = Callable[[TargetState, Route, Policy], Finding | None]
 
 
 def source_findings(state: SourceState, route: Route) -> list[Finding]:
-    """What is wrong with the source, the first thing to put right first."""
+    """What is wrong with the source, in the order in which to fix it."""
     return [finding for check in SOURCE if (finding := check(state, route))]
 
 
 def target_findings(state: TargetState, route: Route, policy: Policy) -> list[Finding]:
-    """What is wrong with the target, the first thing to put right first."""
+    """What is wrong with the target, in the order in which to fix it."""
     return [finding for check in TARGET if (finding := check(state, route, policy))]
 
 
 def require_none(found: Sequence[Finding]) -> None:
-    """Raise NotReadyError for the first finding; UnavailableError where it may pass by itself."""
+    """Raise NotReadyError for the first finding; UnavailableError if it may be temporary."""
     if not found:
         return
     first = found[0]
@@ -43,34 +44,30 @@ def same_queue_finding(route: Route, *, same_database: bool) -> Finding | None:
     if not same_database or route.queue != route.target_queue:
         return None
     return Finding(
-        Code.SAME_QUEUE,
-        _source_place(route),
+        Code.MOVED_INTO_ITSELF,
+        source_place(route),
         f'source and target are the same database, and queue "{route.queue}" would be moved'
         " into itself",
-        "another dst_db or dst_queue_name",
+        "set another dst_db or dst_queue_name",
     )
 
 
 def interval_findings(limits: BatchLimits, unusable: Sequence[str]) -> list[Finding]:
-    """Intervals that PostgreSQL cannot take for what PgQ does with them. `unusable`: of them."""
+    """Findings about the unusable intervals of the limits."""
     keys = {
         "pgq_batch_collect_interval": limits.min_interval,
         "pgq_keep_lag": limits.keep_lag,
     }
     return [
         Finding(
-            Code.INTERVAL,
+            Code.INTERVAL_NOT_USABLE,
             Place(),
             f"{key}: {value!r} is not an interval that PostgreSQL can use",
-            f"something like {key} = 30 seconds",
+            f"for example {key} = 30 seconds",
         )
         for key, value in keys.items()
         if value in unusable
     ]
-
-
-def _source_place(route: Route) -> Place:
-    return Place(queue=route.queue, consumer=route.consumer)
 
 
 def _target_place(route: Route) -> Place:
@@ -78,7 +75,7 @@ def _target_place(route: Route) -> Place:
 
 
 def _server(state: ServerState, side: str, place: Place) -> Finding | None:
-    """Half of a change is worse than none: both sides must take writes before either gets one."""
+    """Both sides must be writable before anything is written to either."""
     if state.standby:
         return Finding(
             Code.STANDBY,
@@ -95,23 +92,24 @@ def _server(state: ServerState, side: str, place: Place) -> Finding | None:
 
 
 def _source_server(state: SourceState, route: Route) -> Finding | None:
-    return _server(state.server, "source", _source_place(route))
+    return _server(state.server, "source", source_place(route))
 
 
 def _source_pgq(state: SourceState, route: Route) -> Finding | None:
     if state.has_pgq:
         return None
     text = f"source database: {route.source_flavour.name} 3 is not installed"
-    return Finding(Code.NOT_INSTALLED, _source_place(route), text, INSTALL)
+    return Finding(Code.NOT_INSTALLED, source_place(route), text, INSTALL)
 
 
 def _source_identity(state: SourceState, route: Route) -> Finding | None:
     if not state.unidentified:
         return None
     return Finding(
-        Code.IDENTITY,
-        _source_place(route),
-        f"source database: role {identifier(state.server.role)} may not ask which server this is",
+        Code.IDENTITY_NOT_READABLE,
+        source_place(route),
+        f"source database: role {quote_ident(state.server.role)} may not read the server's"
+        " identity",
         state.unidentified,
     )
 
@@ -120,8 +118,8 @@ def _source_queue(state: SourceState, route: Route) -> Finding | None:
     if state.queue_exists or not state.has_pgq:
         return None
     return Finding(
-        Code.QUEUE,
-        _source_place(route),
+        Code.QUEUE_MISSING,
+        source_place(route),
         f'source database: no queue "{route.queue}"',
         f"pgqadm.py CONFIG create {route.queue}",
     )
@@ -130,10 +128,10 @@ def _source_queue(state: SourceState, route: Route) -> Finding | None:
 def _source_privileges(state: SourceState, route: Route) -> Finding | None:
     if state.may_read or not state.has_pgq:
         return None
-    role = identifier(state.server.role)
+    role = quote_ident(state.server.role)
     return Finding(
-        Code.PRIVILEGE,
-        _source_place(route),
+        Code.PRIVILEGE_MISSING,
+        source_place(route),
         f"source database: role {role} may not read batches",
         f"GRANT {route.source_flavour.reader} TO {role}",
     )
@@ -143,8 +141,8 @@ def _source_transaction_ids(state: SourceState, route: Route) -> Finding | None:
     ids = state.transaction_ids
     if ids is None or not ids.behind:
         return None
-    text = f'source database: queue "{route.queue}": {ids.complaint}'
-    return Finding(Code.EPOCH, _source_place(route), text, ids.remedy)
+    text = f'source database: queue "{route.queue}": {ids.problem}'
+    return Finding(Code.TRANSACTION_IDS_BEHIND, source_place(route), text, ids.remedy)
 
 
 def _target_server(state: TargetState, route: Route, policy: Policy) -> Finding | None:
@@ -168,19 +166,17 @@ def _target_queue(state: TargetState, route: Route, policy: Policy) -> Finding |
         return None
     queue = route.target_queue
     text, remedy = f'target database: no queue "{queue}"', f"pgqadm.py CONFIG create {queue}"
-    return Finding(Code.QUEUE, _target_place(route), text, remedy)
+    return Finding(Code.QUEUE_MISSING, _target_place(route), text, remedy)
 
 
 def _target_inserts(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     if not state.inserts_disabled:
         return None
     return Finding(
-        Code.INSERTS,
+        Code.INSERTS_DISABLED,
         _target_place(route),
         f'target database: inserts into queue "{route.target_queue}" are disabled',
-        f"UPDATE {route.target_flavour.schema}.queue SET queue_disable_insert = false"
-        " WHERE queue_name ="
-        f" {literal(route.target_queue)}",
+        enable_inserts(route.target_queue, route.target_flavour),
     )
 
 
@@ -188,7 +184,7 @@ def _target_writes(state: TargetState, route: Route, policy: Policy) -> Finding 
     may_write = state.may_insert if policy.insert else state.may_copy
     if may_write or not _is_installed(state):
         return None
-    flavour, role = route.target_flavour, identifier(state.server.role)
+    flavour, role = route.target_flavour, quote_ident(state.server.role)
     if policy.insert:
         text = f"target database: role {role} may not call {flavour.schema}.insert_event"
         remedy = f"GRANT {flavour.writer} TO {role}"
@@ -198,24 +194,24 @@ def _target_writes(state: TargetState, route: Route, policy: Policy) -> Finding 
             f' "{route.target_queue}"'
         )
         remedy = f"GRANT {flavour.admin} TO {role}, or write_with = insert_event"
-    return Finding(Code.PRIVILEGE, _target_place(route), text, remedy)
+    return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
 
 
 def _target_position(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     if state.may_record or not _is_installed(state):
         return None
-    role = identifier(state.server.role)
+    role = quote_ident(state.server.role)
     text = f"target database: role {role} may not set the position"
     remedy = f"GRANT {route.target_flavour.writer} TO {role}"
-    return Finding(Code.PRIVILEGE, _target_place(route), text, remedy)
+    return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
 
 
 def _target_transaction_ids(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     ids = state.transaction_ids
     if ids is None or not ids.behind:
         return None
-    text = f'target database: queue "{route.target_queue}": {ids.complaint}'
-    return Finding(Code.EPOCH, _target_place(route), text, ids.remedy)
+    text = f'target database: queue "{route.target_queue}": {ids.problem}'
+    return Finding(Code.TRANSACTION_IDS_BEHIND, _target_place(route), text, ids.remedy)
 
 
 SOURCE: tuple[SourceCheck, ...] = (

@@ -1,4 +1,4 @@
-"""What a mover needs to know of either side: read before its first batch, and by `status`."""
+"""Read the state of source and target, for a mover before its first batch and for `status`."""
 
 from dataclasses import dataclass
 from typing import LiteralString
@@ -17,7 +17,7 @@ ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, tex
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What holds for a server on any side."""
+    """The state of a server on either side."""
 
     standby: bool
     read_only: bool
@@ -25,7 +25,7 @@ class ServerState:
     encoding: str
     """Of the database."""
     role: str
-    """Whom we are connected as."""
+    """The role that we are connected as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class SourceState:
     may_read: bool = False
     registered: bool = False
     identity: str = ""
-    """Which queue of which database of which server this is, for people and for comparison."""
+    """Identifies the queue, its database and its server, for messages and for comparison."""
     unidentified: str = ""
-    """Where the server's identity cannot be read: the remedy."""
+    """The remedy if the server's identity cannot be read."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
 
@@ -58,13 +58,13 @@ class TargetState:
     may_insert: bool = False
     may_record: bool = False
     remembers: bool = False
-    """Whether the schema queue_mover is installed, which knows where positions came from."""
+    """Whether the schema queue_mover is installed, which records the origins of positions."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
 
 
 def read_server(connection: Connection) -> ServerState:
-    """Look at the server."""
+    """Read the state of a server."""
     with connection.cursor(row_factory=class_row(ServerState)) as cursor:
         state = cursor.execute(
             """
@@ -91,7 +91,7 @@ _SOURCE: LiteralString = """
 
 
 def read_source(connection: Connection, route: Route) -> SourceState:
-    """Look at the source of a route."""
+    """Read the state of a route's source."""
     flavour = route.source_flavour
     next_batch = flavour.sql(NEXT_BATCH_FUNCTION)
     state = read_server(connection)
@@ -141,7 +141,7 @@ _TARGET: LiteralString = """
 
 
 def read_target(connection: Connection, route: Route) -> TargetState:
-    """Look at the target of a route."""
+    """Read the state of a route's target."""
     flavour = route.target_flavour
     state = read_server(connection)
     has_pgq = has_function(connection, flavour.sql("{pgq}.current_event_table(text)"))

@@ -1,4 +1,4 @@
-"""What is wrong with the sources of a mover: pure functions over what `sources` has read."""
+"""Findings about the sources of a mover: pure functions of `SourceStatus`."""
 
 import math
 import shlex
@@ -30,7 +30,7 @@ Check = Callable[[SourceStatus], Sequence[Finding]]
 
 
 def judge(status: SourceStatus) -> list[Finding]:
-    """What is wrong with a source, as a mover sees it: each thing once."""
+    """All findings about a source, each once."""
     route = status.mover.route
     place = Place("", status.name, route.queue, route.consumer)
     found = [replace(finding, place=place) for check in CHECKS for finding in check(status)]
@@ -38,13 +38,13 @@ def judge(status: SourceStatus) -> list[Finding]:
 
 
 def lag_limit(status: SourceStatus) -> LagLimit:
-    """How long events of a source may wait: trouble_after, and what its mover waits on purpose."""
+    """How long events of a source may wait: trouble_after, plus what its mover waits on purpose."""
     limits = status.mover.limits
     allowance = status.keep_lag
     pending = status.consumer.pending if status.consumer else None
     is_collected = 0 < limits.min_events <= (pending or 0)
     if (limits.min_events or limits.min_interval) and not is_collected:
-        # Without an interval it waits for its number of events for ever.
+        # Without an interval it may wait for its number of events for ever.
         allowance += status.min_interval if limits.min_interval else math.inf
     return LagLimit(status.mover.trouble_after, allowance)
 
@@ -55,7 +55,7 @@ def _errors(status: SourceStatus) -> list[Finding]:
 
 
 def _sides(status: SourceStatus) -> list[Finding]:
-    """What would keep the mover from moving a batch."""
+    """What would prevent the mover from moving a batch."""
     route, policy = status.mover.route, status.mover.policy
     found = interval_findings(status.mover.limits, status.unusable_intervals)
     if status.source is not None:
@@ -70,11 +70,11 @@ def _queue(status: SourceStatus) -> list[Finding]:
     if status.queue is None:
         return []
     found = judge_queue(status.queue, (), status.mover.route.source_flavour)
-    return [each for each in found if each.code in (Code.PAUSED, Code.TICKER)]
+    return [each for each in found if each.code in (Code.TICKER_PAUSED, Code.TICKER)]
 
 
 def _registration(status: SourceStatus) -> list[Finding]:
-    """Whether the consumer is registered, and where not, what its mover would do about it."""
+    """Whether the consumer is registered; if not, what its mover would do about it."""
     if status.queue is None or status.consumer is not None:
         return []
     route, policy = status.mover.route, status.mover.policy
@@ -88,7 +88,7 @@ def _registration(status: SourceStatus) -> list[Finding]:
         return found or newcomer_findings(route, policy, status.left_behind, command)
     text = f'consumer "{route.consumer}" is not registered'
     remedy = f"start it: {_command(status, '-d')}"
-    return [Finding(Code.UNREGISTERED, Place(), text, remedy)]
+    return [Finding(Code.CONSUMER_NOT_REGISTERED, Place(), text, remedy)]
 
 
 def _progress(status: SourceStatus) -> list[Finding]:
@@ -101,11 +101,11 @@ def _progress(status: SourceStatus) -> list[Finding]:
     if status.position is None and late and _knows_position(status):
         late.append(
             Finding(
-                Code.UNPLACED,
+                Code.TARGET_POSITION_MISSING,
                 Place(),
-                "the target holds no position for it: no batch has arrived, or it was reset",
-                f"{_command(status)} moves what waits; compare both queues if it has moved"
-                " events before",
+                "the target has no position for it: no batch has arrived, or it was reset",
+                f"{_command(status)} moves what is waiting; compare both queues first if it"
+                " has moved events before",
                 severity=Severity.WARNING,
             )
         )
@@ -117,7 +117,7 @@ def _knows_position(status: SourceStatus) -> bool:
 
 
 def _fit(status: SourceStatus) -> list[Finding]:
-    """Whether the position is one that a batch of the source can start or end with."""
+    """Whether the position matches an end of the source's batch."""
     identity = status.source.identity if status.source else ""
     if foreign := foreign_finding(status.mover.route, status.position, identity):
         return [foreign]
@@ -127,24 +127,24 @@ def _fit(status: SourceStatus) -> list[Finding]:
     batch = f", batch up to {consumer.batch_end}" if consumer.batch is not None else ""
     return [
         Finding(
-            Code.MISFIT,
+            Code.TICKS_DO_NOT_FIT,
             Place(),
             f"the target has tick {position.tick}, the source is at tick"
             f" {consumer.last_tick}{batch}",
-            f"{_command(status, '--rewind')} goes on from the target's position, --reset"
-            " from the source's (repeating what the target has)",
+            f"{_command(status, '--rewind')} resumes from the target's position, --reset"
+            " from the source's (repeating what the target already has)",
         )
     ]
 
 
 def _left_behind(status: SourceStatus) -> list[Finding]:
-    """Others that nobody runs, beside a consumer that is registered: they hold the rotation."""
+    """Consumers that nobody runs, beside a registered one: they hold back the rotation."""
     if status.consumer is None:
         return []
     limit = status.mover.trouble_after
     return [
         Finding(
-            Code.LEFT_BEHIND,
+            Code.CONSUMER_LEFT_BEHIND,
             Place(),
             f'consumer "{name}" was left behind at tick {position.tick}, with'
             f" {registration.waiting} events waiting",
@@ -167,15 +167,15 @@ def _quarantine(status: SourceStatus) -> list[Finding]:
 
 
 def _with_start(finding: Finding, status: SourceStatus) -> Finding:
-    """The finding about any consumer, as one about this source."""
-    if finding.code is Code.CONSUMER:
-        remedy = f"start its mover: {_command(status, '-d')}; its log says why it ended"
+    """A finding about any consumer, with the remedy for this source."""
+    if finding.code is Code.CONSUMER_NOT_SEEN:
+        remedy = f"start its mover: {_command(status, '-d')}; its log shows why it ended"
         return replace(finding, remedy=remedy)
     return finding
 
 
 def _command(status: SourceStatus, switch: str = "") -> str:
-    # A daemon is one for all sources.
+    # One daemon runs all sources.
     name = status.mover.source if switch != "-d" else ""
     words = ("queue_mover3", switch, "CONFIG", f"--source {shlex.quote(name)}" if name else "")
     return " ".join(word for word in words if word)
@@ -190,5 +190,5 @@ CHECKS: tuple[Check, ...] = (
     _left_behind,
     _quarantine,
 )
-"""All that is judged. A check that is added here shows in the tables, in the JSON and in the exit
-code; one that a mover must refuse to start with belongs into `side_findings`."""
+"""A check added here appears in the tables, the JSON and the exit code. One that must prevent a
+mover from starting belongs in `side_findings`."""

@@ -1,4 +1,4 @@
-"""What both sides know about each source of a mover's config."""
+"""Read the state of each source in a mover's config, on both sides."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,28 +23,28 @@ from queue_mover.postgres.conninfo import location
 from queue_mover.postgres.database import Database
 from queue_mover.system.limits import BASE_FILES, FILES_PER_CONNECTION, allow_files
 
-AT_ONCE = 16
-"""Sources asked at the same time: one that does not answer must not keep the others waiting.
-Fewer where too few files may be open."""
+MAX_CONCURRENT = 16
+"""Sources read concurrently: one that does not answer must not delay the others. Fewer if the limit
+of open files is too low."""
 
-LOOKS = 5
-"""How often to look at a source that moves between the look at it and the one at its target."""
+MAX_READS = 5
+"""How often to read a source that moves between reading it and reading its target."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """One source of a mover: both sides, and how far it has been moved."""
+    """One source of a mover: the state of both sides, and its position."""
 
     mover: MoverSettings
     queue: Queue | None = None
-    """None: there is none, or `source_error` says why nobody knows."""
+    """None: no such queue, or unknown because of `source_error`."""
     consumer: Consumer | None = None
-    """None: it is not registered, or not known."""
+    """None: not registered, or unknown."""
     source: SourceState | None = None
     target: TargetState | None = None
-    """None: that side could not be asked."""
+    """None: that side could not be read."""
     same_database: bool = False
-    """Whether both sides are one database; asked where their queues have the same name."""
+    """Whether both sides are the same database; checked if their queues have the same name."""
     unusable_intervals: tuple[str, ...] = ()
     """Of the mover's limits."""
     keep_lag: float = 0.0
@@ -52,18 +52,18 @@ class SourceStatus:
     min_interval: float = 0.0
     """The mover's pgq_batch_collect_interval, in seconds; 0: not set."""
     position: Position | None = None
-    """What the target has; None: it has none, or is not known."""
+    """The position on the target; None: none, or unknown."""
     left_behind: Mapping[str, LeftBehind] = field(default_factory=dict)
     """Consumers without a mover in the same config that moved this queue to this target."""
     quarantined: int | None = None
-    """Events of this consumer in quarantine; None: not known, or not to be seen by this role."""
+    """Quarantined events of this consumer; None: unknown, or not readable by this role."""
     quarantined_since: float | None = None
     """The age of the oldest of them, in seconds."""
     moving: bool = False
-    """It moved while it was looked at: the two sides need not fit."""
+    """It moved while it was read: the two sides need not match."""
     source_error: str = ""
     target_error: str = ""
-    """Why a side could not be asked."""
+    """Why a side could not be read."""
 
     @property
     def name(self) -> str:
@@ -72,12 +72,12 @@ class SourceStatus:
 
     @property
     def readable(self) -> bool:
-        """Whether both sides could be asked."""
+        """Whether both sides could be read."""
         return not (self.source_error or self.target_error)
 
     @property
     def fits(self) -> bool:
-        """Whether the target's tick is an end of what the source gives next."""
+        """Whether the target's tick matches an end of the source's next batch."""
         if self.consumer is None or self.position is None:
             return True
         ends = {self.consumer.last_tick}
@@ -87,19 +87,21 @@ class SourceStatus:
 
 
 def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
-    """Look at every source and its target. What cannot be looked at is told, not raised."""
+    """Read every source and its target. Errors are recorded, not raised."""
     running: dict[tuple[str, ...], frozenset[str]] = {}
     for mover in movers:
-        way = _way(mover)
-        running[way] = running.get(way, frozenset()) | {mover.route.consumer}
-    # Each has two connections, to its source and to its target.
+        key = _route_key(mover)
+        running[key] = running.get(key, frozenset()) | {mover.route.consumer}
+    # Each needs two connections, to its source and to its target.
     at_once = (allow_files() - BASE_FILES) / (2 * FILES_PER_CONNECTION)
-    with ThreadPoolExecutor(int(max(1, min(AT_ONCE, at_once)))) as pool:
-        return list(pool.map(lambda mover: _source_status(mover, running[_way(mover)]), movers))
+    with ThreadPoolExecutor(int(max(1, min(MAX_CONCURRENT, at_once)))) as pool:
+        return list(
+            pool.map(lambda mover: _source_status(mover, running[_route_key(mover)]), movers)
+        )
 
 
-def _way(mover: MoverSettings) -> tuple[str, ...]:
-    """From which queue of which database to which database."""
+def _route_key(mover: MoverSettings) -> tuple[str, ...]:
+    """The source database and queue, and the target database."""
     return (*location(mover.src_db), mover.route.queue, *location(mover.dst_db))
 
 
@@ -107,18 +109,18 @@ def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatu
     status = SourceStatus(mover)
     try:
         with _session("source", mover.src_db, mover.route.source_flavour) as src:
-            status = _on_source(src, status)
+            status = _read_source_side(src, status)
             try:
                 with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
-                    status = _on_target(dst, status)
-                    return _on_both(src, dst, status, running)
+                    status = _read_target_side(dst, status)
+                    return _read_both_sides(src, dst, status, running)
             except QueueMoverError as error:
                 return replace(status, target_error=str(error))
     except QueueMoverError as error:
         status = replace(status, source_error=str(error))
     try:
         with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
-            return _on_target(dst, status)
+            return _read_target_side(dst, status)
     except QueueMoverError as error:
         return replace(status, target_error=str(error))
 
@@ -133,7 +135,7 @@ def _session(side: str, text: str, flavour: Flavour) -> Iterator[Connection]:
         database.close()
 
 
-def _on_source(src: Connection, status: SourceStatus) -> SourceStatus:
+def _read_source_side(src: Connection, status: SourceStatus) -> SourceStatus:
     mover = status.mover
     state = read_source(src, mover.route)
     if not state.has_pgq:
@@ -165,7 +167,7 @@ def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
     return found[0] if found else None
 
 
-def _on_target(dst: Connection, status: SourceStatus) -> SourceStatus:
+def _read_target_side(dst: Connection, status: SourceStatus) -> SourceStatus:
     state = read_target(dst, status.mover.route)
     if not state.has_pgq_ext:
         return replace(status, target=state)
@@ -179,10 +181,10 @@ def _on_target(dst: Connection, status: SourceStatus) -> SourceStatus:
     )
 
 
-def _on_both(
+def _read_both_sides(
     src: Connection, dst: Connection, status: SourceStatus, running: frozenset[str]
 ) -> SourceStatus:
-    """What only both together can tell. A source that moves meanwhile is looked at again."""
+    """Compare both sides. A source that moves meanwhile is read again."""
     route = status.mover.route
     assert status.source is not None
     assert status.target is not None
@@ -196,7 +198,7 @@ def _on_both(
         status = replace(status, left_behind=behind)
     if route.queue == route.target_queue:
         status = replace(status, same_database=server.is_same_database(src, dst, route))
-    for _ in range(LOOKS):
+    for _ in range(MAX_READS):
         if status.fits:
             return status
         again = _consumer(src, status.mover)

@@ -1,1 +1,1 @@
-"""Everything that is said to PgQ and pgq_ext."""
+"""The SQL calls to PgQ, pgq_ext and the schema queue_mover."""

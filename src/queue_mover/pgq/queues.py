@@ -1,4 +1,4 @@
-"""The queues and consumers that a database has, by name."""
+"""The queues and consumers of a database, by name."""
 
 from queue_mover.errors import OperatorError
 from queue_mover.model import PGQ, Flavour
@@ -16,9 +16,9 @@ def consumers(conn: Connection, queue: str, flavour: Flavour = PGQ) -> list[str]
 def require_queue(
     conn: Connection, queue: str, flavour: Flavour = PGQ, *, needed: bool = True
 ) -> None:
-    """Raise OperatorError, naming the queues there are, when this is none.
+    """Raise OperatorError, which lists the existing queues, if there is no such queue.
 
-    needed: the queue was to be used, so that creating it would help.
+    needed: the queue was to be used, so creating it is the remedy.
     """
     found = conn.execute(flavour.sql("select queue_name from {pgq}.queue order by 1"))
     names = [name for (name,) in found]
@@ -26,11 +26,11 @@ def require_queue(
         remedy = f"; remedy: pgqadm.py CONFIG create {queue}" if needed else ""
         raise OperatorError(
             f'no queue "{queue}" in database "{conn.info.dbname}"'
-            f" (there: {listed(names) or 'none'}){remedy}"
+            f" (existing: {listed(names) or 'none'}){remedy}"
         )
 
 
 def listed(names: list[str], limit: int = 10) -> str:
-    """Names in a row, no more than `limit` of them."""
+    """Names separated by commas, no more than `limit` of them."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

@@ -1,4 +1,7 @@
-"""The calls on the target: PgQ's event table, pgq_ext's position. The mover owns their order."""
+"""The consumer on the target: its lock, its position, and the event table to write to.
+
+Each call takes a connection; the mover owns the transactions.
+"""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,13 +13,13 @@ import psycopg
 from queue_mover.model import Log, Position, Route
 from queue_mover.postgres import locks
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.locks import GUARDS, lock_key
+from queue_mover.postgres.locks import TIMEOUTS, lock_key
 from queue_mover.postgres.statements import has_function, run_in_one_message
 
 LOCK_WAIT: LiteralString = "10s"
 
-# By whether the target remembers origins. Somebody else may have set the position since: then its
-# origin is not known.
+# By whether the target records origins. If another program has set the position since, its origin
+# is unknown.
 _POSITION: dict[bool, LiteralString] = {
     False: "select pgq_ext.get_last_tick(%(consumer)s), null, null",
     True: """
@@ -28,33 +31,33 @@ _POSITION: dict[bool, LiteralString] = {
 
 
 POSITION_CHANGED = "QM001"
-"""SQLSTATE of `queue_mover.advance_position` for a position that is not what it was."""
+"""SQLSTATE of `queue_mover.advance_position` for a position that has changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the first round trip of a target transaction brings."""
+    """The result of the first round trip of a target transaction."""
 
     locked: bool
     table: str
-    """The event table that takes inserts now, quoted; good for this transaction only."""
+    """The event table to insert into, quoted; valid for this transaction only."""
     position: Position | None
-    """None when the consumer has none here."""
+    """None: the consumer has none here."""
 
 
 def open_transaction(connection: Connection, route: Route, *, remembers: bool) -> Opening:
-    """Begin; take the consumer's lock; learn the event table and the position. One round trip.
+    """Begin; try the consumer's lock; read the event table and the position. One round trip.
 
-    The lock comes before the transaction id, so a mover that finds it taken holds nothing
-    back; the transaction id comes before the table name, since a rotation between the two
-    would have the events written where no consumer looks any more.
+    The lock comes before the transaction ID, so a mover that does not get it holds nothing back;
+    the transaction ID comes before the table name: after a rotation between the two, no consumer
+    would read the events.
     """
     values = {"key": _key(route), "queue": route.target_queue, "consumer": route.consumer}
     _, _, locked, _, table, found = run_in_one_message(
         connection,
         [
             "begin",
-            GUARDS,
+            TIMEOUTS,
             "select pg_try_advisory_xact_lock(%(key)s)",
             "select txid_current()",
             route.target_flavour.sql(
@@ -72,8 +75,8 @@ def commit_position(
 ) -> bool:
     """Advance the position and commit: the batch is now on the target.
 
-    Returns False, and rolls back, when the position is not `before` any more: the lock that we
-    hold keeps it from every mover but one that takes no locks.
+    Returns False, and rolls back, when the position is no longer `before`: only a mover that
+    takes no locks can change it while we hold the lock.
     """
     values = _values(route, after) | {"before": before.tick if before else None}
     if after.source is None:
@@ -93,7 +96,7 @@ def commit_position(
 
 
 def _commit_unrecorded(connection: Connection, values: dict[str, object]) -> bool:
-    """The same where the schema queue_mover is missing: compared, but not under the row's lock."""
+    """The same without the schema queue_mover: compared, but without a row lock."""
     advanced = connection.execute(
         """
         select pgq_ext.set_last_tick(%(consumer)s, %(tick)s::bigint)
@@ -109,11 +112,11 @@ def _commit_unrecorded(connection: Connection, values: dict[str, object]) -> boo
 
 
 def set_position(connection: Connection, route: Route, position: Position) -> None:
-    """Record the last tick applied (`pgq_ext.set_last_tick`), and where it came from if known."""
-    run_in_one_message(connection, _setting(position), _values(route, position))
+    """Set the position (`pgq_ext.set_last_tick`), and record its origin if known."""
+    run_in_one_message(connection, _set_statements(position), _values(route, position))
 
 
-def _setting(position: Position) -> list[LiteralString]:
+def _set_statements(position: Position) -> list[LiteralString]:
     statements: list[LiteralString] = [
         "select pgq_ext.set_last_tick(%(consumer)s, %(tick)s::bigint)"
     ]
@@ -134,14 +137,14 @@ def _values(route: Route, position: Position) -> dict[str, object]:
 
 
 def forget_position(connection: Connection, route: Route, *, remembers: bool) -> None:
-    """Forget the position, and where it came from."""
+    """Delete the position and its origin."""
     connection.execute("select pgq_ext.set_last_tick(%s, null::bigint)", [route.consumer])
     if remembers:
         connection.execute("select queue_mover.set_origin(%s, null, null, null)", [route.consumer])
 
 
 def position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
-    """The position, None when the consumer has none here."""
+    """The position; None: the consumer has none here."""
     values = {"consumer": route.consumer}
     return _position(connection.execute(_POSITION[remembers], values).fetchall())
 
@@ -149,7 +152,7 @@ def position(connection: Connection, route: Route, *, remembers: bool) -> Positi
 def positions(
     connection: Connection, consumers: Iterable[str], source: str, *, remembers: bool
 ) -> dict[str, Position]:
-    """The positions of these consumers, and of all that came from a source; by consumer."""
+    """The positions of these consumers, and all that came from a source; by consumer."""
     names = set(consumers)
     if remembers and has_function(connection, "queue_mover.consumers_of(text)"):
         rows = connection.execute("select queue_mover.consumers_of(%s)", [source])
@@ -158,11 +161,11 @@ def positions(
         name: position(connection, Route("", name, ""), remembers=remembers)
         for name in sorted(names)
     }
-    return {name: there for name, there in found.items() if there is not None}
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def settled_position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
-    """The position once nobody is at work on it. The wait for the consumer's lock has an end."""
+    """The position, read under the consumer's lock; waiting for the lock times out."""
     with connection.transaction():
         connection.execute(f"select set_config('lock_timeout', '{LOCK_WAIT}', true)")
         connection.execute("select pg_advisory_xact_lock(%s)", [_key(route)])
@@ -175,7 +178,7 @@ def _position(rows: list[tuple[Any, ...]]) -> Position | None:
 
 @contextmanager
 def locked(connection: Connection, route: Route, log: Log) -> Iterator[None]:
-    """A transaction that waits for the consumer's lock: no batch is on its way meanwhile."""
+    """A transaction under the consumer's lock, for which it waits: no batch is in progress."""
     with connection.transaction():
         key = [_key(route)]
         if connection.execute("select pg_try_advisory_xact_lock(%s)", key).fetchone() != (True,):
@@ -186,7 +189,7 @@ def locked(connection: Connection, route: Route, log: Log) -> Iterator[None]:
 
 
 def lock_holder(connection: Connection, route: Route) -> str:
-    """Who holds the consumer's lock, as words for a log line."""
+    """Describe the holder of the consumer's lock, for a log line."""
     return locks.lock_holder(connection, _key(route))
 
 

@@ -1,1 +1,1 @@
-"""Connections, statements and locks; the driver's errors become ours here."""
+"""Connections, statements, locks, and the translation of psycopg's errors into ours."""

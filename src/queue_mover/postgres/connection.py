@@ -1,4 +1,4 @@
-"""Connections that tell since when they wait for their server."""
+"""Connections that record since when they wait for the server."""
 
 import time
 from collections.abc import Iterator
@@ -11,20 +11,20 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class TimedConnection(Connection):
-    """The driver's connection, all of whose waits go through one method."""
+    """psycopg's connection, which waits in one method only."""
 
     waiting_since: float | None = None
-    """On the monotonic clock; None: it does not wait."""
+    """On the monotonic clock; None: not waiting."""
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
-        """Wait, and let it be known."""
+        """Wait, and record it."""
         with waiting(self):
             return super().wait(*args, **kwargs)
 
 
 @contextmanager
 def waiting(connection: Connection) -> Iterator[None]:
-    """A wait that goes past the driver's method."""
+    """Record a wait that bypasses psycopg's method."""
     if not isinstance(connection, TimedConnection):
         yield
         return

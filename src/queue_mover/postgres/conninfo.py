@@ -1,4 +1,4 @@
-"""Connect strings: what libpq can read, and what may be shown of them."""
+"""Connect strings: check them, and describe them without passwords."""
 
 import re
 from difflib import get_close_matches
@@ -8,11 +8,11 @@ from psycopg import conninfo, pq
 
 
 def check_conninfo(text: str) -> None:
-    """Raise ValueError, without the text itself, when libpq could not read a connect string."""
+    """Raise ValueError, without the text itself, if libpq cannot parse a connect string."""
     try:
         timeout = conninfo.conninfo_to_dict(text).get("connect_timeout") or 0
     except psycopg.Error as error:
-        # libpq's own message quotes the part it stumbled over: perhaps a password.
+        # libpq's message quotes the offending part: perhaps a password.
         raise ValueError(
             f"not a connect string{_misspelt(str(error))}; write key=value pairs"
             " ('host=db1 dbname=app') or a URI ('postgresql://db1/app')"
@@ -24,8 +24,8 @@ def check_conninfo(text: str) -> None:
 
 
 def _misspelt(message: str) -> str:
-    """The bad key that libpq's message quotes; only if it resembles a key, so that it gives away
-    no part of a password."""
+    """The wrong key that libpq's message quotes, only if it resembles a key: it may be part of a
+    password."""
     quoted = re.search(r'"([^"]*)"', message)
     key = quoted[1] if quoted else ""
     keys = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
@@ -41,23 +41,23 @@ _OTHER_KEYS = {
     **dict.fromkeys(("username", "login"), "user"),
     **dict.fromkeys(("hostname", "server"), "host"),
 }
-"""What other drivers call libpq's keys."""
+"""Other drivers' names for libpq's keys."""
 
 
 def password(text: str) -> str | None:
-    """The password that a connect string holds, if any; an empty one is none."""
+    """The password in a connect string; None: none, or an empty one."""
     value = conninfo.conninfo_to_dict(text).get("password")
     return str(value) if value else None
 
 
 def describe(text: str) -> str:
-    """Where a connect string leads, for messages: never a password."""
+    """Where a connect string points, for messages; never a password."""
     values = conninfo.conninfo_to_dict(text)
     shown = [f"{key}={values[key]}" for key in ("host", "port", "dbname", "user") if key in values]
     return " ".join(shown) or "the default database"
 
 
 def location(text: str) -> tuple[str, ...]:
-    """Which database a connect string leads to, as far as it says: whatever else is in it."""
+    """The database that a connect string points to, as far as the string specifies it."""
     values = conninfo.conninfo_to_dict(text)
     return tuple(str(values.get(key, "")) for key in ("host", "hostaddr", "port", "dbname"))

@@ -25,29 +25,29 @@ DEFAULTS: dict[str, str] = {
     "tcp_user_timeout": "60000",
 }
 """libpq parameters (seconds; milliseconds for tcp_user_timeout) that a connect string may
-override: a peer whose host has died must not hold us, or the lock we hold, for hours."""
+override: a dead host must not block us, or the lock we hold, for hours."""
 
 
 class Sessions(Protocol):
-    """Where a mover gets a connection from, for one piece of work at a time."""
+    """Where a mover gets its connections from, for one unit of work at a time."""
 
     def session(self) -> AbstractContextManager[Connection]:
         """A connection, outside a transaction."""
 
     def waiting_since(self) -> float | None:
-        """From another thread: since when, on the monotonic clock, a server owes an answer."""
+        """From another thread: since when, on the monotonic clock, it waits for a server."""
 
     def close(self) -> None:
-        """Need no more; what nobody else needs is closed."""
+        """Release the connections; those that nobody else uses are closed."""
 
     def abandon(self) -> None:
-        """From another thread: cut what is open."""
+        """From another thread: cut the connection in use."""
 
 
 class Database:
-    """One connection to one database: opened when first needed, replaced when it has aged.
+    """One connection to one database: opened when first needed, replaced after its lifetime.
 
-    Any error inside `session` closes the connection, so what follows starts clean.
+    Any error inside `session` closes the connection, so the next session starts clean.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Database:
         lifetime: float = 0,
         flavour: Flavour = PGQ,
     ) -> None:
-        """`lifetime` is in seconds; 0: for ever. `flavour`: of the PgQ that errors speak of."""
+        """`lifetime` is in seconds; 0: for ever. `flavour`: of its PgQ, for errors."""
         self.side = side
         self._text = text
         self._application_name = application_name
@@ -90,7 +90,7 @@ class Database:
                 self._connecting_since = None
             self._opened = time.monotonic()
         if self._abandoned:
-            raise StoppingError(f"{self.side} database: given up")
+            raise StoppingError(f"{self.side} database: connection abandoned")
         return self._connection
 
     def _connect(self) -> Connection:
@@ -100,7 +100,7 @@ class Database:
         connection: Connection = TimedConnection.connect(
             self._text,
             autocommit=True,
-            # PgBouncer in transaction mode would run a prepared statement elsewhere.
+            # PgBouncer in transaction mode would run a prepared statement on another server.
             prepare_threshold=None,
             client_encoding="UTF8",
             **missing,  # type: ignore[arg-type]
@@ -113,23 +113,23 @@ class Database:
         return time.monotonic() - self._opened
 
     def waiting_since(self) -> float | None:
-        """From another thread: since when, on the monotonic clock, the server owes an answer."""
+        """From another thread: since when, on the monotonic clock, it waits for the server."""
         connection = self._connection
         if isinstance(connection, TimedConnection):
             return connection.waiting_since
         return self._connecting_since
 
     def close(self) -> None:
-        """Give the connection up; an open transaction is rolled back by the server."""
+        """Close the connection; the server rolls back an open transaction."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def abandon(self) -> None:
-        """Cut the connection under a thread that is using it: its call fails at once, and so does
-        the next one.
+        """Cut the connection that another thread is using: its call fails at once, and so does
+        its next one.
 
-        Only the socket is shut, which no frozen server can delay; the server rolls back.
+        Only shuts the socket down, which no frozen server can delay; the server rolls back.
         """
         self._abandoned = True
         connection = self._connection
@@ -142,5 +142,5 @@ class Database:
             wire.shutdown(socket.SHUT_RDWR)
 
     def restore(self) -> None:
-        """Who abandoned it uses it no more: it may serve others."""
+        """Make it usable again, for other clients."""
         self._abandoned = False

@@ -1,11 +1,11 @@
-"""Which outage it is: a server that is away has many words for that, and they are one outage."""
+"""Tell outages apart: an unavailable server has many messages, which are all one outage."""
 
 import re
 
-AWAY_STATES = ("08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "57P05")
-"""A connection that failed, was shut down, ended by a crash, or refused by a server that starts."""
+UNAVAILABLE_SQLSTATES = ("08000", "08001", "08003", "08006", "57P01", "57P02", "57P03", "57P05")
+"""A connection that failed, was terminated or lost, or was refused during startup."""
 
-_AWAY = re.compile(
+_UNAVAILABLE = re.compile(
     r"refused|no such file|starting up|shutting down|shut ?down|not yet accepting"
     r"|in recovery mode|closed|reset by peer|broken pipe|eof detected|terminat|aborted"
     r"|timed out|timeout|unreachable|no route to host|could not translate host name"
@@ -13,19 +13,19 @@ _AWAY = re.compile(
     r"|server conn crashed|cannot connect to server|server login has been failing",
     re.IGNORECASE,
 )
-"""Words of libpq, PostgreSQL and PgBouncer; the last two say more than a SQLSTATE does."""
+"""Messages of libpq, PostgreSQL and PgBouncer, whose SQLSTATE is missing or too general."""
 
 _NUMBER = re.compile(r"\d+")
 
 
 def kind(state: str, message: str) -> str:
-    """What tells an outage from another one: empty where the server is just away, else the
+    """What distinguishes an outage from others: empty if the server is unavailable, else the
     SQLSTATE, or the message without its numbers.
 
     PgBouncer has one SQLSTATE, 08P01, for all its errors; libpq has none for a failed connect.
     """
-    if state in AWAY_STATES:
+    if state in UNAVAILABLE_SQLSTATES:
         return ""
     if state not in ("", "08P01"):
         return state
-    return "" if _AWAY.search(message) else _NUMBER.sub("#", message)
+    return "" if _UNAVAILABLE.search(message) else _NUMBER.sub("#", message)

@@ -1,4 +1,4 @@
-"""A few connections to one database, which many threads take in turn."""
+"""A pool of a few connections to one database, shared by many threads."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -11,15 +11,15 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
 
 Waiter = SimpleQueue[Database | None]
-"""Where a waiting client is handed a database."""
+"""The queue in which a waiting client receives a database."""
 
 
 class Pool:
-    """Connections that clients take for one piece of work at a time.
+    """Connections that clients use for one unit of work at a time.
 
-    A pool that reconnects in the background would hide from an operator why it cannot; here the
-    thread that needs a connection opens it and gets the error. The connection used last is taken
-    first, so that no more are opened than are needed at one time.
+    A pool that reconnects in the background would hide its errors from the operator; here the
+    thread that needs a connection opens it and gets the error. The most recently used connection
+    is taken first, so that no more are opened than are needed at the same time.
     """
 
     def __init__(self, databases: Sequence[Database]) -> None:
@@ -30,15 +30,15 @@ class Pool:
         self._lock = Lock()
 
     def client(self) -> "PoolClient":
-        """One more client, which must close itself once."""
+        """Add a client, which must be closed once."""
         with self._lock:
             self._clients += 1
         return PoolClient(self)
 
-    def take(self, waiter: Waiter, *, urgent: bool) -> Database | None:
-        """A database for the caller alone, as soon as one is free and nobody has waited longer.
+    def acquire(self, waiter: Waiter, *, urgent: bool) -> Database | None:
+        """Wait for a free database, in order of arrival, for exclusive use.
 
-        A None that is put into its waiter makes it return None.
+        Returns None if a None is put into the waiter.
         """
         waiters = self._urgent if urgent else self._others
         with self._lock:
@@ -51,12 +51,12 @@ class Pool:
                 if waiter in waiters:
                     waiters.remove(waiter)
                     return None
-            # It was handed a database at this very moment.
+            # It has just received a database.
             database = waiter.get()
         return database
 
-    def give(self, database: Database) -> None:
-        """Hand a database to the client that has waited longest, urgent ones first."""
+    def release(self, database: Database) -> None:
+        """Pass a database to the client that has waited longest, urgent ones first."""
         with self._lock:
             waiters = self._urgent or self._others
             if waiters:
@@ -65,7 +65,7 @@ class Pool:
                 self._free.append(database)
 
     def leave(self) -> None:
-        """A client leaves; the last one closes all connections."""
+        """Remove a client; the last one closes all connections."""
         with self._lock:
             self._clients -= 1
             is_empty = not self._clients
@@ -73,16 +73,16 @@ class Pool:
             self.close_idle()
 
     def close_idle(self) -> None:
-        """Close the connections that nobody uses; whoever takes one opens it anew."""
+        """Close the idle connections; they are reopened on use."""
         with self._lock:
             idle, self._free = self._free, []
         for database in idle:
             database.close()
-            self.give(database)
+            self.release(database)
 
 
 class PoolClient:
-    """One of those who share a pool. It holds one connection at most."""
+    """A client of a pool. It holds one connection at most."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -91,49 +91,49 @@ class PoolClient:
         self._stopping = False
         self._handing = Lock()
         self.urgent = True
-        """Whether it goes before clients that are not urgent."""
+        """Whether it takes precedence over clients that are not urgent."""
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
-        """A connection, as soon as it is this client's turn. Raises StoppingError."""
-        database = self._taken = self._pool.take(self._waiter, urgent=self.urgent)
+        """Wait for a connection. Raises StoppingError."""
+        database = self._taken = self._pool.acquire(self._waiter, urgent=self.urgent)
         if database is None:
-            raise StoppingError("told to stop while it waited for a connection")
+            raise StoppingError("stopped while waiting for a connection")
         try:
             if self._stopping:
-                raise StoppingError("told to stop when it got a connection")
+                raise StoppingError("stopped on getting a connection")
             with database.session() as connection:
                 yield connection
         except UnavailableError as error:
             if error.place == f"{database.side} database":
-                # What ended this connection has ended the idle ones too: their next users would
-                # report an outage that is over as a new one.
+                # The idle connections are lost too: their next users would report an outage that
+                # is over as a new one.
                 self._pool.close_idle()
             raise
         finally:
             with self._handing:
                 self._taken = None
-                # The cut was meant for this client, not for those it shares with.
+                # Only this client was to be cut off, not the others.
                 database.restore()
-            self._pool.give(database)
+            self._pool.release(database)
 
     def waiting_since(self) -> float | None:
-        """From another thread: since when the server owes an answer."""
+        """From another thread: since when it waits for the server."""
         database = self._taken
         return database.waiting_since() if database else None
 
     def stop(self) -> None:
-        """From another thread: stop waiting, and take no further connection."""
+        """From another thread: stop waiting, and take no more connections."""
         if not self._stopping:
             self._stopping = True
             self._waiter.put(None)
 
     def close(self) -> None:
-        """Leave the pool."""
+        """Remove this client from the pool."""
         self._pool.leave()
 
     def abandon(self) -> None:
-        """From another thread: the same, and cut the connection that is in use."""
+        """From another thread: stop, and cut the connection in use."""
         self.stop()
         with self._handing:
             if database := self._taken:

@@ -1,9 +1,10 @@
-"""Statements in one message, and what a database has."""
+"""Run statements in one message, quote names in them, and see what a database has."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 
 from queue_mover.postgres.connection import Connection
 
@@ -17,9 +18,9 @@ def has_function(connection: Connection, signature: str) -> bool:
 def run_in_one_message(
     connection: Connection, statements: Sequence[LiteralString], values: Mapping[str, object]
 ) -> list[list[tuple[Any, ...]]]:
-    """Run several statements as one message: one round trip, and one time to wake the server.
+    """Run several statements in one message: one round trip, and the server wakes up once.
 
-    A pipeline would send a message for each. Returns the rows of each statement.
+    A pipeline would send one message for each. Returns the rows of each statement.
     """
     results = []
     with psycopg.ClientCursor(connection) as cursor:
@@ -34,3 +35,13 @@ def schema_exists(conn: Connection, name: str) -> bool:
     """Whether the database has a schema of this name."""
     row = conn.execute("select to_regnamespace(%s) is not null", [name]).fetchone()
     return row == (True,)
+
+
+def quote_ident(name: str) -> str:
+    """A name as an SQL identifier, for a statement that an operator will paste."""
+    return sql.Identifier(name).as_string()
+
+
+def quote_literal(text: str) -> str:
+    """Text as an SQL literal, for a statement that an operator will paste."""
+    return "'" + text.replace("'", "''") + "'"

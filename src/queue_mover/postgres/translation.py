@@ -1,4 +1,4 @@
-"""The one place where the driver's errors become ours."""
+"""Translate psycopg's errors into ours; nothing else does."""
 
 import errno
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from queue_mover.errors import NotReadyError, StatementError, UnavailableError
 from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres import outage
 
-PASSING_SQLSTATES = ("08", "25P03", "53", "55P03", "57")
-"""Connections that failed, or idled in a transaction; disk, memory or slots used up; a lock
-timeout; shutdowns, terminations and statement timeouts: troubles of the server that may pass,
-not of what was asked."""
+TRANSIENT_SQLSTATES = ("08", "25P03", "53", "55P03", "57")
+"""Failed connections, idle-in-transaction timeouts; disk, memory or slots exhausted; lock timeouts;
+shutdowns, terminations and statement timeouts: temporary conditions of the server, not errors in
+the statement."""
 
 
 def one_line(text: str) -> str:
@@ -22,9 +22,14 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def primary(error: psycopg.Error) -> str:
+    """The server's primary message, in one line."""
+    return one_line(error.diag.message_primary or str(error))
+
+
 @contextmanager
 def translating_errors(side: str, flavour: Flavour = PGQ) -> Iterator[None]:
-    """Turn driver errors into ours, naming the side ("source", "target", "database").
+    """Translate driver errors into ours, naming the side ("source", "target", "database").
 
     `flavour`: of its PgQ, whose roles a remedy names.
 
@@ -38,7 +43,7 @@ def translating_errors(side: str, flavour: Flavour = PGQ) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE):
             raise
-        # The driver waits for a connection with a file descriptor more.
+        # psycopg needs another file descriptor to wait for a connection.
         place = f"{side} database".lstrip()
         raise UnavailableError(
             f"{place} not available: too many open files; remedy: raise the limit"
@@ -49,24 +54,24 @@ def translating_errors(side: str, flavour: Flavour = PGQ) -> Iterator[None]:
 
 
 def translate(error: psycopg.Error, side: str, flavour: Flavour = PGQ) -> Exception:
-    """Which of our errors a driver error is. `side` may be empty: "database" alone."""
+    """The error of ours for a driver error. `side` may be empty: "database" alone."""
     place = f"{side} database".lstrip()
     state = error.sqlstate or ""
-    message = one_line(error.diag.message_primary or str(error))
-    passing = state.startswith(PASSING_SQLSTATES) or (
+    message = primary(error)
+    transient = state.startswith(TRANSIENT_SQLSTATES) or (
         not state and isinstance(error, errors.OperationalError)
     )
     if isinstance(error, errors.ReadOnlySqlTransaction):
         words = f"{place} is read-only; remedy: connect to the primary"
         return UnavailableError(words, place, "read-only")
     refused = errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification
-    if passing or isinstance(error, refused):
+    if transient or isinstance(error, refused):
         kind = outage.kind(state, message)
         return UnavailableError(f"{place} not available: {message}", place, kind)
     if isinstance(error, errors.InsufficientPrivilege):
         role = flavour.reader if side == "source" else flavour.admin
-        return NotReadyError(f"{place}: {message}; remedy: GRANT {role} TO the role")
+        return NotReadyError(f"{place}: {message}; remedy: GRANT {role} TO this role")
     if isinstance(error, errors.RaiseException):
-        return NotReadyError(f"{place}: {flavour.name} says: {message}")
+        return NotReadyError(f"{place}: {flavour.name} error: {message}")
     context = one_line(error.diag.context or "")
     return StatementError(f"{place}: {message}" + (f" ({context})" if context else ""))

@@ -1,1 +1,1 @@
-"""Observations as text and as JSON."""
+"""Print what `status` has read and found, as text or JSON."""

@@ -1,15 +1,15 @@
-"""The text of `pgqadm status`: pure functions from what was read, and judged, to lines."""
+"""The text of `pgqadm status` for a database: pure functions of its status and findings."""
 
 from collections.abc import Sequence
 
 from queue_mover.model import PGQ, Flavour
 from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.findings import MARKS, REMEDY, Code, Finding, Place, marks
+from queue_mover.observation.formatting import duration, number
 from queue_mover.observation.overview import DatabaseView
-from queue_mover.observation.words import duration, number
 from queue_mover.reporting.tables import columns
 
-# Marks stand last: scripts of Skytools 2 read the queue's name from the first column.
+# Marks come last: scripts for Skytools 2 read the queue's name from the first column.
 QUEUE_HEADER = ("Queue", "Rotation", "Ticker", "TLag", "EPS", "New", "")
 CONSUMER_HEADER = ("Consumer", "Lag", "LastSeen", "Pending", "Tick", "")
 VERSIONLESS = "of unknown version"
@@ -17,21 +17,21 @@ QUARANTINE_HEADER = ("Quarantined from", "Events", "Oldest", "")
 
 
 def view_lines(view: DatabaseView, flavour: Flavour = PGQ) -> list[str]:
-    """The report about a database, or why there is none."""
+    """The report on a database, or why there is none."""
     if view.status is None:
         return [failure(view.findings)]
     return status_lines(view.status, view.findings, flavour)
 
 
 def failure(found: Sequence[Finding]) -> str:
-    """In one line, why something could not be looked at."""
+    """Why something could not be read, in one line."""
     return "; ".join(f"{finding.text}{REMEDY}{finding.remedy}" for finding in found)
 
 
 def status_lines(
     status: DatabaseStatus, found: Sequence[Finding], flavour: Flavour = PGQ
 ) -> list[str]:
-    """The whole report: versions, queues, consumers, and what was found wrong with them."""
+    """The whole report: versions, queues, consumers and findings."""
     lines = [_title(status, flavour), ""]
     if status.queues:
         lines += [*ruled(columns(_queue_rows(status.queues, found), "<<<>>><")), ""]
@@ -48,7 +48,7 @@ def status_lines(
 
 
 def ruled(lines: list[str]) -> list[str]:
-    """The header set off by a line as long as the table is wide."""
+    """A table with a rule below its header."""
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 

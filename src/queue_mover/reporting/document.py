@@ -1,6 +1,6 @@
 """The JSON of `pgqadm status`; docs/status-json.md describes it, and a test compares the two.
 
-Within a version keys are added, never renamed, removed, or given another meaning.
+Within a version keys are only added, never renamed, removed or given another meaning.
 """
 
 import json
@@ -20,7 +20,7 @@ Object = dict[str, Any]
 
 
 def text(overview: Overview) -> str:
-    """One JSON document about everything that was looked at."""
+    """One JSON document about everything that was read."""
     return json.dumps(_overview(overview), indent=2, allow_nan=False)
 
 
@@ -82,7 +82,7 @@ def _consumer(consumer: Consumer) -> Object:
 
 
 def _registration(consumer: Consumer | None) -> Object:
-    """How far a consumer is; nothing is known of one that is not registered, or not readable."""
+    """A consumer's progress; all null if it is not registered, or not readable."""
     if consumer is None:
         return dict.fromkeys(
             ("tick", "batch", "batch_end_tick", "pending_events", "lag_seconds",
@@ -145,5 +145,5 @@ def _finding(finding: Finding) -> Object:
 
 
 def _number(value: float | None) -> float | None:
-    """JSON has no infinity, which an interval may be: null."""
+    """An infinite interval becomes null: JSON has no infinity."""
     return value if value is not None and math.isfinite(value) else None

@@ -1,11 +1,11 @@
-"""The text of `pgqadm status --movers`: one table about all sources of a mover's config."""
+"""The text of `pgqadm status --movers`: one table of all sources in a mover's config."""
 
 from collections.abc import Sequence
 
 from queue_mover.observation.findings import REMEDY, Finding, Severity, marks
+from queue_mover.observation.formatting import counted, duration, number
 from queue_mover.observation.overview import SourceView
 from queue_mover.observation.sources import SourceStatus
-from queue_mover.observation.words import counted, duration, number
 from queue_mover.reporting.database_report import ruled
 from queue_mover.reporting.tables import columns
 
@@ -14,15 +14,15 @@ HEADER = ("Source", "Queue", "Consumer", "Lag", "LastSeen", "Pending", "New", "T
 
 
 def lines(sources: Sequence[SourceView]) -> list[str]:
-    """The table, a line about each thing that is wrong with a source, and a summary."""
+    """The table, a line for each finding, and a summary."""
     rows = [_row(view.source, view.findings) for view in sources]
-    told = [
+    finding_lines = [
         f"  {finding.mark}  {view.source.name}: {finding.text}{REMEDY}{finding.remedy}"
         for view in sources
         for finding in view.findings
     ]
     table = ruled(columns([HEADER, *rows], "<<<>>>>>>><"))
-    return [*table, "", *told, _summary(sources)]
+    return [*table, "", *finding_lines, _summary(sources)]
 
 
 def is_trouble(found: Sequence[Finding]) -> bool:

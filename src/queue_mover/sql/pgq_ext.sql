@@ -1,15 +1,14 @@
--- pgq_ext: what a target database remembers of each consumer, so that a batch that comes
--- twice can be told from a new one. Positions live here because they have to commit
--- together with the events.
+-- pgq_ext: what a target database records for each consumer, so that a replayed batch is
+-- recognised. Positions are stored here because they must commit together with the events.
 --
--- Safe to run again: tables stay, functions and privileges become what is written here.
--- Run it in one transaction (psql -1 -f pgq_ext.sql); `pgqadm install` does. It must not
--- meet a pgq_ext of somebody else's: `pgqadm install` looks, this file does not.
+-- Safe to run again: tables are kept, functions and privileges are replaced.
+-- Run it in one transaction (psql -1 -f pgq_ext.sql), as `pgqadm install` does. Do not run it over
+-- another pgq_ext: `pgqadm install` checks for one, this file does not.
 --
--- Consumers write only through the functions, which run with the rights of their owner.
--- Hence the pinned search_path: a caller's own tables and operators must never be found.
--- None of them is STABLE: whoever takes a lock and asks in one statement wants to know what
--- was committed while it waited.
+-- Consumers write only through the functions, which are SECURITY DEFINER. Hence the fixed
+-- search_path: it must never find a caller's own tables and operators.
+-- None of them is STABLE: a statement that waits for a lock and then calls one must see what
+-- was committed meanwhile.
 
 create schema if not exists pgq_ext;
 
@@ -17,12 +16,12 @@ comment on schema pgq_ext is 'queue_mover: positions of consumers';
 
 do $$
 begin
-    -- PgQ brings this role; a target that has no queues of its own may lack it.
+    -- PgQ creates this role; a target without queues may lack it.
     if not exists (select from pg_catalog.pg_roles where rolname = 'pgq_writer') then
         create role pgq_writer;
     end if;
 exception
-    -- Roles belong to the whole server: another database's install was a moment faster.
+    -- Roles are shared by the whole server: an install in another database was faster.
     when duplicate_object or unique_violation then null;
 end;
 $$;
@@ -173,11 +172,11 @@ returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- As upstream: there is no such batch, so it is always new, and not worth remembering.
+    -- As upstream: no such batch exists, so it is always new and not recorded.
     if coalesce(a_batch_id, 0) <= 0 then
         return true;
     end if;
-    -- Of two that set the same batch at once, the second waits here and then changes nothing.
+    -- If two set the same batch concurrently, the second waits here and then changes nothing.
     insert into pgq_ext.completed_batch as b (consumer_id, subconsumer_id, last_batch_id)
     values (a_consumer, a_subconsumer, a_batch_id)
     on conflict (consumer_id, subconsumer_id)
@@ -229,7 +228,7 @@ returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- The row is locked even where it stays as it is: one at a time for each consumer.
+    -- Locks the row even if it does not change: one at a time for each consumer.
     insert into pgq_ext.partial_batch as p (consumer_id, subconsumer_id, cur_batch_id)
     values (a_consumer, a_subconsumer, a_batch_id)
     on conflict (consumer_id, subconsumer_id)
@@ -261,8 +260,8 @@ as $$
 $$;
 
 
--- The number is that of the interface, which is upstream's. By the comment in its body `pgqadm
--- install` knows the schema for ours.
+-- The version of the interface, which is upstream's. `pgqadm install` recognises our schema by
+-- the comment in the function's body.
 create or replace function pgq_ext.version()
 returns text
 language sql immutable set search_path = pg_catalog, pg_temp

@@ -1,12 +1,12 @@
--- queue_mover: what a target database remembers beyond the position in pgq_ext: which source
--- a position came from, and the events that the target could not take; and by what a source
--- database is known where the server's own identity is not to be had.
+-- queue_mover: what a target database records besides the position in pgq_ext: which source a
+-- position came from, and the events that the target rejected. For a source database: an identity
+-- of its own, for roles that may not read the server's.
 --
--- Safe to run again: tables stay, functions and privileges become what is written here.
--- Run it in one transaction; `pgqadm install` does, after pgq_ext.sql.
+-- Safe to run again: tables are kept, functions and privileges are replaced.
+-- Run it in one transaction, as `pgqadm install` does after pgq_ext.sql.
 --
--- Movers write only through the functions, which run with the rights of their owner; hence
--- the pinned search_path.
+-- Movers write only through the functions, which are SECURITY DEFINER; hence the fixed
+-- search_path.
 
 create schema if not exists queue_mover;
 comment on schema queue_mover is 'queue_mover: origins of positions, quarantined events';
@@ -19,7 +19,7 @@ create table if not exists queue_mover.origin (
     recorded    timestamptz not null default now()
 );
 comment on table queue_mover.origin is
-    'Which source a consumer''s position belongs to, and by what to know its tick again.';
+    'The source that a consumer''s position belongs to, and the mark of its tick.';
 comment on column queue_mover.origin.mark is
     'Time and event number of the tick; NULL after --accept-source, until the next batch.';
 
@@ -41,7 +41,7 @@ create table if not exists queue_mover.quarantine (
     reason      text        not null
 );
 comment on table queue_mover.quarantine is
-    'Events that this database could not take, byte for byte, in the encoding they came in.';
+    'Events that this database rejected, byte for byte, in their original encoding.';
 
 
 create or replace function queue_mover.get_origin(
@@ -71,7 +71,7 @@ begin
 end;
 $$;
 comment on function queue_mover.set_origin(text, text, bigint, text) is
-    'Record where the position of a consumer came from; source NULL forgets it.';
+    'Record where the position of a consumer came from; source NULL deletes it.';
 
 create or replace function queue_mover.advance_position(
     a_consumer text, a_before bigint, a_tick bigint, a_source text, a_mark text)
@@ -82,7 +82,7 @@ declare
     seen    bigint;
 begin
     -- A mover that takes no locks may have set the position in a transaction that is still open:
-    -- the row's lock waits for its end. Where pgq_ext belongs to somebody else, look without it.
+    -- the row lock waits for it. Without the privilege on another pgq_ext, check without the lock.
     if has_table_privilege('pgq_ext.completed_tick', 'update') then
         perform from pgq_ext.completed_tick t
           where t.consumer_id = a_consumer and t.subconsumer_id = ''
@@ -95,12 +95,12 @@ begin
             using errcode = 'QM001';
     end if;
     if a_before is null and has_table_privilege('pgq_ext.completed_tick', 'insert') then
-        -- Two first batches: the second must not overwrite the position of the one before.
+        -- Two concurrent first batches: the second must not overwrite the position of the first.
         insert into pgq_ext.completed_tick (consumer_id, subconsumer_id, last_tick_id)
             values (a_consumer, '', a_tick)
             on conflict do nothing;
         if not found then
-            raise exception 'the position has been set meanwhile' using errcode = 'QM001';
+            raise exception 'the position was set meanwhile' using errcode = 'QM001';
         end if;
     else
         perform pgq_ext.set_last_tick(a_consumer, a_tick);
@@ -109,7 +109,7 @@ begin
 end;
 $$;
 comment on function queue_mover.advance_position(text, bigint, bigint, text, text) is
-    'Set the position, with its origin, if it still is a_before; else raise QM001.';
+    'Set the position, with its origin, if it is still a_before; else raise QM001.';
 
 create or replace function queue_mover.consumers_of(a_source text)
 returns setof text
@@ -118,7 +118,7 @@ as $$
     select o.consumer from queue_mover.origin o where o.source = a_source;
 $$;
 comment on function queue_mover.consumers_of(text) is
-    'The consumers whose position came from a source: those that a new one might leave behind.';
+    'The consumers whose position came from a source, which a new one might leave behind.';
 
 create or replace function queue_mover.quarantine_event(
     a_consumer text, a_source text, a_queue text, a_ev_id bigint, a_ev_time timestamptz,
@@ -135,17 +135,17 @@ as $$
 $$;
 comment on function queue_mover.quarantine_event(
         text, text, text, bigint, timestamptz, bytea[], text, text) is
-    'Keep an event that the target could not take; fields are type, data, extra1 to extra4.';
+    'Store an event that the target rejected; fields are type, data, extra1 to extra4.';
 
 create table if not exists queue_mover.identity (
     id          uuid        not null default md5(random()::text || clock_timestamp())::uuid,
     the_only    boolean     primary key default true check (the_only)
 );
-comment on table queue_mover.identity is 'What makes this database''s identity; one row.';
+comment on table queue_mover.identity is 'The identity of this database; one row.';
 insert into queue_mover.identity default values on conflict do nothing;
 
--- A copy has another one: of a template by the database's oid, of a dump by the row's xmin,
--- which no VACUUM changes. A standby keeps both.
+-- A copy has another identity: a template by the database's OID, a dump by the row's xmin, which
+-- VACUUM does not change. A standby keeps both.
 create or replace function queue_mover.database_identity()
 returns uuid
 language sql security definer set search_path = pg_catalog, pg_temp
@@ -155,7 +155,7 @@ as $$
      where d.datname = current_database();
 $$;
 comment on function queue_mover.database_identity() is
-    'By what to know this database again, where pg_control_system() is not allowed.';
+    'Identifies this database where pg_control_system() is not allowed.';
 
 
 revoke all on schema queue_mover from public;

@@ -1,4 +1,4 @@
-"""Words for durations, counts and SQL literals, as people read and paste them."""
+"""Durations and counts as text, for tables and messages."""
 
 import math
 
@@ -12,7 +12,7 @@ def duration(seconds: float | None) -> str:
     if not math.isfinite(seconds):
         return "never ends"
     if seconds < 0:
-        # Clocks differ, or somebody has been playing with them.
+        # Clocks differ, or were changed.
         return "-" + duration(-seconds)
     if 0 < seconds < 1:
         return f"{seconds:.2g}s"
@@ -38,13 +38,3 @@ def number(value: float | None) -> str:
 def counted(count: int, noun: str) -> str:
     """A count with its noun, in the plural unless it is one."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def literal(text: str) -> str:
-    """Text as an SQL literal, for a statement that a person will paste."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """A name as an SQL identifier, for a statement that a person will paste."""
-    return '"' + name.replace('"', '""') + '"'
