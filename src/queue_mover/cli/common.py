@@ -163,6 +163,11 @@ def warn(command: str, notes: Sequence[str]) -> None:
         print(f"{command}: warning: {note}", file=sys.stderr)
 
 
+def print_block(title: str, lines: Sequence[str]) -> None:
+    """Print lines below a title."""
+    print("\n".join([f"{title}:", *(f"  {line}".rstrip() for line in lines), ""]))
+
+
 def _level(switches: argparse.Namespace) -> int:
     """How much to log, as the switches ask."""
     # As ever, -v wins over -q.

@@ -4,29 +4,25 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from queue_mover.admin import queue_config, queues
 from queue_mover.admin.install import install
-from queue_mover.cli import common
+from queue_mover.cli import common, status
 from queue_mover.config import parameters, sample
 from queue_mover.config.settings import (
     AdminSettings,
-    MoverSettings,
+    Settings,
     load_admin,
     load_mover,
     override,
 )
 from queue_mover.errors import OperatorError, UnavailableError
-from queue_mover.observation import overview
-from queue_mover.observation.findings import Place, unreadable
 from queue_mover.observation.overview import Overview
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.conninfo import check_conninfo, describe
 from queue_mover.postgres.database import Database
-from queue_mover.reporting import database_report, document, source_report
 from queue_mover.service import ticker_job
 from queue_mover.service.job import Plan
 from queue_mover.system import early_signals
@@ -110,7 +106,7 @@ def _run() -> int:
     if not (given.movers or given.db):
         return _run_one(given)
     if words[:1] == ["status"]:
-        return _status(given, lambda: _look_at_many(given, words[1:]))
+        return _status(given, lambda: _inspect_many(given, words[1:]))
     _no_json(given)
     if words[:1] == ["install"]:
         return _install_many(given, words[1:])
@@ -120,7 +116,7 @@ def _run() -> int:
 def _run_one(given: argparse.Namespace) -> int:
     """A command for the database of a config file, or the service of it."""
     if (given.command == "status" or _is_command(given, "status")) and not given.signal:
-        return _status(given, lambda: _look_at_one(given))
+        return _status(given, lambda: _inspect_one(given))
     _no_json(given)
     settings = _load(given)
     if given.signal:
@@ -189,66 +185,30 @@ def _no_json(given: argparse.Namespace) -> None:
         raise OperatorError("--json goes with the command status only")
 
 
-def _status(given: argparse.Namespace, look: Callable[[], Overview]) -> int:
-    """Print what was found. Exit code 0: nothing is wrong; 1: something; 2: could not look."""
-    try:
-        seen = look()
-    except (OperatorError, UnavailableError) as error:
-        remedy = "correct the command line, or the config file"
-        seen = Overview(others=(unreadable(str(error), Place(), remedy),))
-    if given.json:
-        print(document.text(seen))
-    else:
-        _print_status(seen, is_one=not (given.movers or given.db))
-    return seen.exit_code
+def _status(given: argparse.Namespace, inspect: Callable[[], Overview]) -> int:
+    alone = not (given.movers or given.db)
+    return status.run(COMMAND, inspect, json=given.json, alone=alone)
 
 
-def _look_at_one(given: argparse.Namespace) -> Overview:
+def _inspect_one(given: argparse.Namespace) -> Overview:
     settings = _load(given)
     _start_command_log(given, settings)
     _check_usage(str(given.config), given.command, given.arguments)
     queue = given.arguments[0] if given.arguments else None
-    return overview.look([settings.db], [], queue, settings.trouble_after)
+    return status.inspect([settings.db], [], queue, settings.trouble_after)
 
 
-def _look_at_many(given: argparse.Namespace, words: Sequence[str]) -> Overview:
+def _inspect_many(given: argparse.Namespace, words: Sequence[str]) -> Overview:
     _check_usage("--db CONNECT", "status", words)
     if words and given.movers:
         raise OperatorError("status --movers shows all sources; it takes no queue")
     queue = words[0] if words else None
-    movers, refused = _sources(given)
-    seen = overview.look(given.db, movers, queue, _override(given, "trouble_after"))
-    unusable = (
-        unreadable(why, Place(source=name), "correct its row in the catalogue")
-        for name, why in refused.items()
-    )
-    return replace(seen, others=(*seen.others, *unusable))
+    return status.inspect(given.db, _files(given), queue, _override(given, "trouble_after"))
 
 
-def _print_status(seen: Overview, *, is_one: bool) -> None:
-    for finding in seen.others:
-        what = finding.place.source or COMMAND
-        print(f"{what}: {finding.text}; remedy: {finding.remedy}", file=sys.stderr)
-    if seen.sources:
-        print("\n".join(source_report.lines(seen.sources)))
-    for view in seen.databases:
-        if is_one and view.status is None:
-            print(f"{COMMAND}: {database_report.failure(view.findings)}", file=sys.stderr)
-        elif is_one:
-            print("\n".join(database_report.view_lines(view)))
-        else:
-            _print_block(view.place, database_report.view_lines(view))
-
-
-def _print_block(title: str, lines: Sequence[str]) -> None:
-    print("\n".join([f"{title}:", *(f"  {line}".rstrip() for line in lines), ""]))
-
-
-def _sources(given: argparse.Namespace) -> tuple[list[MoverSettings], dict[str, str]]:
-    """All sources of the movers' files that were named, and those that cannot be used, with why."""
-    files = [load_mover(path, dict(given.set)) for path in given.movers]
-    refused = {name: why for file in files for name, why in file.refused.items()}
-    return [mover for file in files for mover in file.movers], refused
+def _files(given: argparse.Namespace) -> list[Settings]:
+    """The movers' config files that were named."""
+    return [load_mover(path, dict(given.set)) for path in given.movers]
 
 
 def _override(given: argparse.Namespace, name: str) -> Any:
@@ -259,7 +219,7 @@ def _install_many(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Install in several databases, which the switches name instead of a config."""
     _check_usage("--db CONNECT", "install", words)
     pgq_sql = _override(given, "pgq_sql")
-    movers, refused = _sources(given)
+    movers, refused = status.sources(_files(given))
     for name, why in refused.items():
         print(f"{name}: {why}", file=sys.stderr)
     databases = [*given.db, *(text for each in movers for text in (each.src_db, each.dst_db))]
@@ -269,7 +229,7 @@ def _install_many(given: argparse.Namespace, words: Sequence[str]) -> int:
             lines = _at(text, lambda conn: install(conn, pgq_sql))
         except (OperatorError, UnavailableError) as error:
             failed, lines = True, [str(error)]
-        _print_block(describe(text), lines)
+        common.print_block(describe(text), lines)
     return 1 if failed else 0
 
 

@@ -6,25 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from queue_mover.errors import (
-    BadEventError,
-    ConfigError,
-    LostPositionError,
-    NotReadyError,
-    OperatorError,
-    StoppingError,
-    UnavailableError,
-    UnlockedMoverError,
-)
+from queue_mover.errors import NotReadyError, OperatorError, StoppingError, UnavailableError
 from queue_mover.service.backoff import Backoff
-from queue_mover.service.job import Job, JobSpec, Step
+from queue_mover.service.decisions import is_fatal, is_quiet, pause
+from queue_mover.service.job import Job, JobSpec
 from queue_mover.service.outages import Outages
 from queue_mover.service.statistics import Statistics
 from queue_mover.system import logs
 from queue_mover.system.signals import start_thread
-
-POLL = 1.0
-"""Seconds between looks at work that somebody else is doing, where loop_delay is 0."""
 
 
 class WorkerState(Enum):
@@ -53,41 +42,6 @@ class Progress:
     batches: int = 0
     events: int = 0
     failing: bool = False
-
-
-def is_fatal(error: Exception, *, looping: bool, worked_before: bool) -> bool:
-    """Whether an error ends the worker. What a server lacks at the start, a person must bring,
-    who is told at the terminal; later it has been taken away, and may come back. Where others
-    work, the supervisor begins anew a worker that lacked something."""
-    if not looping or isinstance(
-        error,
-        LostPositionError | UnlockedMoverError | BadEventError | ConfigError | MemoryError,
-    ):
-        return True
-    return isinstance(error, NotReadyError) and not worked_before
-
-
-def is_quiet(error: BaseException, names: tuple[str, ...]) -> bool:
-    """Whether `exception_quiet` names the error, its cause, or a class they derive from."""
-    if "ALL" in names:
-        return True
-    classes = {cls.__name__ for cls in type(error).__mro__}
-    if error.__cause__ is not None:
-        classes |= {cls.__name__ for cls in type(error.__cause__).__mro__}
-    return not classes.isdisjoint(names)
-
-
-def pause(step: Step, loop_delay: float) -> float | None:
-    """Seconds to sleep after a step; None: it was the last one."""
-    if step.again_in:
-        return step.again_in
-    if loop_delay < 0:
-        return None
-    if step.worked:
-        return 0
-    if step.waits:
-        return loop_delay or POLL
-    return loop_delay or None
 
 
 class Worker:

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 
 from queue_mover import errors
+from queue_mover.service.decisions import POLL, is_fatal, is_quiet, pause
 from queue_mover.service.job import Step
-from queue_mover.service.worker import POLL, is_fatal, is_quiet, pause
 
 # error, fatal at the start, fatal later; of a process that loops
 LOOPING = [
