@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from queue_mover.config import parameters
-from queue_mover.config.parameters import Group, Parameter
+from queue_mover.config.schema import Group, Parameter
 from queue_mover.config.settings import load_admin
 from tests.config.files import load, only
 

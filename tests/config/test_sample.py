@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from queue_mover.config import parameters, sample
-from queue_mover.config.parameters import Group
+from queue_mover.config.schema import Group
 from queue_mover.config.settings import Settings, load_mover
 from tests.config.files import REQUIRED, load, only
 

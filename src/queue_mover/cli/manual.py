@@ -4,7 +4,7 @@ import argparse
 
 from queue_mover import __version__
 from queue_mover.config import sample
-from queue_mover.config.parameters import Group
+from queue_mover.config.schema import Group
 
 
 def page(parser: argparse.ArgumentParser, section: str, groups: tuple[Group, ...]) -> str:

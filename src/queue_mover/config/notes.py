@@ -8,7 +8,7 @@ from pathlib import Path
 
 from queue_mover.config import parameters, sources
 from queue_mover.config.inifile import IniFile
-from queue_mover.config.parameters import Group
+from queue_mover.config.schema import Group
 from queue_mover.postgres.conninfo import password
 
 _WORD = re.compile(r"[:\s]")

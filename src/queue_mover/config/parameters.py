@@ -3,37 +3,9 @@
 Names and defaults are those of Skytools 3 where it has them.
 """
 
-from dataclasses import dataclass
-
 from queue_mover.config import kinds
-from queue_mover.config.kinds import Kind
-from queue_mover.system.logs import LOG_FORMAT
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One key of an ini file."""
-
-    name: str
-    kind: Kind
-    default: str | None
-    """As it would be written in the file; None: must be given."""
-    meaning: str
-    shown: str = ""
-    """What stands for the default in docs, where the default is worked out."""
-    sample: str = ""
-    """What `--ini` sets, where its files should not go without."""
-    older: str = ""
-    """A key of older files that means the same and wins where both stand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Parameters that belong together, under a heading."""
-
-    title: str
-    parameters: tuple[Parameter, ...]
-
+from queue_mover.config.process_parameters import LOG, SYNTAX, process
+from queue_mover.config.schema import Group, Parameter
 
 _ROUTE = Group(
     "From where to where",
@@ -145,126 +117,8 @@ _BATCHES = Group(
 )
 
 
-def _process(loop_delay: str, named_after: str = "the config file's base name") -> Group:
-    return Group(
-        "The process",
-        (
-            Parameter(
-                "job_name",
-                kinds.TEXT,
-                "",
-                "name in the log, and of the consumer",
-                shown=named_after,
-            ),
-            Parameter(
-                "pidfile",
-                kinds.FILE,
-                "",
-                "locked while running",
-                shown="none",
-                sample="~/pid/%(job_name)s.pid",
-            ),
-            Parameter(
-                "loop_delay",
-                kinds.NUMBER,
-                loop_delay,
-                "seconds slept when there is nothing to do; 0: exit when drained;"
-                " negative: one round, then exit",
-            ),
-            Parameter(
-                "connection_lifetime",
-                kinds.SECONDS,
-                "1200",
-                "replace connections older than this; 0: never",
-            ),
-            Parameter(
-                "exception_sleep",
-                kinds.SECONDS,
-                "20",
-                "longest wait before a retry after an error; the first is 1 s, then doubling",
-            ),
-            Parameter(
-                "exception_quiet",
-                kinds.WORDS,
-                "",
-                "error classes, or ALL, logged without traceback during exception_grace",
-                shown="none",
-            ),
-            Parameter(
-                "keepalive_stats",
-                kinds.SECONDS,
-                "300",
-                "between statistics lines while idle or failing",
-            ),
-            Parameter("exception_grace", kinds.SECONDS, "300", "see exception_quiet"),
-            Parameter(
-                "exception_reset",
-                kinds.SECONDS,
-                "900",
-                "after this long without an error a streak of errors is forgotten",
-            ),
-        ),
-    )
-
-
-_LOG = Group(
-    "The log",
-    (
-        Parameter(
-            "logfile",
-            kinds.FILE,
-            "",
-            "in addition to stderr",
-            shown="none",
-            sample="~/log/%(job_name)s.log",
-        ),
-        Parameter("log_size", kinds.COUNT, "10485760", "bytes before the file is rotated"),
-        Parameter("log_count", kinds.COUNT, "3", "rotated files kept"),
-        *(
-            Parameter(
-                f"{name}{suffix}",
-                kinds.TEXT,
-                "",
-                meaning + verbose,
-                shown=f"as {name}" if suffix else shown,
-            )
-            for suffix, verbose in (("", ""), ("_verbose", ", under -v"))
-            for name, meaning, shown in (
-                ("logfmt_file", "line format of the file", LOG_FORMAT),
-                ("logfmt_console", "line format on stderr", LOG_FORMAT),
-                ("logdatefmt_file", "date format of the file", "date and time"),
-                ("logdatefmt_console", "date format on stderr", "date and time"),
-            )
-        ),
-        Parameter(
-            "use_skylog",
-            kinds.COUNT,
-            "0",
-            "load a Python logging config: 0 no; 1 unless on a terminal; 2 always",
-        ),
-        Parameter(
-            "skylog_locations",
-            kinds.WORDS,
-            "skylog.ini, ~/.skylog.ini, /etc/skylog.ini",
-            "where it is looked for; the first one found counts",
-        ),
-    ),
-)
-
-_MOVING = _process(
+_MOVING = process(
     "1.0", "the config file's base name; in a section [queue_mover] the section's name"
-)
-
-_SYNTAX = Group(
-    "The file itself",
-    (
-        Parameter(
-            "config_format",
-            kinds.COUNT,
-            "1",
-            "1: values may refer to others as %(key)s; 2: as ${key} or ${section:key}",
-        ),
-    ),
 )
 
 _ADMIN = Group(
@@ -314,10 +168,10 @@ _STATUS = Group(
     ),
 )
 
-MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, _LOG, _MANY, _STATUS, _SYNTAX)
+MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, LOG, _MANY, _STATUS, SYNTAX)
 """Section [queue_mover3], or [queue_mover]."""
 
-SERVICE: tuple[Group, ...] = (_MOVING, _LOG, _MANY, _SYNTAX)
+SERVICE: tuple[Group, ...] = (_MOVING, LOG, _MANY, SYNTAX)
 """What does not differ from source to source."""
 
 SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, _STATUS)
@@ -326,7 +180,7 @@ SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, _STATUS)
 CATALOGUE: tuple[Group, ...] = (_CATALOGUE,)
 """Section [sources]."""
 
-ADMIN: tuple[Group, ...] = (_ADMIN, _process("0.1"), _LOG, _STATUS, _SYNTAX)
+ADMIN: tuple[Group, ...] = (_ADMIN, process("0.1"), LOG, _STATUS, SYNTAX)
 """Section [pgqadm]."""
 
 RETIRED = ("idle_interval", "max_events", "max_lag")

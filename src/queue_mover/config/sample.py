@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from queue_mover.config.parameters import Group, Parameter
+from queue_mover.config.schema import Group, Parameter
 
 
 def ini(section: str, groups: tuple[Group, ...], overrides: Mapping[str, str]) -> str:

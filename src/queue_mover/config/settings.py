@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from queue_mover.config import inifile, kinds, notes, parameters, sources
 from queue_mover.config.conflicts import Conflicts
 from queue_mover.config.inifile import IniFile
-from queue_mover.config.parameters import Group, Parameter
+from queue_mover.config.schema import Group, Parameter
 from queue_mover.errors import ConfigError
 from queue_mover.model import BatchLimits, Policy, Route
 from queue_mover.system.logs import LogSettings
