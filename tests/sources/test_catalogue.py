@@ -6,7 +6,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from queue_mover.config.settings import load_mover
+from queue_mover.config.loading import load_mover
 from queue_mover.errors import ConfigError, QueueMoverError, UnavailableError
 from testbed.database import Database
 from testbed.ini import ini_text

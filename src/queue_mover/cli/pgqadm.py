@@ -11,13 +11,8 @@ from queue_mover.admin import queue_config, queues
 from queue_mover.admin.install import install
 from queue_mover.cli import common, status
 from queue_mover.config import parameters, sample
-from queue_mover.config.settings import (
-    AdminSettings,
-    Settings,
-    load_admin,
-    load_mover,
-    override,
-)
+from queue_mover.config.loading import load_admin, load_mover, override
+from queue_mover.config.settings import AdminSettings, Settings
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.observation.overview import Overview
 from queue_mover.postgres.connection import Connection

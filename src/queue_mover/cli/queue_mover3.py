@@ -8,7 +8,8 @@ from pathlib import Path
 
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
-from queue_mover.config.settings import Settings, load_mover, load_process
+from queue_mover.config.loading import load_mover, load_process
+from queue_mover.config.settings import Settings
 from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceError
 from queue_mover.moving.registration import Registrar
 from queue_mover.service import mover_job
