@@ -68,14 +68,14 @@ def _needed(conn: Connection) -> str:
     database = sql.Identifier(conn.info.dbname).as_string()
     return (
         f"ALTER ROLE {role} CREATEROLE; GRANT CREATE ON DATABASE {database} TO {role};"
-        " where PgQ is there already, run install as the role that owns it"
+        " where PgQ is already installed, run install as its owner"
     )
 
 
 def _install_pgq(conn: Connection, pgq_sql: Path | None) -> str:
     if has_function(conn, _CREATE_QUEUE):
         repaired = PGQ.sql(", {pgq}.version() repaired") if _repair_version(conn) else ""
-        return f"PgQ: is there already ({pgq_version(conn)}){repaired}"
+        return f"PgQ: already installed ({pgq_version(conn)}){repaired}"
     if schema_exists(conn, PGQ.schema):
         raise _taken(conn, PGQ.schema, f"is not {PGQ.name}")
     if pgq_sql is None and _extension_available(conn):
@@ -126,7 +126,9 @@ def find_pgq_sql(pgq_sql: Path | None, server_major: int) -> Path:
         if path.is_file():
             return path
     if pgq_sql:
-        raise OperatorError(f"pgq_sql: no file {pgq_sql}; remedy: the path of a {PGQ_FILE}")
+        raise OperatorError(
+            f"pgq_sql: no such file: {pgq_sql}; remedy: set it to the path of a {PGQ_FILE}"
+        )
     raise OperatorError(
         "the server has no pgq extension; remedy: install its package there"
         f" (Debian: postgresql-{server_major}-pgq3), or set pgq_sql to the path of a {PGQ_FILE}"
@@ -159,13 +161,13 @@ def run_pgq_sql(conn: Connection, path: Path) -> None:
     # The file changes it for the whole session.
     conn.execute("select set_config('client_min_messages', %s, false)", before)
     if not has_function(conn, _CREATE_QUEUE):
-        raise OperatorError(f"pgq_sql: {path} did not bring PgQ; remedy: take a {PGQ_FILE}")
+        raise OperatorError(f"pgq_sql: {path} does not install PgQ; remedy: use a {PGQ_FILE}")
 
 
 def _install_pgq_ext(conn: Connection) -> str:
     if schema_exists(conn, "pgq_ext") and not _is_ours(conn):
         if has_function(conn, "pgq_ext.get_last_tick(text)"):
-            return "pgq_ext: is there already, not ours, left as it is"
+            return "pgq_ext: already installed, not ours, left unchanged"
         raise _taken(conn, "pgq_ext", "has no get_last_tick(text)")
     return _run_own_sql(conn, "pgq_ext")
 
@@ -181,7 +183,7 @@ def _install_queue_mover(conn: Connection) -> str:
 def _run_own_sql(conn: Connection, schema: str) -> str:
     existed = schema_exists(conn, schema)
     conn.execute(resources.files("queue_mover").joinpath(f"sql/{schema}.sql").read_bytes())
-    return f"{schema}: {'is there already, brought up to date' if existed else 'installed'}"
+    return f"{schema}: {'already installed, updated' if existed else 'installed'}"
 
 
 def _taken(conn: Connection, schema: str, why: str) -> OperatorError:

@@ -26,7 +26,7 @@ def create(conn: Connection, queue: str, *, flavour: Flavour = PGQ) -> str:
                 ),
                 [queue],
             )
-    return f'queue "{queue}" created' if created else f'queue "{queue}" exists already'
+    return f'queue "{queue}" created' if created else f'queue "{queue}" already exists'
 
 
 def drop(conn: Connection, queue: str, *, flavour: Flavour = PGQ) -> str:
@@ -65,7 +65,7 @@ def register(conn: Connection, queue: str, consumer: str, *, flavour: Flavour = 
             raise OperatorError(f'queue "{queue}": {primary(error)}') from error
     if added:
         return f'consumer "{consumer}" registered on queue "{queue}"'
-    return f'consumer "{consumer}" is registered on queue "{queue}" already'
+    return f'consumer "{consumer}" is already registered on queue "{queue}"'
 
 
 def unregister(conn: Connection, queue: str, consumer: str, *, flavour: Flavour = PGQ) -> str:

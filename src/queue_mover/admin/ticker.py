@@ -61,7 +61,7 @@ def tick(conn: Connection, flavour: Flavour = PGQ) -> Ticked:
         except errors.InsufficientPrivilege:
             raise
         except errors.LockNotAvailable as error:
-            busy = f"{primary(error)}: somebody else ticks in a long transaction"
+            busy = f"{primary(error)}: another ticker has a long transaction open"
             return Ticked(0, (Call(flavour.sql("{pgq}.ticker()"), busy),))
         except psycopg.Error as error:
             if is_lost(conn, error):
@@ -96,7 +96,7 @@ def _tick_each(conn: Connection, flavour: Flavour) -> Ticked:
     for queue, is_standby in queues:
         if is_standby:
             raise NotReadyError(
-                f'database "{conn.info.dbname}" is a standby; remedy: tick on the primary'
+                f'database "{conn.info.dbname}" is a standby; remedy: run the ticker on the primary'
             )
         try:
             count += _ticker(conn, flavour, sql.Literal(queue)) is not None
@@ -156,7 +156,9 @@ def _call_until_done(
     calls, again = 0, True
     while again:
         if calls == MAX_CALLS and not counts:
-            yield Call(name, f"asks for more after {calls} calls; the rest waits for next time")
+            yield Call(
+                name, f"not finished after {calls} calls; the rest is left for the next round"
+            )
             return
         try:
             result = _call(conn, function, argument)

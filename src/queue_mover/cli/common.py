@@ -34,7 +34,7 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
     add("-V", "--version", action="version", version=f"{command} {__version__}")
     add("-q", "--quiet", action="store_true", help="log only warnings and errors")
     add("-v", "--verbose", action="count", default=0, help="log more; -vv: everything")
-    add("-d", "--daemon", action="store_true", help="go background; needs a pidfile")
+    add("-d", "--daemon", action="store_true", help="run in the background; needs a pidfile")
     add("--ini", action="store_true", help="print a sample config and exit")
     add(
         "--set",
@@ -124,7 +124,7 @@ def require_one_purpose(
     ]
     words = [word for word in asked if word]
     if len(words) > 1:
-        parser.error(f"{words[0]} does not go with {words[1]}; remedy: one of them at a time")
+        parser.error(f"{words[0]} cannot be used with {words[1]}; remedy: use one at a time")
 
 
 def config_path(
@@ -189,7 +189,9 @@ def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:
     pid = running_pid(settings.pidfile)
     if pid is None:
         if not settings.pidfile.exists():
-            remedy = "" if settings.pidfile.is_absolute() else "; remedy: go where it was started"
+            remedy = (
+                "" if settings.pidfile.is_absolute() else "; remedy: run this where it was started"
+            )
             raise OperatorError(
                 f"No pidfile {settings.pidfile.absolute()}, process not running{remedy}"
             )
@@ -200,7 +202,7 @@ def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:
             os.kill(pid, number)
         except PermissionError:
             raise OperatorError(
-                f"may not signal process {pid}; remedy: run as the user that started it"
+                f"not permitted to signal process {pid}; remedy: run as the user that started it"
             ) from None
     return 0
 

@@ -51,11 +51,11 @@ USAGE = {name: words for name, (words, _) in COMMANDS.items()} | {
 
 def switches() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = common.parser(COMMAND, "Installs and looks after PgQ in a database.")
+    parser = common.parser(COMMAND, "Installs and maintains PgQ in a database.")
     usage = [f"{name} {words}".strip() for name, words in USAGE.items()]
     parser.add_argument("command", nargs="?", metavar="command", help="; ".join(sorted(usage)))
     parser.add_argument(
-        "arguments", nargs="*", metavar="argument", help="what the command takes, as shown with it"
+        "arguments", nargs="*", metavar="argument", help="the command's arguments, as listed above"
     )
     parser.add_argument("--json", action="store_true", help="status as one JSON document")
     many = parser.add_argument_group("status and install of several databases, without a config")
@@ -105,7 +105,7 @@ def _run() -> int:
     _no_json(given)
     if words[:1] == ["install"]:
         return _install_many(given, words[1:])
-    raise OperatorError("--db and --movers go with the commands status and install")
+    raise OperatorError("--db and --movers work only with the commands status and install")
 
 
 def _run_one(given: argparse.Namespace) -> int:
@@ -177,7 +177,7 @@ def _is_command(given: argparse.Namespace, *names: str) -> bool:
 
 def _no_json(given: argparse.Namespace) -> None:
     if given.json:
-        raise OperatorError("--json goes with the command status only")
+        raise OperatorError("--json works only with the command status")
 
 
 def _status(given: argparse.Namespace, inspect: Callable[[], Overview]) -> int:
@@ -244,7 +244,7 @@ def _check_usage(config: str, command: str | None, arguments: Sequence[str]) -> 
         raise OperatorError(f"need a command: {known}; remedy: pgqadm.py {config} COMMAND")
     if command not in USAGE:
         setting = f"; remedy: pgqadm.py {config} config QUEUE {command}" * ("=" in command)
-        raise OperatorError(f'no command "{command}"; there are: {known}{setting}')
+        raise OperatorError(f'no command "{command}"; commands: {known}{setting}')
     words = USAGE[command]
     fewest = len(words.partition("[")[0].split())
     most = float("inf") if "..." in words else len(words.split())

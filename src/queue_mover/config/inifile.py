@@ -54,7 +54,7 @@ class IniFile:
         _parse(other, text, path)
         for name in other.sections():
             if self.parser.has_section(name):
-                raise ConfigError(f"{path}: [{name}]: stands in another file too")
+                raise ConfigError(f"{path}: [{name}]: also appears in another file")
         _parse(self.parser, text, path)
 
     def inherit(self, section: str, values: Mapping[str, str]) -> None:
@@ -164,7 +164,7 @@ def read(
         raise ConfigError(f"{path}: no section [{names[0]}]{hint}")
     version = overrides.get("config_format") or raw.get(main, "config_format", fallback="1")
     if version not in _INTERPOLATION:
-        raise ConfigError(f"{path}: config_format: 1 or 2, not {version!r}")
+        raise ConfigError(f"{path}: config_format: must be 1 or 2, not {version!r}")
     parser = ConfigParser(interpolation=_INTERPOLATION[version](), **_DIALECT)
     _parse(parser, text, path)
     sign = "$" if version == "2" else "%"
@@ -217,9 +217,9 @@ def _duplicates(text: str, path: Path) -> list[str]:
         try:
             strict.read_string("\n".join(lines))
         except configparser.DuplicateOptionError as error:
-            what, number = f"{error.option} stands twice, the last one counts", error.lineno
+            what, number = f"{error.option} appears twice, the last one wins", error.lineno
         except configparser.DuplicateSectionError as error:
-            what, number = f"[{error.section}] stands twice", error.lineno
+            what, number = f"[{error.section}] appears twice", error.lineno
         else:
             return notes
         notes.append(f"{path}: line {number}: {what}")

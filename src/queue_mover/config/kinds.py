@@ -38,7 +38,7 @@ def _count(text: str) -> int:
 def _slots(text: str) -> int:
     number = _count(text)
     if number < 1:
-        raise ValueError("not a whole number from 1")
+        raise ValueError("not a whole number, 1 or more")
     return number
 
 
@@ -103,7 +103,7 @@ def _file(text: str) -> Path | None:
     try:
         return Path(text).expanduser() if text else None
     except RuntimeError:
-        raise ValueError("not a file: no home directory of that user") from None
+        raise ValueError("not a file name: that user has no home directory") from None
 
 
 def _connect_string(text: str) -> str:

@@ -20,11 +20,11 @@ SECTIONS = ("queue_mover3", "queue_mover")
 _MOVERS_FILE = dict.fromkeys(
     SECTIONS,
     "it is a mover's file; remedy: pgqadm.py status --movers {path} (or install --movers);"
-    " pgqadm.py --ini prints a file for the other commands",
+    " pgqadm.py --ini prints a sample for the other commands",
 )
 _PGQADMS_FILE = {
     "pgqadm": "it is pgqadm's file; remedy: pgqadm.py {path} COMMAND;"
-    " queue_mover3 --ini prints a file for a mover",
+    " queue_mover3 --ini prints a sample for a mover",
 }
 """What to do with a file of the other command, by a section that tells it."""
 
@@ -139,7 +139,7 @@ def _renamed(ini: IniFile, movers: Sequence[MoverSettings], consumer: str) -> Mo
     """The only mover, with another consumer. Raises ConfigError where there are more."""
     if len(movers) > 1:
         raise ConfigError(
-            f"{ini.path}: --consumer is for one source; remedy: one --source NAME with it"
+            f"{ini.path}: --consumer works on one source; remedy: add one --source NAME"
         )
     (mover,) = movers
     return replace(mover, route=replace(mover.route, consumer=consumer))
@@ -206,7 +206,7 @@ def _value(ini: IniFile, section: str, parameter: Parameter, consumer: str) -> o
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"{ini.place(section)}: {parameter.name}: not in UTF-8") from None
+        raise ConfigError(f"{ini.place(section)}: {parameter.name}: not valid UTF-8") from None
     try:
         return parameter.kind.parse(text)
     except ValueError as error:

@@ -32,7 +32,7 @@ def exposed(
     ):
         return []
     return [
-        f"{path}: holds a password and anyone can read it; remedy: chmod o-r {path}"
+        f"{path}: contains a password and is world-readable; remedy: chmod o-r {path}"
         for path in files
         if path.stat().st_mode & stat.S_IROTH
     ]

@@ -8,7 +8,7 @@ from queue_mover.config.process_parameters import LOG, SYNTAX, process
 from queue_mover.config.schema import Group, Parameter
 
 _ROUTE = Group(
-    "From where to where",
+    "Source and target",
     (
         Parameter("src_db", kinds.CONNECT, None, "source database, as a libpq connect string"),
         Parameter("dst_db", kinds.CONNECT, None, "target database, as a libpq connect string"),
@@ -45,7 +45,7 @@ _MANY = Group(
             "include",
             kinds.WORDS,
             "",
-            "files with more [source:NAME] sections; wildcards; relative to this file's folder",
+            "files with more [source:NAME] sections; wildcards; relative to this file's directory",
             shown="none",
         ),
         Parameter(
@@ -60,9 +60,11 @@ _MANY = Group(
 _CATALOGUE = Group(
     "Sources from a database: section [sources]",
     (
-        Parameter("list_db", kinds.CONNECT, None, "database that knows the partitions"),
+        Parameter("list_db", kinds.CONNECT, None, "database that lists the partitions"),
         Parameter("list_sql", kinds.TEXT, None, "query for their names and connect strings"),
-        Parameter("refresh", kinds.SECONDS, "300", "between looks for new ones; 0: only on reload"),
+        Parameter(
+            "refresh", kinds.SECONDS, "300", "between queries for new ones; 0: only on reload"
+        ),
     ),
 )
 
@@ -101,15 +103,15 @@ _BATCHES = Group(
             "on_bad_event",
             kinds.choice("stop", "quarantine"),
             "stop",
-            "an event that the target cannot take, such as bytes its encoding lacks:"
-            " stop, or keep it in queue_mover.quarantine on the target and go on",
+            "an event that the target cannot store, such as text its encoding cannot represent:"
+            " stop, or put it into queue_mover.quarantine on the target and continue",
         ),
         Parameter(
             "write_with",
             kinds.choice("copy", "insert_event"),
             "copy",
-            "insert_event needs only the role pgq_writer on the target, is slower, and turns"
-            " ev_time into the time of arrival",
+            "insert_event needs only the role pgq_writer on the target, is slower, and sets"
+            " ev_time to the time of arrival",
         ),
         Parameter("pgq_lazy_fetch", kinds.INTEGER, "300", "no effect: events are streamed"),
         Parameter("pgq_autocommit", kinds.INTEGER, "0", "no effect"),
@@ -133,12 +135,12 @@ _ADMIN = Group(
             "the same in minutes, for files of Skytools 2; maint_delay wins",
             shown="unset",
         ),
-        Parameter("retry_delay", kinds.SECONDS, "30", "between looks at the retry queue"),
+        Parameter("retry_delay", kinds.SECONDS, "30", "between checks of the retry queue"),
         Parameter(
             "ticker_log_delay",
             kinds.SECONDS,
             "300",
-            "between lines of the ticker that count its ticks: {ticks: N}",
+            "between log lines that count the ticks: {ticks: N}",
         ),
         Parameter(
             "queue_refresh_period",
@@ -150,20 +152,20 @@ _ADMIN = Group(
             "pgq_sql",
             kinds.FILE,
             "",
-            "PgQ without an extension: its pgq_pl_only.sql",
-            shown="looked for in the local PostgreSQL",
+            "path of pgq_pl_only.sql, to install PgQ without the extension",
+            shown="the local PostgreSQL's",
         ),
     ),
 )
 
 _STATUS = Group(
-    "What status says",
+    "Status",
     (
         Parameter(
             "trouble_after",
             kinds.SECONDS,
             "300",
-            "events that have waited longer than this count as trouble in pgqadm status",
+            "pgqadm status reports events that have waited longer than this",
         ),
     ),
 )

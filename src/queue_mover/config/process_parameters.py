@@ -42,7 +42,7 @@ def process(loop_delay: str, named_after: str = "the config file's base name") -
                 "exception_sleep",
                 kinds.SECONDS,
                 "20",
-                "longest wait before a retry after an error; the first is 1 s, then doubling",
+                "longest wait before a retry after an error; waits double from 1 s",
             ),
             Parameter(
                 "exception_quiet",
@@ -62,7 +62,7 @@ def process(loop_delay: str, named_after: str = "the config file's base name") -
                 "exception_reset",
                 kinds.SECONDS,
                 "900",
-                "after this long without an error a streak of errors is forgotten",
+                "an error streak ends after this long without an error",
             ),
         ),
     )
@@ -107,13 +107,13 @@ LOG = Group(
             "skylog_locations",
             kinds.WORDS,
             "skylog.ini, ~/.skylog.ini, /etc/skylog.ini",
-            "where it is looked for; the first one found counts",
+            "where to look for it; the first file found is used",
         ),
     ),
 )
 
 SYNTAX = Group(
-    "The file itself",
+    "The config file",
     (
         Parameter(
             "config_format",

@@ -29,7 +29,7 @@ def included(ini: IniFile, include: Sequence[str]) -> list[tuple[str, list[Path]
     for pattern in include:
         names = sorted(glob(pattern, root_dir=folder))  # noqa: PTH207 - may be absolute
         if not names and not set(pattern) & set("*?["):
-            raise ConfigError(f"{ini.path}: include: no file {str(folder / pattern)!r}")
+            raise ConfigError(f"{ini.path}: include: no such file: {str(folder / pattern)!r}")
         files.append((pattern, [folder / name for name in names]))
     return files
 
@@ -66,7 +66,7 @@ def collect(ini: IniFile, files: Iterable[Path], catalogue: Mapping[str, Any] | 
         connect = {"src_db": listed[name]} if name in listed else {}
         ini.inherit(section, {"source": name, **connect})
     if catalogue and not sections and not refused:
-        raise ConfigError(f"{ini.path}: list_sql: finds no sources, and the file has none")
+        raise ConfigError(f"{ini.path}: list_sql: returns no sources, and the file has none")
     return Found(sections, listed, refused)
 
 
@@ -98,7 +98,7 @@ def _listed(ini: IniFile, catalogue: Mapping[str, Any]) -> tuple[dict[str, str],
     finally:
         database.close()
     if any(len(row) != 2 for row in rows):
-        raise ConfigError(f"{ini.path}: list_sql: its rows are not (name, connect string)")
+        raise ConfigError(f"{ini.path}: list_sql: its rows must be (name, connect string)")
     listed, refused = dict[str, str](), dict[str, str]()
     for number, (given, connect) in enumerate(rows, 1):
         name = "" if given is None else str(given)
@@ -118,7 +118,7 @@ def _refusal(name: str, connect: object, *, known: bool) -> str:
     if not name:
         return "a source needs a name"
     if not _NAME.fullmatch(name):
-        return "the name of a source has no brackets, no line breaks and no spaces around it"
+        return "the name of a source must not contain brackets, line breaks or outer spaces"
     if connect is None:
-        return "no connect string, but NULL"
-    return "the name is there twice" if known else ""
+        return "the connect string is NULL"
+    return "the name appears twice" if known else ""

@@ -38,7 +38,7 @@ class Stalls:
                 self._cut[worker] = now
                 log = logs.logger(self.job_name, worker.spec.source)
                 log.warning(
-                    "told to stop, and a server has not answered for %g s: connections cut",
+                    "stopping, but a server has not answered for %g s: connections closed",
                     UNANSWERED,
                 )
                 worker.abandon()

@@ -132,7 +132,7 @@ class Supervisor:
         if number != SIGHUP:
             self._process_log.begin()
         if number == SIGTERM:
-            self._log.info("got SIGTERM: rolling back and leaving")
+            self._log.info("got SIGTERM: rolling back and exiting")
             self._reason = "stopped by SIGTERM"
             self._workers.abandon()
             return EXIT_TERMINATED
@@ -179,7 +179,7 @@ class Supervisor:
 
     def _keep(self, error: Exception, *, fresh: bool) -> None:
         what = "Config not reloaded" if fresh else "Sources not refreshed"
-        running = "the running one stays" if fresh else "the running ones stay"
+        running = "keeping the running one" if fresh else "keeping the running ones"
         ours = isinstance(error, OperatorError | UnavailableError)
         self._log.error("%s, %s: %s", what, running, error, exc_info=None if ours else error)
 
@@ -189,7 +189,9 @@ class Supervisor:
             raise error
         self._process_log.begin()
         if self._first.failed(time.monotonic(), f"{error.place}: {error.kind}"):
-            self._log.error("%s; retrying, up to every %g s", error, self._settings.exception_sleep)
+            self._log.error(
+                "%s; retrying at intervals of up to %g s", error, self._settings.exception_sleep
+            )
         self._refresh.restart(max(self._first.wait(), 0.1))
         self._announce()
 

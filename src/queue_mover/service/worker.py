@@ -233,7 +233,7 @@ class Worker:
         if not news:
             self._log.debug("still failing: %s", error)
         elif isinstance(error, UnavailableError | OperatorError):
-            log.error("%s; retrying, up to every %g s", words, self._backoff.longest_wait)
+            log.error("%s; retrying at intervals of up to %g s", words, self._backoff.longest_wait)
         elif is_quiet(error, process.exception_quiet) and self._backoff.in_grace(now):
             log.warning("Job %s crashed: %s", process.job_name, error)
         else:

@@ -83,7 +83,7 @@ class WorkerSet:
         """Remember the sources that a plan refuses, and log what is new about them."""
         for name, why in refused.items():
             if fresh or self._refused.get(name) != why:
-                kept = "; it goes on as before" if name in self._workers else ""
+                kept = "; it keeps running unchanged" if name in self._workers else ""
                 self._process_log.log.error("%s: %s%s", name, why, kept)
                 self.reason = why
         self._refused = refused

@@ -18,7 +18,7 @@ def require_files(count: int, what: str) -> None:
     if count > allowed:
         raise OperatorError(
             f"{what}: up to {count} open files are needed, {allowed} are allowed;"
-            f" remedy: ulimit -n {count}, or LimitNOFILE={count} in the service's unit"
+            f" remedy: ulimit -n {count}, or LimitNOFILE={count} in the systemd unit"
         )
 
 

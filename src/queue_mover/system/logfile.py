@@ -24,13 +24,13 @@ class LogFile(RotatingFileHandler):
         log = logging.getLogger(record.name)
         if self._failing:
             log.error(
-                "logfile: cannot write %s: %s; the process goes on, its lines are lost to the file;"
-                " remedy: make room",
+                "logfile: cannot write %s: %s; the process continues, without these lines in the"
+                " file; remedy: free disk space",
                 self.baseFilename,
                 self._reason,
             )
         else:
-            log.warning("logfile: %s can be written again", self.baseFilename)
+            log.warning("logfile: %s is writable again", self.baseFilename)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Called by the base class inside its `except`."""

@@ -137,8 +137,8 @@ def _open(path: Path, settings: LogSettings) -> logging.Handler:
     try:
         if path.is_symlink() and path.parent.stat().st_mode & stat.S_IWOTH:
             raise ConfigError(
-                f"logfile: {path} is a symbolic link in a folder that anyone may write to;"
-                " remedy: a folder of its own"
+                f"logfile: {path} is a symbolic link in a world-writable directory;"
+                " remedy: use a directory of its own"
             )
         # Imported when needed: what asks for a version or a signal has no use for it.
         make = import_module("queue_mover.system.logfile").LogFile
@@ -147,7 +147,7 @@ def _open(path: Path, settings: LogSettings) -> logging.Handler:
         )
     except OSError as error:
         folder = path.absolute().parent
-        remedy = "make its directory, writable for this user, or set another logfile"
+        remedy = "create its directory, writable by this user, or set another logfile"
         if not folder.exists():
             remedy = f"mkdir -p {folder}"
         raise ConfigError(
@@ -171,7 +171,7 @@ def _load_config(settings: LogSettings) -> None:
     candidates = [Path(name).expanduser() for name in settings.skylog_locations]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
-        raise ConfigError("skylog.ini not found; remedy: use_skylog = 0, or skylog_locations")
+        raise ConfigError("skylog.ini not found; remedy: set use_skylog = 0, or skylog_locations")
     _offer_skylog_handlers(settings)
     defaults = {"job_name": settings.job_name, "service_name": settings.service_name}
     try:
@@ -180,7 +180,7 @@ def _load_config(settings: LogSettings) -> None:
         if error.name != "skylog":
             raise _unusable(found, error) from error
         raise ConfigError(
-            f"{found}: its handlers of the skylog namespace are not installed;"
+            f"{found}: its skylog handlers are not installed;"
             " remedy: pip install 'queue-mover[skylog]'"
         ) from error
     except Exception as error:

@@ -52,8 +52,8 @@ class PidFile:
             return f"Ignoring stale pidfile: process {text} is another program, {found.command}"
         os.close(self._descriptor)
         raise OperatorError(
-            f"{self._path}: process {text} ({found.command or 'command not known'}) is running"
-            " without locking it, as programs of Skytools do; remedy: stop it with -s, or remove"
+            f"{self._path}: process {text} ({found.command or 'command unknown'}) is running"
+            " without locking it, as Skytools programs do; remedy: stop it with -s, or remove"
             " the file if it is something else"
         )
 
@@ -63,7 +63,7 @@ class PidFile:
             return os.open(self._path, flags, 0o644)
         except OSError as error:
             reason = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
-            remedy = "make its directory, writable for this user, or set another pidfile"
+            remedy = "create its directory, writable by this user, or set another pidfile"
             if not self._path.parent.exists():
                 remedy = f"mkdir -p {self._path.parent}"
             raise OperatorError(
@@ -77,7 +77,7 @@ class PidFile:
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             raise OperatorError(
-                f"pidfile: cannot write {self._path}: {error.strerror}; remedy: make room"
+                f"pidfile: cannot write {self._path}: {error.strerror}; remedy: free disk space"
             ) from None
 
     def remove(self) -> None:
@@ -109,8 +109,8 @@ def require_no_unlocked(path: Path) -> None:
     found = None if locked else owner(text)
     if found and found.may_be_mover:
         raise OperatorError(
-            f"{path.absolute()}: process {found.pid} ({found.command or 'command not known'})"
-            " is running and takes no locks, so no position may be changed beside it;"
+            f"{path.absolute()}: process {found.pid} ({found.command or 'command unknown'})"
+            " is running and takes no locks, so no position may be changed meanwhile;"
             " remedy: stop it with -s"
         )
 

@@ -53,5 +53,5 @@ def start_thread(thread: threading.Thread) -> None:
             thread.start()
     except RuntimeError as error:
         raise OperatorError(
-            f"{error}; remedy: TasksMax= in the service's unit, ulimit -u, or more memory"
+            f"{error}; remedy: raise TasksMax= in the systemd unit or ulimit -u, or add memory"
         ) from None
