@@ -68,7 +68,7 @@ def test_an_error_without_cause_can_be_quiet() -> None:
 WORKED = Step(worked=True, count=5)
 EMPTY = Step(worked=True, count=0)
 IDLE = Step(worked=False)
-WAITS = Step(worked=False, waits=True)
+WAITS = Step(worked=False, standby=True)
 
 
 @pytest.mark.parametrize(

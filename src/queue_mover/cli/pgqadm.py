@@ -1,4 +1,4 @@
-"""pgqadm: install and look after PgQ in a database."""
+"""pgqadm: install and maintain PgQ in a database."""
 
 import argparse
 import logging
@@ -40,13 +40,13 @@ COMMANDS: dict[str, tuple[str, Action]] = {
     "unregister": ("QUEUE CONSUMER", lambda conn, _, words: [queues.unregister(conn, *words)]),
     "config": ("[QUEUE [VAR=VALUE ...]]", lambda conn, _, words: _config(conn, *words)),
 }
-"""What each command takes, in words, and what it does in one database."""
+"""The arguments of each command, for usage, and its action in one database."""
 
 USAGE = {name: words for name, (words, _) in COMMANDS.items()} | {
     "status": "[QUEUE]",
     "ticker": "",
 }
-"""All commands, with those that are more than one function of one database."""
+"""The arguments of all commands."""
 
 
 def switches() -> argparse.ArgumentParser:
@@ -90,7 +90,7 @@ def _run() -> int:
     parser = switches()
     given = parser.parse_intermixed_args()
     words = [str(word) for word in (given.config, given.command, *given.arguments) if word]
-    # Old scripts stop a ticker with the words that start it.
+    # Old scripts stop a ticker with the arguments that start it.
     named = next((word for word in words[:2] if word in USAGE and word != "ticker"), None)
     common.require_one_purpose(parser, given, [named])
     if given.command != "ticker" or given.signal:
@@ -109,7 +109,7 @@ def _run() -> int:
 
 
 def _run_one(given: argparse.Namespace) -> int:
-    """A command for the database of a config file, or the service of it."""
+    """Run a command for the database of a config file, or its ticker."""
     if (given.command == "status" or _is_command(given, "status")) and not given.signal:
         return _status(given, lambda: _inspect_one(given))
     _no_json(given)
@@ -135,9 +135,9 @@ def _load(given: argparse.Namespace) -> AdminSettings:
 
 
 def _plan(given: argparse.Namespace, settings: AdminSettings) -> Plan:
-    """What the ticker is to do, once its log has been started."""
+    """The plan of the ticker; starts its log."""
     common.start_log(given, settings.log)
-    warnings = (*settings.warnings, *common.elsewhere(given, settings.process, settings.log))
+    warnings = (*settings.warnings, *common.path_warnings(given, settings.process, settings.log))
     return Plan((ticker_job.spec(settings),), title=describe(settings.db), warnings=warnings)
 
 
@@ -147,13 +147,13 @@ def _start_command_log(given: argparse.Namespace, settings: AdminSettings) -> No
 
 
 def _record(job_name: str, command: str, lines: Sequence[str]) -> None:
-    """Leave a line in the log about what a command has changed."""
+    """Log what a command has changed."""
     log = logging.getLogger(job_name)
     log.info("%s: %s", command, "; ".join(" ".join(line.split()) for line in lines))
 
 
 def _config_path(given: argparse.Namespace) -> Path:
-    """The config file. Raises OperatorError when there is none, with what to type instead."""
+    """The config file. Raises OperatorError with the usage when there is none."""
     if given.config is None:
         raise OperatorError(
             f"need a config file and a command: {', '.join(sorted(USAGE))}; remedy:"
@@ -171,7 +171,7 @@ def _config_path(given: argparse.Namespace) -> Path:
 
 
 def _is_command(given: argparse.Namespace, *names: str) -> bool:
-    """Whether what stands where the config file belongs is one of these commands, and no file."""
+    """Whether a command was given instead of the config file."""
     return str(given.config) in names and not given.config.exists()
 
 
@@ -202,7 +202,7 @@ def _inspect_many(given: argparse.Namespace, words: Sequence[str]) -> Overview:
 
 
 def _files(given: argparse.Namespace) -> list[Settings]:
-    """The movers' config files that were named."""
+    """The config files of --movers."""
     return [load_mover(path, dict(given.set)) for path in given.movers]
 
 
@@ -211,7 +211,7 @@ def _override(given: argparse.Namespace, name: str) -> Any:
 
 
 def _install_many(given: argparse.Namespace, words: Sequence[str]) -> int:
-    """Install in several databases, which the switches name instead of a config."""
+    """Install in the databases of --db and --movers."""
     _check_usage("--db CONNECT", "install", words)
     pgq_sql = _override(given, "pgq_sql")
     movers, refused = status.sources(_files(given))
@@ -238,7 +238,7 @@ def _at(text: str, action: Callable[[Connection], list[str]]) -> list[str]:
 
 
 def _check_usage(config: str, command: str | None, arguments: Sequence[str]) -> None:
-    """Raise OperatorError unless it is a command, and its arguments are as many as it takes."""
+    """Raise OperatorError unless it is a command with a valid number of arguments."""
     known = ", ".join(sorted(USAGE))
     if command is None:
         raise OperatorError(f"need a command: {known}; remedy: pgqadm.py {config} COMMAND")

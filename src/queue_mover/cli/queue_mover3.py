@@ -117,14 +117,14 @@ def _run() -> int:
         if fresh:
             common.start_log(given, settings.log)
         plan = mover_job.plan(settings, targets)
-        elsewhere = common.elsewhere(given, settings.process, settings.log)
-        return replace(plan, warnings=(*plan.warnings, *elsewhere))
+        paths = common.path_warnings(given, settings.process, settings.log)
+        return replace(plan, warnings=(*plan.warnings, *paths))
 
     return common.serve(given, process, None, load)
 
 
 def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:
-    """What a switch asks for; None: to run the movers."""
+    """The action of a switch; None: run the movers."""
     if given.take_over is not None:
         return lambda registrar: registrar.take_over(given.take_over)
     actions: dict[str | None, Callable[[Registrar], None]] = {
@@ -138,7 +138,7 @@ def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:
 
 
 def _settings(given: argparse.Namespace, path: Path) -> Settings:
-    """Of a file whose movers an action is for, with its warnings told."""
+    """The settings for an action; prints the warnings about the file."""
     try:
         settings = load_mover(path, dict(given.set), given.source, given.consumer)
     except UnknownSourceError as error:
@@ -159,10 +159,10 @@ def _act(
     settings: Settings,
     targets: Targets,
 ) -> int:
-    """Do an action for every source; one that fails does not keep the others from it."""
+    """Do an action for every source, also after one has failed. Returns the exit code."""
     if given.take_over is not None and len(settings.movers) > 1:
         raise OperatorError("--take-over works on one source; remedy: add one --source NAME")
-    targets.serve(settings.movers)
+    targets.set_movers(settings.movers)
     code = 0
     for name, why in settings.refused.items():
         logging.getLogger(settings.process.job_name).error("%s: %s", name, why)

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from queue_mover.config import inifile, kinds, notes, parameters, sources
+from queue_mover.config import config_warnings, inifile, kinds, parameters, sources
 from queue_mover.config.conflicts import Conflicts
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.schema import Group, Parameter
@@ -15,26 +15,26 @@ from queue_mover.model import BatchLimits, Policy, Route
 from queue_mover.system.logs import LogSettings
 
 SECTIONS = ("queue_mover3", "queue_mover")
-"""Of which one configures the mover, in order of preference."""
+"""One of these configures the mover, in order of preference."""
 
-_MOVERS_FILE = dict.fromkeys(
+_MOVER_FILE_HINTS = dict.fromkeys(
     SECTIONS,
     "it is a mover's file; remedy: pgqadm.py status --movers {path} (or install --movers);"
     " pgqadm.py --ini prints a sample for the other commands",
 )
-_PGQADMS_FILE = {
+_PGQADM_FILE_HINTS = {
     "pgqadm": "it is pgqadm's file; remedy: pgqadm.py {path} COMMAND;"
     " queue_mover3 --ini prints a sample for a mover",
 }
-"""What to do with a file of the other command, by a section that tells it."""
+"""What to do with a file of the other command, by its main section."""
 
 T = TypeVar("T", ProcessSettings, LogSettings)
 
 
 def load_process(path: Path, overrides: Mapping[str, str]) -> tuple[ProcessSettings, LogSettings]:
-    """Of a queue_mover3 file, only what it takes to signal its process: no source is looked for,
-    and no database asked. Raises ConfigError."""
-    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, elsewhere=_PGQADMS_FILE)
+    """Read only what is needed to signal the process of a queue_mover3 file: neither its sources
+    nor a database. Raises ConfigError."""
+    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, hints=_PGQADM_FILE_HINTS)
     values = _values(ini, ini.main, parameters.SERVICE)
     return _pick(ProcessSettings, values), _pick(LogSettings, values)
 
@@ -43,13 +43,13 @@ def load_mover(
     path: Path, overrides: Mapping[str, str], wanted: Sequence[str] = (), consumer: str = ""
 ) -> Settings:
     """Read a queue_mover3 file. `wanted` are names of sources, with wildcards; empty: all.
-    `consumer` names one that the file does not have, on the way of the one wanted source;
-    without that, of the main section alone.
+    `consumer` replaces that of the one wanted source; without `wanted`, only the main section
+    is read.
 
-    Raises ConfigError, one line for the first thing wrong; UnavailableError when the
+    Raises ConfigError, one line for the first error; UnavailableError when the
     database that lists the sources cannot be reached.
     """
-    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, elsewhere=_PGQADMS_FILE)
+    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, hints=_PGQADM_FILE_HINTS)
     values = _values(ini, ini.main, parameters.SERVICE)
     catalogue = None
     alone = bool(consumer) and not wanted
@@ -72,12 +72,13 @@ def load_mover(
         except ConfigError as error:
             if name not in found.listed:
                 raise
-            # A file is put right before it is used; a row of a catalogue is not waited for.
+            # An error in the file is fatal; one in a row of the catalogue only refuses that source.
             refused[name] = str(error)
         else:
             movers.append(mover)
     if consumer:
         movers = [_renamed(ini, movers, consumer)]
+    written = _written(movers, found.listed, catalogue)
     return Settings(
         _pick(ProcessSettings, values),
         _pick(LogSettings, values),
@@ -86,10 +87,10 @@ def load_mover(
         catalogue["refresh"] if catalogue else 0,
         (
             *ini.warnings,
-            *notes.exposed([path, *files], _written(movers, found.listed, catalogue), overrides),
-            *notes.unknown_keys(ini, found.sections.values()),
-            *notes.unknown_sections(ini),
-            *notes.unmatched(ini, included),
+            *config_warnings.world_readable([path, *files], written, overrides),
+            *config_warnings.unknown_keys(ini, found.sections.values()),
+            *config_warnings.unknown_sections(ini),
+            *config_warnings.unmatched_patterns(ini, included),
         ),
         refused,
     )
@@ -98,7 +99,7 @@ def load_mover(
 def _written(
     movers: Sequence[MoverSettings], listed: Mapping[str, str], catalogue: Mapping[str, Any] | None
 ) -> Iterable[tuple[str, str]]:
-    """The connect strings that a file holds, each with its key; not those of a catalogue."""
+    """The connect strings in the file, each with its key; not those of the catalogue."""
     if catalogue:
         yield "list_db", catalogue["list_db"]
     for mover in movers:
@@ -146,8 +147,8 @@ def _renamed(ini: IniFile, movers: Sequence[MoverSettings], consumer: str) -> Mo
 
 
 def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
-    """Read a pgqadm file. Raises ConfigError, one line for the first thing wrong."""
-    ini = inifile.read(path, ("pgqadm",), overrides, elsewhere=_MOVERS_FILE)
+    """Read a pgqadm file. Raises ConfigError, one line for the first error."""
+    ini = inifile.read(path, ("pgqadm",), overrides, hints=_MOVER_FILE_HINTS)
     values = _values(ini, ini.main, parameters.ADMIN)
     return AdminSettings(
         _pick(ProcessSettings, values),
@@ -160,14 +161,14 @@ def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
         values["trouble_after"],
         (
             *ini.warnings,
-            *notes.exposed([path], [("db", values["db"])], overrides),
-            *notes.unknown(ini, ini.main, parameters.ADMIN, parameters.RETIRED).values(),
+            *config_warnings.world_readable([path], [("db", values["db"])], overrides),
+            *config_warnings.unknown(ini, ini.main, parameters.ADMIN, parameters.RETIRED).values(),
         ),
     )
 
 
 def override(groups: tuple[Group, ...], name: str, overrides: Mapping[str, str]) -> Any:
-    """A value where there is no file: from the command line, else the default.
+    """A value without a file: from the command line, else the default.
 
     Raises ConfigError.
     """
@@ -217,7 +218,7 @@ def _value(ini: IniFile, section: str, parameter: Parameter, consumer: str) -> o
 def _text(ini: IniFile, section: str, parameter: Parameter) -> str:
     """The value as written; the older spelling wins; empty counts as not set."""
     texts = [ini.get(section, key) for key in (parameter.older, parameter.name) if key]
-    # Python 2's parser took "" for nothing.
+    # Python 2's parser treated "" as empty.
     text = next((text for text in texts if text and text != '""'), "")
     if not text and parameter.default is None:
         state = "missing from" if texts[-1] is None else "empty in"

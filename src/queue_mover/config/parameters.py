@@ -174,7 +174,7 @@ MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, LOG, _MANY, _STATUS, SYNT
 """Section [queue_mover3], or [queue_mover]."""
 
 SERVICE: tuple[Group, ...] = (_MOVING, LOG, _MANY, SYNTAX)
-"""What does not differ from source to source."""
+"""What all sources of a process share."""
 
 SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, _STATUS)
 """What a section [source:NAME] may set."""
@@ -186,8 +186,7 @@ ADMIN: tuple[Group, ...] = (_ADMIN, process("0.1"), LOG, _STATUS, SYNTAX)
 """Section [pgqadm]."""
 
 RETIRED = ("idle_interval", "max_events", "max_lag")
-"""Keys that old files of pgqadm set and that have had no effect for long: neither told about nor
-suggested."""
+"""Keys of old pgqadm files that have long had no effect: neither warned about nor suggested."""
 
 TWINS = {
     key: twin
@@ -196,7 +195,7 @@ TWINS = {
     if parameter.older
     for key, twin in ((parameter.older, parameter.name), (parameter.name, parameter.older))
 }
-"""For a key, another spelling of it."""
+"""For a key, its other spelling."""
 
 AUTOMATIC = ("service_name", "host_name", "config_dir", "config_file", "source")
 """Set by the program; a file may use them as %(x)s, and may set them."""

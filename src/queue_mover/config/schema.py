@@ -12,14 +12,14 @@ class Parameter:
     name: str
     kind: Kind
     default: str | None
-    """As it would be written in the file; None: must be given."""
+    """As written in the file; None: required."""
     meaning: str
     shown: str = ""
-    """What stands for the default in docs, where the default is worked out."""
+    """The default in docs, where it is computed."""
     sample: str = ""
-    """What `--ini` sets, where its files should not go without."""
+    """What `--ini` sets, for a key that every file should have."""
     older: str = ""
-    """A key of older files that means the same and wins where both stand."""
+    """A key of older files that means the same and wins where both are set."""
 
 
 @dataclass(frozen=True, slots=True)

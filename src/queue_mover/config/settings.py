@@ -10,7 +10,7 @@ from queue_mover.system.logs import LogSettings
 
 @dataclass(frozen=True, slots=True)
 class ProcessSettings:
-    """How a process lives; times in seconds."""
+    """The settings of a process; times in seconds."""
 
     job_name: str
     service_name: str
@@ -25,13 +25,13 @@ class ProcessSettings:
 
     @property
     def looping(self) -> bool:
-        """Whether it goes on when there is nothing to do, and after errors."""
+        """Whether it continues when there is nothing to do, and after errors."""
         return self.loop_delay > 0
 
 
 @dataclass(frozen=True, slots=True)
 class MoverSettings:
-    """One source queue and where it goes."""
+    """One source queue and its target."""
 
     source: str
     """Name of its [source:NAME] section; "" where the file has none."""
@@ -42,7 +42,7 @@ class MoverSettings:
     policy: Policy
     process: ProcessSettings
     trouble_after: float
-    """Seconds that events may wait before `pgqadm status --movers` calls it trouble."""
+    """Seconds that events may wait before `pgqadm status --movers` reports it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Settings:
     movers: tuple[MoverSettings, ...]
     dst_connections: int
     refresh: float
-    """Seconds between looks for new sources; 0: none."""
+    """Seconds between refreshes of the sources; 0: none."""
     warnings: tuple[str, ...]
     refused: Mapping[str, str]
     """Rows of the catalogue that cannot be used, and why."""
@@ -72,5 +72,5 @@ class AdminSettings:
     ticker_log_delay: float
     pgq_sql: Path | None
     trouble_after: float
-    """Seconds that events may wait before `pgqadm status` calls it trouble."""
+    """Seconds that events may wait before `pgqadm status` reports it."""
     warnings: tuple[str, ...]

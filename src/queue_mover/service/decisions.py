@@ -10,13 +10,13 @@ from queue_mover.errors import (
 from queue_mover.service.job import Step
 
 POLL = 1.0
-"""Seconds between looks at work that somebody else is doing, where loop_delay is 0."""
+"""Seconds between attempts of a standby, where loop_delay is 0."""
 
 
 def is_fatal(error: Exception, *, looping: bool, worked_before: bool) -> bool:
-    """Whether an error ends the worker. What a server lacks at the start, a person must bring,
-    who is told at the terminal; later it has been taken away, and may come back. Where others
-    work, the supervisor begins anew a worker that lacked something."""
+    """Whether an error ends the worker. A server that is not ready at the start ends it, so that
+    the operator sees the error at the terminal; later the worker retries. While other sources
+    work, the supervisor restarts a worker that a server was not ready for."""
     if not looping or isinstance(
         error,
         LostPositionError | UnlockedMoverError | BadEventError | ConfigError | MemoryError,
@@ -37,12 +37,12 @@ def is_quiet(error: BaseException, names: tuple[str, ...]) -> bool:
 
 def pause(step: Step, loop_delay: float) -> float | None:
     """Seconds to sleep after a step; None: it was the last one."""
-    if step.again_in:
-        return step.again_in
+    if step.delay:
+        return step.delay
     if loop_delay < 0:
         return None
     if step.worked:
         return 0
-    if step.waits:
+    if step.standby:
         return loop_delay or POLL
     return loop_delay or None

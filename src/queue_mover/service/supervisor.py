@@ -9,7 +9,7 @@ from signal import SIGHUP, SIGINT, SIGTERM, Signals
 from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service.backoff import Backoff
-from queue_mover.service.config_reader import Loaded, Reader
+from queue_mover.service.config_reader import ConfigReader, Loaded
 from queue_mover.service.job import Plan
 from queue_mover.service.process_log import ProcessLog
 from queue_mover.service.timer import Timer
@@ -42,19 +42,18 @@ class Supervisor:
         notes: Sequence[str] = (),
         running: Callable[[], None] = lambda: None,
     ) -> None:
-        """`program`: name and version. `load` reads the config: for the first time or when the
-        plan says so (False), and anew on HUP (True). `notes`: warnings about the start.
-        `running` is called when all jobs have begun, or wait for something to begin."""
+        """`program`: name and version. `load` reads the config; True: on HUP. `notes`: warnings
+        about the start. `running` is called when all jobs have started or wait for a retry."""
         self._settings = settings
         self._log = log
         self._process_log = ProcessLog(log, program, settings.job_name)
         self._notes = notes
         self._running = running
         self._inbox: SimpleQueue[Signals | WorkerReport | Loaded] = SimpleQueue()
-        self._reader = Reader(load, self._inbox.put)
+        self._reader = ConfigReader(load, self._inbox.put)
         self._planned = False
         self._first = Backoff(settings.exception_sleep, 0, 0)
-        self._workers = WorkerSet(self._inbox.put, self._process_log, self._announce)
+        self._workers = WorkerSet(self._inbox.put, self._process_log, self._report_running)
         self._stopping = False
         self._interrupted = float("-inf")
         self._refresh = Timer(0, lambda: self._reader.read(fresh=False))
@@ -67,16 +66,16 @@ class Supervisor:
         self._reason = ""
 
     def notify(self, number: Signals) -> None:
-        """A signal came: `run` will act on it. May be called from a signal handler."""
+        """Pass a signal to `run`. May be called from a signal handler."""
         self._inbox.put(number)
 
     def run(self, plan: Plan | None = None) -> int:
         """Run the jobs of a plan; without one, of the config. Returns the exit code.
 
-        Raises what keeps the config from being read, unless that is worth another try.
+        Raises the error of the first read of the config, unless it is retried.
         """
         if plan:
-            # Behind the signals that came before us.
+            # Behind the signals that came first.
             self._inbox.put(Loaded(plan, fresh=False))
         else:
             self._reader.read(fresh=False)
@@ -95,17 +94,17 @@ class Supervisor:
         return code
 
     def _serve(self) -> int:
-        """Act on what comes, until there is nothing to wait for. Returns the exit code."""
+        """Handle messages until there is nothing to wait for. Returns the exit code."""
         while self._workers or not (self._planned or self._stopping):
             message = self._await_message()
             if isinstance(message, Signals):
-                code = self._signal(message)
+                code = self._handle_signal(message)
                 if code is not None:
                     return code
             elif isinstance(message, WorkerReport):
                 self._workers.handle(message)
             elif isinstance(message, Loaded):
-                self._loaded(message)
+                self._handle_config(message)
         if self._stopping:
             if self._workers.stalled:
                 self._reason += ", and a server did not answer"
@@ -127,8 +126,8 @@ class Supervisor:
 
     # Signals, and the end
 
-    def _signal(self, number: Signals) -> int | None:
-        """Act on a signal. Returns an exit code when there is nothing to wait for."""
+    def _handle_signal(self, number: Signals) -> int | None:
+        """Handle a signal. Returns an exit code to exit at once."""
         if number != SIGHUP:
             self._process_log.begin()
         if number == SIGTERM:
@@ -150,10 +149,10 @@ class Supervisor:
             self._workers.stop()
         return None
 
-    # What the config says
+    # The config
 
-    def _loaded(self, loaded: Loaded) -> None:
-        """Take over a changed config between batches; keep the running one if it is bad."""
+    def _handle_config(self, loaded: Loaded) -> None:
+        """Apply a changed config between batches; keep the running one if it is bad."""
         plan = loaded.plan
         if isinstance(plan, Plan):
             try:
@@ -170,21 +169,21 @@ class Supervisor:
                 for warning in (*self._notes, *plan.warnings):
                     self._log.warning("%s", warning)
                 self._notes = ()
-            self._follow(plan, fresh=loaded.fresh)
+            self._apply(plan, fresh=loaded.fresh)
         elif self._planned:
-            self._keep(plan, fresh=loaded.fresh)
+            self._log_rejected(plan, fresh=loaded.fresh)
         else:
-            self._try_again(plan)
+            self._retry_later(plan)
         self._reader.done()
 
-    def _keep(self, error: Exception, *, fresh: bool) -> None:
+    def _log_rejected(self, error: Exception, *, fresh: bool) -> None:
         what = "Config not reloaded" if fresh else "Sources not refreshed"
         running = "keeping the running one" if fresh else "keeping the running ones"
         ours = isinstance(error, OperatorError | UnavailableError)
         self._log.error("%s, %s: %s", what, running, error, exc_info=None if ours else error)
 
-    def _try_again(self, error: Exception) -> None:
-        """Where the first plan comes from may be away, as any server; a daemon waits for it."""
+    def _retry_later(self, error: Exception) -> None:
+        """The catalogue may be unavailable at the start, as any server may: retry."""
         if not isinstance(error, UnavailableError) or not self._settings.looping:
             raise error
         self._process_log.begin()
@@ -193,9 +192,9 @@ class Supervisor:
                 "%s; retrying at intervals of up to %g s", error, self._settings.exception_sleep
             )
         self._refresh.restart(max(self._first.wait(), 0.1))
-        self._announce()
+        self._report_running()
 
-    def _follow(self, plan: Plan, *, fresh: bool) -> None:
+    def _apply(self, plan: Plan, *, fresh: bool) -> None:
         self._refresh.restart(plan.refresh)
         self._workers.refuse(plan.refused, fresh=fresh)
         if self._planned:
@@ -206,6 +205,6 @@ class Supervisor:
             self._log.info("recovered: %s", plan.title)
         self._workers.start(plan)
 
-    def _announce(self) -> None:
+    def _report_running(self) -> None:
         self._running()
         self._running = lambda: None

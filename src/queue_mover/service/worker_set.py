@@ -26,7 +26,7 @@ class WorkerSet:
         """`report` is called by the workers' threads, for `handle` in the main thread.
         `started` is called once every job of the first plan has started, failed or waits."""
         self.reason = ""
-        """Why the last worker ended that was not told to."""
+        """Why the last worker ended that was not stopped."""
         self.stalls_timer = Timer(0, self._check_stalls)
         self._report = report
         self._process_log = process_log
@@ -35,7 +35,7 @@ class WorkerSet:
         self._next: dict[str, JobSpec] = {}
         self._failed: dict[str, JobSpec] = {}
         self._done: dict[str, JobSpec] = {}
-        self._lacking: dict[str, str] = {}
+        self._not_ready: dict[str, str] = {}
         self._refused: Mapping[str, str] = {}
         self._starting: set[str] = set()
         self._stopping = False
@@ -56,8 +56,8 @@ class WorkerSet:
 
     @property
     def stalled(self) -> bool:
-        """Whether a connection had to be cut since `stop`."""
-        return self._stalls.any
+        """Whether connections had to be closed since `stop`."""
+        return self._stalls.found
 
     def start(self, plan: Plan) -> None:
         """Start the jobs of the first plan."""
@@ -80,7 +80,7 @@ class WorkerSet:
         self._reconcile({n: spec for n, spec in specs.items() if known.get(n) != spec})
 
     def refuse(self, refused: Mapping[str, str], *, fresh: bool) -> None:
-        """Remember the sources that a plan refuses, and log what is new about them."""
+        """Set the refused sources of a plan, and log the new ones."""
         for name, why in refused.items():
             if fresh or self._refused.get(name) != why:
                 kept = "; it keeps running unchanged" if name in self._workers else ""
@@ -90,8 +90,8 @@ class WorkerSet:
 
     def stop(self) -> None:
         """Stop all of them, and start no others."""
-        # Of sources that have left the file before, the exit code says nothing.
-        self._stalls.any = False
+        # The exit code does not reflect sources that were removed from the file earlier.
+        self._stalls.found = False
         self._stopping = True
         for worker in self._workers.values():
             self._stop_worker(worker)
@@ -116,7 +116,7 @@ class WorkerSet:
             if not self._starting:
                 self._started()
         if not self._starting and self._workers and not self._stopping:
-            self._retry_lacking()
+            self._retry_not_ready()
 
     def log_waiting(self) -> None:
         """Log which workers a stop waits for."""
@@ -131,10 +131,10 @@ class WorkerSet:
         running = [worker.progress for worker in self._workers.values()]
         self._process_log.summary(running, len(stopped), period)
 
-    def _start_worker(self, spec: JobSpec, *, reloaded: bool = False, lacking: str = "") -> None:
+    def _start_worker(self, spec: JobSpec, *, reloaded: bool = False, not_ready: str = "") -> None:
         self._failed.pop(spec.source, None)
         self._done.pop(spec.source, None)
-        worker = Worker(spec, self._report, self._outages, patient=reloaded, lacking=lacking)
+        worker = Worker(spec, self._report, self._outages, patient=reloaded, not_ready=not_ready)
         self._workers[spec.source] = worker
         worker.start()
 
@@ -167,23 +167,23 @@ class WorkerSet:
             self._start_worker(following, reloaded=True)
         elif report.state is WorkerState.FAILED:
             self._failed[source] = worker.spec
-            if report.lacking:
-                self._lacking[source] = report.lacking
+            if report.not_ready:
+                self._not_ready[source] = report.not_ready
             self.reason = worker.error
         elif not worker.stopping:
             self._done[source] = worker.spec
             self.reason = worker.error or self.reason
 
-    def _retry_lacking(self) -> None:
-        """Where others work, what one source lacks may come later: no reason for a reload."""
-        lacking, self._lacking = self._lacking, {}
-        self._process_log.changes(retry=lacking)
-        for name, message in lacking.items():
+    def _retry_not_ready(self) -> None:
+        """While others work, retry sources whose servers were not ready: no reload needed."""
+        not_ready, self._not_ready = self._not_ready, {}
+        self._process_log.changes(retry=not_ready)
+        for name, message in not_ready.items():
             if name in self._failed:
-                self._start_worker(self._failed[name], reloaded=True, lacking=message)
+                self._start_worker(self._failed[name], reloaded=True, not_ready=message)
 
     def _check_stalls(self) -> None:
         workers = list(self._workers.values())
         if not any(worker.stopping for worker in workers):
             self.stalls_timer.period = 0
-        self._stalls.look(workers, time.monotonic())
+        self._stalls.check(workers, time.monotonic())
