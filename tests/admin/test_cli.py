@@ -56,9 +56,9 @@ def test_a_queue_from_its_birth_to_its_end(config: Path) -> None:
     ]
     assert said[:4] == [
         'queue "orders" created\n',
-        'queue "orders" exists already\n',
+        'queue "orders" already exists\n',
         'consumer "reader" registered on queue "orders"\n',
-        'consumer "reader" is registered on queue "orders" already\n',
+        'consumer "reader" is already registered on queue "orders"\n',
     ]
     assert "ticker_max_lag" in said[4]
     assert "00:00:01" in said[4]
@@ -137,14 +137,14 @@ def test_install_on_an_empty_database(tmp_path: Path, source_cluster: Cluster) -
         "queue_mover: installed",
         "pgq is installed",
     ]
-    assert told(file, "install").count("is there already") == 3
+    assert told(file, "install").count("already installed") == 3
     assert "No queues." in told(file, "status")
     source_cluster.drop_database("bare")
 
 
 USAGE = [
     ("", "need a command: config, create, drop, install, register, status, ticker, unregister"),
-    ("destroy", 'no command "destroy"; there are: config, create, drop, install, '),
+    ("destroy", 'no command "destroy"; commands: config, create, drop, install, '),
     ("install now", "usage: pgqadm.py CONFIG install"),
     ("status a b", "usage: pgqadm.py CONFIG status [QUEUE]"),
     ("create", "usage: pgqadm.py CONFIG create QUEUE"),
@@ -155,7 +155,7 @@ USAGE = [
     ("unregister a", "usage: pgqadm.py CONFIG unregister QUEUE CONSUMER"),
     ("ticker now", "usage: pgqadm.py CONFIG ticker"),
     ("ticker_max_lag=3s", "remedy: pgqadm.py CONFIG config QUEUE ticker_max_lag=3s"),
-    ("create q --json", "--json goes with the command status only"),
+    ("create q --json", "--json works only with the command status"),
     ("drop missing", 'queue "missing"'),
     ("register missing c", 'queue "missing"'),
     ("unregister missing c", 'queue "missing"'),

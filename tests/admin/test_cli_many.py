@@ -52,7 +52,7 @@ def test_install_and_status_of_several_databases(bare: list[Database]) -> None:
     assert result.stdout.count("installed as extension") == 2
     assert result.stdout.index("dbname=bare_one") < result.stdout.index("dbname=bare_two")
     assert all(line == line.rstrip() for line in result.stdout.splitlines())
-    assert pgqadm("install", *switches).check().stdout.count("is there already") == 6
+    assert pgqadm("install", *switches).check().stdout.count("already installed") == 6
     result = pgqadm(*switches, "status").check()
     assert 'Database "bare_one"' in result.stdout
     assert 'Database "bare_two"' in result.stdout
@@ -112,7 +112,9 @@ def test_status_of_all_sources(
 def test_other_commands_need_a_config(source_db: Database, words: str) -> None:
     result = pgqadm(*words.split(), "--db", source_db.conninfo())
     assert result.returncode == 1
-    assert result.stderr == ("pgqadm: --db and --movers go with the commands status and install\n")
+    assert result.stderr == (
+        "pgqadm: --db and --movers work only with the commands status and install\n"
+    )
 
 
 def test_arguments_that_do_not_fit(source_db: Database, tmp_path: Path) -> None:

@@ -81,9 +81,9 @@ def test_again_keeps_positions_and_repairs_functions(blank: psycopg.Connection) 
     blank.execute("drop function pgq_ext.is_batch_done(text, bigint)")
 
     assert install(blank) == [
-        "PgQ: is there already (3.5)",
-        "pgq_ext: is there already, brought up to date",
-        "queue_mover: is there already, brought up to date",
+        "PgQ: already installed (3.5)",
+        "pgq_ext: already installed, updated",
+        "queue_mover: already installed, updated",
         "pgq is installed",
     ]
 
@@ -112,9 +112,9 @@ def test_four_databases_twice_at_once_on_a_server_without_roles(
     assert sum("PgQ: installed as extension (3.5)" in report for report in reports) == 4
     assert sum("pgq_ext: installed" in report for report in reports) == 4
     assert {line for report in again for line in report} == {
-        "PgQ: is there already (3.5)",
-        "pgq_ext: is there already, brought up to date",
-        "queue_mover: is there already, brought up to date",
+        "PgQ: already installed (3.5)",
+        "pgq_ext: already installed, updated",
+        "queue_mover: already installed, updated",
         "pgq is installed",
     }
     with cluster.connect() as conn:
@@ -139,7 +139,7 @@ def test_one_at_a_time(blank_db: Database, blank: psycopg.Connection) -> None:
         thread.join(10)
     # then
     assert waits_for == [("advisory",)]
-    assert reports[0][0] == "PgQ: is there already (3.5)"
+    assert reports[0][0] == "PgQ: already installed (3.5)"
 
 
 def test_existing_upstream_pgq_ext_stays_untouched(blank: psycopg.Connection) -> None:
@@ -157,7 +157,7 @@ def test_existing_upstream_pgq_ext_stays_untouched(blank: psycopg.Connection) ->
     # when
     report = install(blank)
     # then
-    assert report[1] == "pgq_ext: is there already, not ours, left as it is"
+    assert report[1] == "pgq_ext: already installed, not ours, left unchanged"
     assert _catalog(blank) == before
 
 
@@ -185,7 +185,7 @@ def test_our_own_schema_is_brought_up_to_date(
     # when
     report = install(blank)
     # then
-    assert report[1] == "pgq_ext: is there already, brought up to date"
+    assert report[1] == "pgq_ext: already installed, updated"
     assert blank.execute("select pgq_ext.version()").fetchone() == ("3.1",)
     blank.execute("insert into pgq_ext.completed_tick (consumer_id, last_tick_id) values ('d', 6)")
     positions = "select pgq_ext.get_last_tick('c'), pgq_ext.get_last_tick('d')"
@@ -259,16 +259,16 @@ def test_server_without_extension_gets_upstreams_file(
     # then: it works, the session is as before, and a second time finds it
     assert blank.execute("select pgq.create_queue('q')").fetchone() == (1,)
     assert blank.execute("show client_min_messages").fetchone() == ("error",)
-    assert install(blank)[0] == "PgQ: is there already (3.5)"
+    assert install(blank)[0] == "PgQ: already installed (3.5)"
 
 
 @pytest.mark.usefixtures("no_extension")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("select 1;", "did not bring PgQ"),
+        ("select 1;", "does not install PgQ"),
         ("create schema pgq; \\echo psql only", "cannot run .*syntax error"),
-        (None, "no file"),
+        (None, "no such file"),
     ],
 )
 def test_unusable_file_leaves_nothing_behind(
@@ -329,7 +329,7 @@ def test_the_owner_of_a_database_on_a_managed_server(
             install(conn)
         # when an explicit file wins over it
         assert install(conn, pgq_file)[0] == f"PgQ: installed from {pgq_file}"
-        assert install(conn, pgq_file)[0] == "PgQ: is there already (3.5)"
+        assert install(conn, pgq_file)[0] == "PgQ: already installed (3.5)"
         # then a real pgqd accepts the database: it ticks, rotates, brings retry events back
         create_queue(conn, "q", **FAST_TICKS)
         conn.execute("select pgq.register_consumer('q', 'c')")
@@ -360,11 +360,11 @@ def test_a_version_that_pgqd_ignores_is_found_and_repaired(
     (finding,) = problems(gather(blank), 300)
     assert (finding.code, finding.remedy) == (Code.PGQ_VERSION, "pgqadm.py CONFIG install")
     # when
-    assert install(blank)[0] == "PgQ: is there already (3.5), pgq.version() repaired"
+    assert install(blank)[0] == "PgQ: already installed (3.5), pgq.version() repaired"
     # then
     assert gather(blank).pgq == "3.5"
     assert problems(gather(blank), 300) == ()
-    assert install(blank)[0] == "PgQ: is there already (3.5)"
+    assert install(blank)[0] == "PgQ: already installed (3.5)"
 
 
 def test_who_lacks_createrole_is_told_what_to_grant(

@@ -20,11 +20,11 @@ WEIRD = """we"ird '%s \\ queue"""
 @pytest.mark.parametrize("name", ["q", WEIRD])
 def test_life_of_a_queue(source: psycopg.Connection, name: str) -> None:
     assert queues.create(source, name) == f'queue "{name}" created'
-    assert queues.create(source, name) == f'queue "{name}" exists already'
+    assert queues.create(source, name) == f'queue "{name}" already exists'
     assert queues.register(source, name, "c") == f'consumer "c" registered on queue "{name}"'
     assert (
         queues.register(source, name, "c")
-        == f'consumer "c" is registered on queue "{name}" already'
+        == f'consumer "c" is already registered on queue "{name}"'
     )
     assert consumers(source, name) == ["c"]
     assert queues.unregister(source, name, "c") == f'consumer "c" unregistered from queue "{name}"'
@@ -105,7 +105,7 @@ def test_drop_of_a_queue_in_use_by_a_view(source: psycopg.Connection, source_que
     with pytest.raises(OperatorError, match="in use: view peek depends on table"):
         queues.drop(source, source_queue)
 
-    assert queues.create(source, source_queue).endswith("exists already")
+    assert queues.create(source, source_queue).endswith("already exists")
 
 
 def test_queue_that_was_never_ticked_takes_no_consumer(
@@ -133,7 +133,7 @@ def test_whoever_comes_second_finds_the_queue_created(
         source,
         lambda conn: queues.create(conn, "q"),
     )
-    assert answer == 'queue "q" exists already'
+    assert answer == 'queue "q" already exists'
 
 
 def test_whoever_comes_second_finds_the_consumer_registered(
@@ -145,7 +145,7 @@ def test_whoever_comes_second_finds_the_consumer_registered(
         source,
         lambda conn: queues.register(conn, "q", "c"),
     )
-    assert answer == 'consumer "c" is registered on queue "q" already'
+    assert answer == 'consumer "c" is already registered on queue "q"'
 
 
 def _while_not_committed(

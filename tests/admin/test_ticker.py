@@ -277,7 +277,7 @@ def test_own_operations_of_a_queue(source: psycopg.Connection, source_queue: str
     assert failures == {
         "no.such_function(from_here)": 'schema "no" does not exist',
         f"{NO_NAME}(from_here)": f'string is not a valid identifier: "{NO_NAME}"',
-        "for_ever(from_here)": "asks for more after 1000 calls; the rest waits for next time",
+        "for_ever(from_here)": "not finished after 1000 calls; the rest is left for the next round",
     }
     assert calls.count(Call("public.until_three(from_here)")) == 3
     logged = source.execute("select what, count(*) from public.log group by 1 order by 1")

@@ -36,7 +36,7 @@ IN_THE_FILE: dict[str, tuple[dict[str, object], str]] = {
         {"queue_name": "%(nothing)s"},
         "queue_name: cannot be interpolated: it refers to a key",
     ),
-    "format": ({"config_format": 3}, "config_format: 1 or 2, not '3'"),
+    "format": ({"config_format": 3}, "config_format: must be 1 or 2, not '3'"),
 }
 
 
@@ -58,7 +58,7 @@ def test_in_the_file(world: World, case: str) -> None:
         (
             "[pgqadm]\ndb = dbname=x\n",
             "{path}: no section [queue_mover3]; it is pgqadm's file; remedy: pgqadm.py {path}"
-            " COMMAND; queue_mover3 --ini prints a file for a mover",
+            " COMMAND; queue_mover3 --ini prints a sample for a mover",
         ),
         ("src_db = password=hunter2secret\n", "{path}: line 1: before any [section]"),
         ("[queue_mover3]\npassword hunter2secret\n", "{path}: line 2: not of the form key = value"),

@@ -281,7 +281,7 @@ def test_a_pidfile_that_cannot_be_written(
     (world.directory / "a_directory").mkdir()
     (world.directory / "a_link").symlink_to("a_file")
     path = world.directory / place
-    remedy = "make its directory, writable for this user, or set another pidfile"
+    remedy = "create its directory, writable by this user, or set another pidfile"
     if place.startswith("missing"):
         remedy = f"mkdir -p {path.parent}"
     result = world.run(*switches, pidfile=path)
@@ -319,7 +319,7 @@ def test_a_signal_from_another_directory_finds_nobody_and_says_where(
     assert result.returncode == 1
     assert result.stderr == (
         f"queue_mover3: No pidfile {elsewhere / 'run.pid'}, process not running;"
-        " remedy: go where it was started\n"
+        " remedy: run this where it was started\n"
     )
     assert process_alive(pid)
     run([script("queue_mover3"), "-s", config], cwd=world.directory).check()

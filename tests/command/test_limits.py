@@ -32,7 +32,7 @@ def test_too_few_files_are_told_in_one_line(world: World) -> None:
     assert result.returncode == 1
     assert result.stderr == (
         "queue_mover3: 50 sources: up to 132 open files are needed, 40 are allowed;"
-        " remedy: ulimit -n 132, or LimitNOFILE=132 in the service's unit\n"
+        " remedy: ulimit -n 132, or LimitNOFILE=132 in the systemd unit\n"
     )
 
 
@@ -90,13 +90,13 @@ def test_a_log_on_a_full_disk_is_told_once_and_once_when_it_is_not(
     ballast.with_name("rest").unlink()
     world.produce(1, first=100)
     world.wait_for_events(61)
-    process.wait_for_output(f"WARNING logfile: {log} can be written again")
+    process.wait_for_output(f"WARNING logfile: {log} is writable again")
     assert process.stop() == 0
     # then the console has all lines, and no traceback
     assert "Traceback" not in process.stderr
     assert process.stderr.count("logfile: ") == 2
     assert process.stderr.count("{count: 1, ") == 61
-    assert "can be written again" in log.read_text()
+    assert "is writable again" in log.read_text()
 
 
 def test_a_log_that_can_never_be_written(world: World) -> None:

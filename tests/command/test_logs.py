@@ -128,7 +128,7 @@ def test_a_log_file_that_cannot_be_written(world: World, path: str) -> None:
     assert result.returncode == 1
     assert re.fullmatch(
         rf"queue_mover3: logfile: cannot write {world.directory / path}: [\w ]+;"
-        " remedy: make its directory, writable for this user, or set another logfile\n",
+        " remedy: create its directory, writable by this user, or set another logfile\n",
         result.stderr,
     )
 
@@ -241,7 +241,7 @@ def test_no_logging_config_found(world: World, level: int) -> None:
     result = world.run(use_skylog=level, skylog_locations="missing.ini")
     assert result.returncode == 1
     assert result.stderr == (
-        "queue_mover3: skylog.ini not found; remedy: use_skylog = 0, or skylog_locations\n"
+        "queue_mover3: skylog.ini not found; remedy: set use_skylog = 0, or skylog_locations\n"
     )
 
 
@@ -295,6 +295,6 @@ def test_a_skylog_handler_without_the_extra_names_the_remedy(world: World, handl
 
     assert result.returncode == 1
     assert result.stderr == (
-        f"queue_mover3: {config}: its handlers of the skylog namespace are not installed;"
+        f"queue_mover3: {config}: its skylog handlers are not installed;"
         " remedy: pip install 'queue-mover[skylog]'\n"
     )

@@ -83,7 +83,7 @@ def test_a_repeated_error_is_told_once(world: World) -> None:
     process = world.launch("-v", world.write(src_db="host=127.0.0.1 port=1", exception_sleep=0.1))
     world.logged(" DEBUG still failing: source database not available: ", 5)
     assert len(errors(world.log)) == 1
-    assert "retrying, up to every 0.1 s" in errors(world.log)[0]
+    assert "retrying at intervals of up to 0.1 s" in errors(world.log)[0]
     assert process.stop() == 0
 
 

@@ -102,7 +102,7 @@ def test_a_bad_value_keeps_the_running_config(
     process = world.start()
     world.write(**changes)
     process.send(signal.SIGHUP)
-    world.logged("ERROR Config not reloaded, the running one stays: ")
+    world.logged("ERROR Config not reloaded, keeping the running one: ")
     assert told in world.log
     assert "hunter2secret" not in world.log
     world.produce(2)
@@ -115,7 +115,7 @@ def test_a_file_that_is_gone_keeps_the_running_config(world: World) -> None:
     process = world.start()
     world.config.unlink()
     process.send(signal.SIGHUP)
-    world.logged("the running one stays: Config file not found")
+    world.logged("keeping the running one: Config file not found")
     world.produce(2)
     world.wait_for_events(2)
     assert process.stop() == 0

@@ -65,7 +65,7 @@ def test_a_file_that_anyone_can_read_is_warned_of(world: World) -> None:
     world.register()
     world.drain("-q", src_db=keywords(world.source_db)).check()
     config = Path(world.config)
-    assert f"WARNING {config}: holds a password and anyone can read it" in world.log
+    assert f"WARNING {config}: contains a password and is world-readable" in world.log
     assert SECRET not in world.log
 
 

@@ -79,7 +79,7 @@ def test_no_config_file_returns_1() -> None:
     assert result.returncode == 1
     assert result.stderr == (
         "queue_mover3: need config file: queue_mover3 CONFIG.INI runs it,"
-        " queue_mover3 --ini prints a sample, queue_mover3 --help tells all switches\n"
+        " queue_mover3 --ini prints a sample, queue_mover3 --help lists all switches\n"
     )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from queue_mover.config.settings import MoverSettings, Settings, load_mover
+from queue_mover.config.loading import load_mover
+from queue_mover.config.settings import MoverSettings, Settings
 
 REQUIRED = {
     "src_db": "dbname=here",

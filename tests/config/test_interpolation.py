@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.config.settings import load_mover
+from queue_mover.config.loading import load_mover
 from queue_mover.errors import ConfigError
 from tests.config.files import load, only, write
 
@@ -114,7 +114,10 @@ def test_format_2(tmp_path: Path) -> None:
 def test_no_other_format(tmp_path: Path, value: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         load(tmp_path, f"config_format = {value}")
-    assert str(refusal.value) == f"{tmp_path / 'mover.ini'}: config_format: 1 or 2, not {value!r}"
+    assert (
+        str(refusal.value)
+        == f"{tmp_path / 'mover.ini'}: config_format: must be 1 or 2, not {value!r}"
+    )
 
 
 # --set

@@ -63,7 +63,7 @@ REFUSED: list[tuple[Kind, str, str]] = [
     (kinds.SECONDS, "5 min", "not a number"),
     (kinds.BOOLEAN, "2", "not 0 or 1 (yes/no, true/false, on/off)"),
     (kinds.BOOLEAN, "maybe", "not 0 or 1 (yes/no, true/false, on/off)"),
-    (kinds.SLOTS, "0", "not a whole number from 1"),
+    (kinds.SLOTS, "0", "not a whole number, 1 or more"),
     (kinds.choice("stop", "quarantine"), "ignore", "not stop or quarantine"),
     (kinds.FILE, "~nobody-of-that-name/x", "no home directory"),
     (kinds.CONNECT, "nonsense", "not a connect string; write key=value pairs"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.config.settings import load_admin, load_mover
+from queue_mover.config.loading import load_admin, load_mover
 from queue_mover.errors import ConfigError
 from tests.config.files import lines, load, only, write
 
@@ -167,21 +167,21 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     settings = load(tmp_path, "loop_delay = 2", "job_name = job", "loop_delay = 3")
     assert settings.process.loop_delay == 3.0
     assert settings.warnings == (
-        f"{tmp_path / 'mover.ini'}: line 8: loop_delay stands twice, the last one counts",
+        f"{tmp_path / 'mover.ini'}: line 8: loop_delay appears twice, the last one wins",
     )
 
 
 def test_each_key_that_stands_twice_is_told(tmp_path: Path) -> None:
     settings = load(tmp_path, "loop_delay = 2", "job_name = a", "loop_delay = 3", "job_name = b")
     told = " ".join(settings.warnings)
-    assert "loop_delay stands twice" in told
-    assert "job_name stands twice" in told
+    assert "loop_delay appears twice" in told
+    assert "job_name appears twice" in told
 
 
 def test_a_section_that_stands_twice(tmp_path: Path) -> None:
     settings = load(tmp_path, "loop_delay = 2", "[queue_mover3]", "loop_delay = 3")
     assert settings.process.loop_delay == 3.0
-    assert "[queue_mover3] stands twice" in settings.warnings[0]
+    assert "[queue_mover3] appears twice" in settings.warnings[0]
 
 
 def test_other_sections_are_not_our_business(tmp_path: Path) -> None:

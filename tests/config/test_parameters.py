@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from queue_mover.config import parameters
-from queue_mover.config.parameters import Group, Parameter
-from queue_mover.config.settings import load_admin
+from queue_mover.config.loading import load_admin
+from queue_mover.config.schema import Group, Parameter
 from tests.config.files import load, only
 
 REQUIRED = None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.config.settings import load_admin, load_mover
+from queue_mover.config.loading import load_admin, load_mover
 from queue_mover.errors import ConfigError
 from tests.config.files import REQUIRED, load, write
 

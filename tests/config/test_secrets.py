@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from queue_mover.config import parameters
-from queue_mover.config.settings import load_mover
+from queue_mover.config.loading import load_mover
 from queue_mover.errors import ConfigError
 from tests.config.files import lines
 

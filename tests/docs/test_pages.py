@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from queue_mover.config.inifile import read
-from queue_mover.config.settings import load_admin, load_mover
+from queue_mover.config.loading import load_admin, load_mover
 from testbed.cluster import SUPERUSER, Cluster
 from testbed.processes import run
 from tests.docs.pages import (

@@ -6,7 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from queue_mover.config.settings import MoverSettings, load_mover
+from queue_mover.config.loading import load_mover
+from queue_mover.config.settings import MoverSettings
 from testbed.database import Database
 from testbed.ini import ini_text
 from testbed.queues import create_queue

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.config.settings import load_mover
+from queue_mover.config.loading import load_mover
 from queue_mover.observation.findings import Code
 from queue_mover.observation.source_findings import judge
 from queue_mover.observation.sources import gather

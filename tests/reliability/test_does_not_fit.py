@@ -20,7 +20,7 @@ def assert_patient(mover: Process, text: str) -> None:
     """It has said so once, and waits longer and longer: 1 s, 2 s, 4 s."""
     mover.wait_for_output(text)
     mover.wait_for_output("still failing")
-    assert mover.stderr.count("; retrying, up to every 20 s") == 1
+    assert mover.stderr.count("; retrying at intervals of up to 20 s") == 1
     assert len(FAILING.findall(mover.stderr)) <= 4
     assert "Traceback" not in mover.stderr
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.config.settings import load_process
+from queue_mover.config.loading import load_process
 from queue_mover.service.job import Job, JobSpec, Plan
 from queue_mover.service.supervisor import Supervisor
 

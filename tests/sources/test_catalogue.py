@@ -6,7 +6,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from queue_mover.config.settings import load_mover
+from queue_mover.config.loading import load_mover
 from queue_mover.errors import ConfigError, QueueMoverError, UnavailableError
 from testbed.database import Database
 from testbed.ini import ini_text
@@ -90,10 +90,10 @@ def test_a_misspelt_key_is_told(
 
 
 BAD_ROWS: list[tuple[LiteralString, str, str]] = [
-    ("'a', null", "a", "no connect string, but NULL"),
+    ("'a', null", "a", "the connect string is NULL"),
     ("null, 'dbname=a'", "row 2", "a source needs a name"),
     ("'', 'dbname=a'", "row 2", "a source needs a name"),
-    ("'a', 'dbname=a' from generate_series(1, 2)", "a", "the name is there twice"),
+    ("'a', 'dbname=a' from generate_series(1, 2)", "a", "the name appears twice"),
     ("E'a\\nb', 'dbname=a'", "row 2", "no line breaks"),
     ("'a]', 'dbname=a'", "row 2", "no brackets"),
     ("'a', 'hunter2secret'", "a", "src_db: not a connect string"),

@@ -112,7 +112,7 @@ def test_a_bad_section_keeps_all_as_they_are(many: Many) -> None:
     many.leave_out("shard2")
     many.write()
     process.send(signal.SIGHUP)
-    many.logged("ERROR Config not reloaded, the running one stays: ")
+    many.logged("ERROR Config not reloaded, keeping the running one: ")
     move_one_more(many, *many.sources)
     assert process.stop() == 0
 

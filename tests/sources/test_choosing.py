@@ -58,7 +58,7 @@ def test_a_signal_is_for_all(many: Many, switch: str) -> None:
     process = many.start()
     result = many.run(switch, "--source", "shard1")
     assert result.returncode == 1
-    assert "--source does not go with -r, -s or -k" in result.stderr
+    assert "--source cannot be used with -r, -s or -k" in result.stderr
     assert process.running
 
 

@@ -24,7 +24,7 @@ sys.exit(queue_mover3.main())
 """
 """The program, which gives a silent server a second and a half instead of a minute."""
 
-TOLD = "told to stop, and a server has not answered for 1.5 s: connections cut"
+TOLD = "stopping, but a server has not answered for 1.5 s: connections closed"
 
 
 @pytest.fixture

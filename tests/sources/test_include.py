@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.config.settings import load_mover
+from queue_mover.config.loading import load_mover
 from queue_mover.errors import ConfigError
 from testbed.ini import ini_text
 from tests.sources.many import Many
@@ -72,14 +72,16 @@ def test_a_folder_with_blanks_and_brackets_in_its_name(tmp_path: Path) -> None:
 def test_a_source_in_two_files_is_refused(tmp_path: Path) -> None:
     other = write(tmp_path / "a.ini", section("a"))
     file = write(tmp_path / "mover.ini", {**main("a.ini"), **section("a")})
-    with pytest.raises(ConfigError, match=re.escape(f"{other}: [source:a]: stands in another")):
+    with pytest.raises(
+        ConfigError, match=re.escape(f"{other}: [source:a]: also appears in another")
+    ):
         load_mover(file, {})
 
 
 def test_a_second_main_section_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.ini", {**main(""), **section("a")})
     file = write(tmp_path / "mover.ini", main("a.ini"))
-    with pytest.raises(ConfigError, match=r"\[queue_mover3\]: stands in another file too"):
+    with pytest.raises(ConfigError, match=r"\[queue_mover3\]: also appears in another file"):
         load_mover(file, {})
 
 
@@ -136,7 +138,7 @@ def test_a_name_without_wildcards_must_be_there(tmp_path: Path, include: str) ->
     file = write(tmp_path / "mover.ini", main(include, src_db="dbname=own"))
     missing = tmp_path / include.rpartition(" ")[2]
     # when, then
-    with pytest.raises(ConfigError, match=f"include: no file '{re.escape(str(missing))}'$"):
+    with pytest.raises(ConfigError, match=f"include: no such file: '{re.escape(str(missing))}'$"):
         load_mover(file, {})
     # while wildcards may match nothing, which is told
     write(file, main("conf.d/*.ini", src_db="dbname=own"))

@@ -97,7 +97,7 @@ def test_bad_rows_at_a_refresh_keep_the_running_ones(
     enlist(partitions, ("shard1", None), ("shard0", None))
     # then each is told once, and a running one goes on
     listed.logged("ERROR shard1: ")
-    listed.logged("; it goes on as before")
+    listed.logged("; it keeps running unchanged")
     enlist_shard(listed, partitions, "shard2")
     listed.registered("shard2")
     still_moves(listed, process, 2)
@@ -177,7 +177,7 @@ def test_a_catalogue_that_goes_away_and_comes_back(
     # when it cannot be reached
     partitions.close()
     source_cluster.drop_database(catalogue.name)
-    listed.logged("ERROR Sources not refreshed, the running ones stay: catalogue database not")
+    listed.logged("ERROR Sources not refreshed, keeping the running ones: catalogue database not")
     still_moves(listed, process, 2)
     # when it is back, with a new shard
     source_cluster.create_database(f"{catalogue.name}_new")
@@ -199,7 +199,7 @@ def test_a_table_that_goes_away_keeps_the_running_ones(
     """Given a catalogue that is being rebuilt, then the shards move on meanwhile."""
     process = started(listed)
     partitions.execute("alter table partitions rename to partitions_old")
-    listed.logged("ERROR Sources not refreshed, the running ones stay: ")
+    listed.logged("ERROR Sources not refreshed, keeping the running ones: ")
     still_moves(listed, process, 2)
     assert process.stop() == 0
     assert "Traceback" not in listed.log + process.stderr

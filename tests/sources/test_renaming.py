@@ -129,12 +129,12 @@ def test_unregister_of_a_source_that_has_left_the_file(moved: Many) -> None:
 
 def test_consumer_needs_a_switch_and_one_source(moved: Many) -> None:
     for switches, words in [
-        (["--consumer", "x"], "--consumer goes with a switch for positions"),
-        (["--consumer", "x", "-s"], "--consumer goes with a switch for positions"),
-        (["--consumer", "x", "--ini"], "--consumer goes with a switch for positions"),
-        (["--consumer", "x", "--reset", "--source", "*"], "--consumer is for one source"),
+        (["--consumer", "x"], "--consumer works only with a position switch"),
+        (["--consumer", "x", "-s"], "--consumer works only with a position switch"),
+        (["--consumer", "x", "--ini"], "--consumer works only with a position switch"),
+        (["--consumer", "x", "--reset", "--source", "*"], "--consumer works on one source"),
         (["--consumer", "x", "--reset"], "src_db: missing from [queue_mover3]"),
-        (["--take-over", "x"], "--take-over is for one source"),
+        (["--take-over", "x"], "--take-over works on one source"),
         (["--take-over", "x", "--source", "shard1"], "nothing to take over"),
     ]:
         result = moved.run(*switches)

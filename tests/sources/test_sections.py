@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.config.settings import MoverSettings, load_mover
+from queue_mover.config.loading import load_mover
+from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import ConfigError
 from testbed.ini import ini_text
 from testbed.log_lines import news

@@ -33,7 +33,7 @@ def test_a_target_that_goes_has_one_line_for_all_sources(
     line = many.errors()[0]
     assert " ERROR target database not available: " in line
     assert f"dbname={many.target_db.name}" in line
-    assert "; retrying, up to every 0.2 s" in line
+    assert "; retrying at intervals of up to 0.2 s" in line
     assert many.log.count("target database available again (") == 1
     assert "recovered" not in many.log
 

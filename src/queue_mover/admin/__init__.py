@@ -1,1 +1,1 @@
-"""What pgqadm does to a database: one function per command."""
+"""The commands of pgqadm, one function each."""

@@ -1,4 +1,4 @@
-"""`pgqadm install`: PgQ, and the schemas in which a target remembers what it has."""
+"""`pgqadm install`: PgQ, and the schemas that keep positions on a target."""
 
 import shutil
 import subprocess
@@ -19,16 +19,16 @@ from queue_mover.postgres.translation import primary
 
 PGQ_FILE = "pgq_pl_only.sql"
 PGQ_VERSION = "3.5"
-"""What a PgQ from that file calls itself; pgqd wants a 3."""
+"""Version of a PgQ from that file; pgqd requires a 3."""
 
 _CREATE_QUEUE = PGQ.sql("{pgq}.create_queue(text)")
-"""Where it is, PgQ is there. What is installed is always PgQ, whatever else a database has."""
+"""Where it exists, PgQ is installed."""
 
 ATTEMPTS = 5
 
-# Roles belong to the whole server, our lock to one database: an install into another one, at
-# the same moment, may create them first. Then everything is there on the next attempt.
-_SOMEBODY_WAS_FASTER = (
+# Roles belong to the whole server, our lock to one database: a concurrent install into another
+# one may create them first. Then they exist at the next attempt.
+_CREATED_CONCURRENTLY = (
     errors.UniqueViolation,
     errors.DuplicateObject,
     errors.DuplicateSchema,
@@ -38,19 +38,19 @@ _SOMEBODY_WAS_FASTER = (
 
 
 def install(conn: Connection, pgq_sql: Path | None = None) -> list[str]:
-    """Install what is missing, all of it or nothing; one line for each part, and one in the words
+    """Install what is missing, all of it or nothing. Returns one line for each part, and the one
     that scripts look for. Safe to repeat.
 
-    pgq_sql: upstream's `pgq_pl_only.sql`, which then wins over the `pgq` extension: only a
-    superuser may create that one. Without it, where the server has no extension, the local
+    pgq_sql: upstream's `pgq_pl_only.sql`, used instead of the `pgq` extension, which only a
+    superuser may create. Without it, where the server has no extension, the local
     PostgreSQL's contrib folders are searched.
 
-    Raises OperatorError when there is no PgQ to install, when something else has one of the
+    Raises OperatorError when there is no PgQ to install, when something else uses one of the
     schemas, or when a privilege is missing.
     """
     for attempts_left in reversed(range(ATTEMPTS)):
         try:
-            with explained(conn, _needed(conn)), conn.transaction():
+            with explained(conn, _privileges_remedy(conn)), conn.transaction():
                 conn.execute("select pg_advisory_xact_lock(%s)", [lock_key("install")])
                 return [
                     _install_pgq(conn, pgq_sql),
@@ -58,27 +58,27 @@ def install(conn: Connection, pgq_sql: Path | None = None) -> list[str]:
                     _install_queue_mover(conn),
                     "pgq is installed",
                 ]
-        except _SOMEBODY_WAS_FASTER:
+        except _CREATED_CONCURRENTLY:
             if not attempts_left:
                 raise
     raise AssertionError("unreachable")
 
 
-def _needed(conn: Connection) -> str:
+def _privileges_remedy(conn: Connection) -> str:
     role = sql.Identifier(conn.info.user).as_string()
     database = sql.Identifier(conn.info.dbname).as_string()
     return (
         f"ALTER ROLE {role} CREATEROLE; GRANT CREATE ON DATABASE {database} TO {role};"
-        " where PgQ is there already, run install as the role that owns it"
+        " where PgQ is already installed, run install as its owner"
     )
 
 
 def _install_pgq(conn: Connection, pgq_sql: Path | None) -> str:
     if has_function(conn, _CREATE_QUEUE):
         repaired = PGQ.sql(", {pgq}.version() repaired") if _repair_version(conn) else ""
-        return f"PgQ: is there already ({pgq_version(conn)}){repaired}"
+        return f"PgQ: already installed ({pgq_version(conn)}){repaired}"
     if schema_exists(conn, PGQ.schema):
-        raise _taken(conn, PGQ.schema, f"is not {PGQ.name}")
+        raise _schema_conflict(conn, PGQ.schema, f"is not {PGQ.name}")
     if pgq_sql is None and _extension_available(conn):
         return _create_extension(conn)
     path = find_pgq_sql(pgq_sql, conn.info.server_version // 10000)
@@ -99,9 +99,9 @@ def _create_extension(conn: Connection) -> str:
 
 
 def _repair_version(conn: Connection) -> bool:
-    """Make pgq.version() return a version, which pgqd asks for. Returns whether it had none.
+    """Make pgq.version() return a version, which pgqd needs. Returns whether it did not.
 
-    The function of upstream's file looks for an extension, of which there is none.
+    The function of upstream's file returns the version of the extension, which is not installed.
     """
     if pgq_version(conn) is not None:
         return False
@@ -118,16 +118,18 @@ def _extension_available(conn: Connection) -> bool:
 
 
 def find_pgq_sql(pgq_sql: Path | None, server_major: int) -> Path:
-    """Upstream's SQL file: the one that was named, else the one of the local PostgreSQL.
+    """Upstream's SQL file: the given one, else that of the local PostgreSQL.
 
-    Raises OperatorError, naming the package that brings it, when there is none.
+    Raises OperatorError, naming its package, when there is none.
     """
     candidates = [pgq_sql] if pgq_sql else [d / PGQ_FILE for d in contrib_folders(server_major)]
     for path in candidates:
         if path.is_file():
             return path
     if pgq_sql:
-        raise OperatorError(f"pgq_sql: no file {pgq_sql}; remedy: the path of a {PGQ_FILE}")
+        raise OperatorError(
+            f"pgq_sql: no such file: {pgq_sql}; remedy: set it to the path of a {PGQ_FILE}"
+        )
     raise OperatorError(
         "the server has no pgq extension; remedy: install its package there"
         f" (Debian: postgresql-{server_major}-pgq3), or set pgq_sql to the path of a {PGQ_FILE}"
@@ -160,14 +162,14 @@ def run_pgq_sql(conn: Connection, path: Path) -> None:
     # The file changes it for the whole session.
     conn.execute("select set_config('client_min_messages', %s, false)", before)
     if not has_function(conn, _CREATE_QUEUE):
-        raise OperatorError(f"pgq_sql: {path} did not bring PgQ; remedy: take a {PGQ_FILE}")
+        raise OperatorError(f"pgq_sql: {path} does not install PgQ; remedy: use a {PGQ_FILE}")
 
 
 def _install_pgq_ext(conn: Connection) -> str:
     if schema_exists(conn, "pgq_ext") and not _is_ours(conn):
         if has_function(conn, "pgq_ext.get_last_tick(text)"):
-            return "pgq_ext: is there already, not ours, left as it is"
-        raise _taken(conn, "pgq_ext", "has no get_last_tick(text)")
+            return "pgq_ext: already installed, not ours, left unchanged"
+        raise _schema_conflict(conn, "pgq_ext", "has no get_last_tick(text)")
     return _run_own_sql(conn, "pgq_ext")
 
 
@@ -175,24 +177,24 @@ def _install_queue_mover(conn: Connection) -> str:
     if schema_exists(conn, "queue_mover") and not has_function(
         conn, "queue_mover.get_origin(text)"
     ):
-        raise _taken(conn, "queue_mover", "is not ours")
+        raise _schema_conflict(conn, "queue_mover", "is not ours")
     return _run_own_sql(conn, "queue_mover")
 
 
 def _run_own_sql(conn: Connection, schema: str) -> str:
     existed = schema_exists(conn, schema)
     conn.execute(resources.files("queue_mover").joinpath(f"sql/{schema}.sql").read_bytes())
-    return f"{schema}: {'is there already, brought up to date' if existed else 'installed'}"
+    return f"{schema}: {'already installed, updated' if existed else 'installed'}"
 
 
-def _taken(conn: Connection, schema: str, why: str) -> OperatorError:
+def _schema_conflict(conn: Connection, schema: str, why: str) -> OperatorError:
     return OperatorError(
         f'database "{conn.info.dbname}" has a schema "{schema}" that {why}; remedy: rename it'
     )
 
 
 def _is_ours(conn: Connection) -> bool:
-    # Read, not called: a stranger's function would run with the rights of a superuser.
+    # Read, not called: an unknown function would run with superuser privileges.
     found = conn.execute(
         """
         select from pg_catalog.pg_proc

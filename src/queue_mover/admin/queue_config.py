@@ -25,7 +25,7 @@ EXAMPLES = {
     "interval": ("an interval of 0 or more", '"3 seconds"'),
     "integer": ("a whole number from 0 to 2147483647", "500"),
 }
-"""By type, what a value has to be, and one to type."""
+"""By type, what a value must be, and an example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def show(
 def change(
     conn: Connection, queue: str, assignments: Sequence[str], *, flavour: Flavour = PGQ
 ) -> list[Change]:
-    """Change variables, each given as VAR=VALUE, all of them or none; what changed and how.
+    """Change variables, each given as VAR=VALUE, all of them or none. Returns the changes.
 
     Raises OperatorError, naming the variable, the value and what is allowed.
     """
@@ -103,7 +103,7 @@ def parse(assignments: Sequence[str]) -> dict[str, str]:
 
 
 def _check(conn: Connection, queue: str, variable: str, value: str) -> None:
-    """Raise OperatorError for what PgQ would choke on, now or, being negative, later."""
+    """Raise OperatorError for a value that PgQ cannot use, now or, if negative, later."""
     kind = VARIABLES[variable]
     statement = sql.SQL("select %s::{kind} >= '0'::{kind}").format(kind=sql.SQL(kind))
     try:
@@ -120,7 +120,7 @@ def _check(conn: Connection, queue: str, variable: str, value: str) -> None:
 
 
 def config_lines(configs: Sequence[QueueConfig]) -> list[str]:
-    """Settings for people: a line for each queue, and one below for each variable."""
+    """Settings as text: a line for each queue, and one below for each variable."""
     width = max(len(variable) for variable in VARIABLES)
     lines: list[str] = []
     for config in configs:
@@ -130,7 +130,7 @@ def config_lines(configs: Sequence[QueueConfig]) -> list[str]:
 
 
 def change_lines(queue: str, changes: Sequence[Change]) -> list[str]:
-    """Changes for people."""
+    """Changes as text."""
     width = max((len(change.variable) for change in changes), default=0)
     return [queue] + [
         f"    {change.variable:<{width}} = {change.new} (was {change.old})" for change in changes

@@ -1,4 +1,4 @@
-"""`pgqadm create`, `drop`, `register` and `unregister`. Each says in one line what happened."""
+"""`pgqadm create`, `drop`, `register` and `unregister`. Each returns one line about the result."""
 
 from typing import LiteralString
 
@@ -26,11 +26,11 @@ def create(conn: Connection, queue: str, *, flavour: Flavour = PGQ) -> str:
                 ),
                 [queue],
             )
-    return f'queue "{queue}" created' if created else f'queue "{queue}" exists already'
+    return f'queue "{queue}" created' if created else f'queue "{queue}" already exists'
 
 
 def drop(conn: Connection, queue: str, *, flavour: Flavour = PGQ) -> str:
-    """Drop a queue with its events. Raises OperatorError when consumers need it, or it is none."""
+    """Drop a queue with its events. Raises OperatorError when it is in use, or does not exist."""
     with explained(conn, grant(conn, flavour.admin), flavour):
         try:
             _count(conn, flavour, "select {pgq}.drop_queue(%s)", queue)
@@ -38,7 +38,7 @@ def drop(conn: Connection, queue: str, *, flavour: Flavour = PGQ) -> str:
             reason = one_line(error.diag.message_detail or primary(error))
             raise OperatorError(f'queue "{queue}" is in use: {reason}') from error
         except errors.RaiseException:
-            # Asked afterwards: before, a consumer could register between question and act.
+            # Checked afterwards: a consumer could register between a check and the drop.
             require_queue(conn, queue, flavour, needed=False)
             attached = consumers(conn, queue, flavour)
             if not attached:
@@ -51,7 +51,7 @@ def drop(conn: Connection, queue: str, *, flavour: Flavour = PGQ) -> str:
 
 
 def register(conn: Connection, queue: str, consumer: str, *, flavour: Flavour = PGQ) -> str:
-    """Register a consumer, which will get the events from now on, unless it is registered.
+    """Register a consumer at the newest tick, unless it is registered.
 
     Raises OperatorError when the queue is missing or has never been ticked.
     """
@@ -65,7 +65,7 @@ def register(conn: Connection, queue: str, consumer: str, *, flavour: Flavour = 
             raise OperatorError(f'queue "{queue}": {primary(error)}') from error
     if added:
         return f'consumer "{consumer}" registered on queue "{queue}"'
-    return f'consumer "{consumer}" is registered on queue "{queue}" already'
+    return f'consumer "{consumer}" is already registered on queue "{queue}"'
 
 
 def unregister(conn: Connection, queue: str, consumer: str, *, flavour: Flavour = PGQ) -> str:
@@ -92,7 +92,7 @@ def _count(conn: Connection, flavour: Flavour, call: LiteralString, *arguments: 
     try:
         row = conn.execute(statement, arguments).fetchone()
     except errors.UniqueViolation:
-        # Somebody did the same at the same moment, and has committed: now PgQ sees it.
+        # A concurrent call did the same and has committed: now PgQ sees it.
         row = conn.execute(statement, arguments).fetchone()
     return int(row[0]) if row else 0
 

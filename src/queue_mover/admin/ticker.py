@@ -2,7 +2,7 @@
 
 PgQ has a trap here. `pgq.ticker()` takes the snapshot of a tick first and its number a moment
 later. Two tickers at the same moment (a pgqd and we) may number their snapshots in the wrong
-order; an event that committed in between then stands in two batches, and every consumer gets it
+order; an event that committed in between is then in two batches, and every consumer gets it
 twice. So we tick alone: `pgq.tick` is locked against writers, pgqd included, for as long as the
 call takes.
 """
@@ -22,16 +22,16 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import primary
 
 LOCK_SECONDS = 3
-"""How long to wait for others; longer than PostgreSQL takes to call off an autovacuum."""
+"""How long to wait for locks; longer than PostgreSQL takes to cancel an autovacuum."""
 
 MAX_CALLS = 1000
-"""How often a maintenance function may ask to be called again in one round."""
+"""How often a maintenance function may be called in one round."""
 
 _RETRY_EVENTS: LiteralString = "{pgq}.maint_retry_events"
 
 # Several statements in one string: one round trip, and one transaction.
 _TIMEOUT = sql.SQL("set local lock_timeout = {}; ").format(f"{LOCK_SECONDS}s")
-_ALONE: LiteralString = "lock table {pgq}.tick in share row exclusive mode; "
+_LOCK: LiteralString = "lock table {pgq}.tick in share row exclusive mode; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class Ticked:
 
 
 def tick(conn: Connection, flavour: Flavour = PGQ) -> Ticked:
-    """Tick every queue whose settings say that it is time.
+    """Tick every queue that is due by its settings.
 
     Raises NotReadyError (a privilege or PgQ is missing, a standby) and driver errors that
-    concern the connection; what concerns one queue does not keep the others waiting.
+    concern the connection; an error of one queue does not affect the others.
     """
     with explained(conn, grant(conn, flavour.admin), flavour):
         try:
@@ -62,7 +62,7 @@ def tick(conn: Connection, flavour: Flavour = PGQ) -> Ticked:
         except errors.InsufficientPrivilege:
             raise
         except errors.LockNotAvailable as error:
-            busy = f"{primary(error)}: somebody else ticks in a long transaction"
+            busy = f"{primary(error)}: another ticker has a long transaction open"
             return Ticked(0, (Call(flavour.sql("{pgq}.ticker()"), busy),))
         except psycopg.Error as error:
             if is_lost(conn, error):
@@ -71,7 +71,7 @@ def tick(conn: Connection, flavour: Flavour = PGQ) -> Ticked:
 
 
 def _ticker(conn: Connection, flavour: Flavour, argument: sql.Composable) -> Any:
-    call = sql.SQL(flavour.sql(_ALONE + "select {pgq}.ticker({})")).format(argument)
+    call = sql.SQL(flavour.sql(_LOCK + "select {pgq}.ticker({})")).format(argument)
     return _last_value(conn, _TIMEOUT + call)
 
 
@@ -97,7 +97,7 @@ def _tick_each(conn: Connection, flavour: Flavour) -> Ticked:
     for queue, is_standby in queues:
         if is_standby:
             raise NotReadyError(
-                f'database "{conn.info.dbname}" is a standby; remedy: tick on the primary'
+                f'database "{conn.info.dbname}" is a standby; remedy: run the ticker on the primary'
             )
         try:
             count += _ticker(conn, flavour, sql.Literal(queue)) is not None
@@ -111,7 +111,7 @@ def _tick_each(conn: Connection, flavour: Flavour) -> Ticked:
 
 
 def _why(conn: Connection, queue: str, error: psycopg.Error, flavour: Flavour) -> str:
-    """What the server says, and what it means where PgQ speaks of an invalid state."""
+    """The server's message, and its cause where PgQ reports an invalid state."""
     raised = isinstance(error, errors.RaiseException)
     found = transaction_ids(conn, queue, flavour) if raised else None
     if found is None or not found.behind:
@@ -120,11 +120,11 @@ def _why(conn: Connection, queue: str, error: psycopg.Error, flavour: Flavour) -
 
 
 def maintain(conn: Connection, flavour: Flavour = PGQ) -> Generator[Call, None, None]:
-    """One round of maintenance: retry events, rotation, and whatever else PgQ asks for.
+    """One round of maintenance: retry events, rotation, and whatever else PgQ requests.
 
-    A generator that yields after each call, so that its user can tick (and look at its stop
-    flag) in between: bringing back many retry events takes a while. A call that fails does not
-    keep the others from being made.
+    A generator that yields after each call, so that its user can tick (and check its stop
+    flag) in between: many retry events take a while. The calls after one that failed are made
+    all the same.
 
     Raises NotReadyError and driver errors that concern the connection.
     """
@@ -139,7 +139,7 @@ def maintain(conn: Connection, flavour: Flavour = PGQ) -> Generator[Call, None, 
 
 
 def retry_events(conn: Connection, flavour: Flavour = PGQ) -> Generator[Call, None, None]:
-    """Bring back the retry events that are due; yields and raises as `maintain` does."""
+    """Requeue the retry events that are due; yields and raises as `maintain` does."""
     with explained(conn, grant(conn, flavour.admin), flavour):
         yield from _retry_events(conn, flavour)
 
@@ -151,13 +151,15 @@ def _retry_events(conn: Connection, flavour: Flavour) -> Iterator[Call]:
 def _call_until_done(
     conn: Connection, function: str, argument: str | None, *, counts: bool = False
 ) -> Iterator[Call]:
-    """Call until it asks for no more. `counts`: it says how many events it brought back, a few at
-    a time; others return 1 to be called again."""
+    """Call until it is done. `counts`: it returns how many events it has requeued, a few at a
+    time; others return 1 to be called again."""
     name = f"{function}({argument or ''})"
     calls, again = 0, True
     while again:
         if calls == MAX_CALLS and not counts:
-            yield Call(name, f"asks for more after {calls} calls; the rest waits for next time")
+            yield Call(
+                name, f"not finished after {calls} calls; the rest is left for the next round"
+            )
             return
         try:
             result = _call(conn, function, argument)

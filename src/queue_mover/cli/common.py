@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from queue_mover import __version__
-from queue_mover.config import notes
+from queue_mover.config import config_warnings
 from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service.job import Plan
@@ -24,7 +24,7 @@ from queue_mover.system.signals import signals
 
 
 def parser(command: str, description: str) -> argparse.ArgumentParser:
-    """A parser with the switches that both have, and the config file as first argument."""
+    """A parser with the common switches, and the config file as first argument."""
     result = argparse.ArgumentParser(command, description=description)
     result.add_argument(
         "config", type=Path, nargs="?", metavar="config.ini", help="the config file"
@@ -34,7 +34,7 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
     add("-V", "--version", action="version", version=f"{command} {__version__}")
     add("-q", "--quiet", action="store_true", help="log only warnings and errors")
     add("-v", "--verbose", action="count", default=0, help="log more; -vv: everything")
-    add("-d", "--daemon", action="store_true", help="go background; needs a pidfile")
+    add("-d", "--daemon", action="store_true", help="run in the background; needs a pidfile")
     add("--ini", action="store_true", help="print a sample config and exit")
     add(
         "--set",
@@ -71,38 +71,38 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO)
-"""What keeps output from being written: a full disk, a reader that has gone."""
+"""Errors of output that cannot be written: a full disk, a closed pipe."""
 
 
 def guarded(command: str, run: Callable[[], int]) -> int:
-    """Run a command. An operator's error becomes one line on stderr and exit code 1, and so does
-    output that cannot be written."""
+    """Run a command. Operator errors and output that cannot be written become one line on stderr
+    and exit code 1."""
     try:
         try:
             return run()
         finally:
             sys.stdout.flush()
     except (OperatorError, UnavailableError) as error:
-        _complain(f"{command}: {error}")
+        _print_error(f"{command}: {error}")
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
         _drop_output()
-        _complain(f"{command}: cannot write the output: {error.strerror}")
+        _print_error(f"{command}: cannot write the output: {error.strerror}")
     except KeyboardInterrupt:
-        # Nothing has begun that ^C could spoil: no traceback.
+        # Nothing has started that ^C could interrupt: no traceback.
         pass
     return 1
 
 
-def _complain(line: str) -> None:
-    # Nobody may be left to read it.
+def _print_error(line: str) -> None:
+    # stderr may be closed.
     with suppress(OSError):
         print(line, file=sys.stderr)
 
 
 def _drop_output() -> None:
-    """Let go of what is still to be written, so that the end of the process does not fail on it."""
+    """Discard buffered output, so that flushing it at exit does not fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
@@ -111,61 +111,66 @@ def _drop_output() -> None:
 def require_one_purpose(
     parser: argparse.ArgumentParser, given: argparse.Namespace, purposes: Sequence[str | None]
 ) -> None:
-    """End with usage and exit code 2 where one of two switches would have to be ignored.
+    """Exit with usage and code 2 where one of two switches would be ignored.
 
-    `purposes`: what else is asked for, as switches or commands; None: nothing.
+    `purposes`: other given switches or commands; None: not given.
     """
     known = {signal.SIGHUP: "-r", signal.SIGINT: "-s", signal.SIGTERM: "-k"}
-    asked = [
+    chosen = [
         "--ini" if given.ini else None,
         known.get(given.signal),
         "-d" if given.daemon else None,
         *purposes,
     ]
-    words = [word for word in asked if word]
+    words = [word for word in chosen if word]
     if len(words) > 1:
-        parser.error(f"{words[0]} does not go with {words[1]}; remedy: one of them at a time")
+        parser.error(f"{words[0]} cannot be used with {words[1]}; remedy: use one at a time")
 
 
 def config_path(
-    switches: argparse.Namespace, words: str = "need config file, use --help for help"
+    switches: argparse.Namespace, message: str = "need config file, use --help for help"
 ) -> Path:
-    """The config file that was named. Raises OperatorError, with these words, when none was."""
+    """The given config file. Raises OperatorError with `message` when there is none."""
     if switches.config is None:
-        raise OperatorError(words)
+        raise OperatorError(message)
     path: Path = switches.config
     return path
 
 
-def elsewhere(
+def path_warnings(
     switches: argparse.Namespace, settings: ProcessSettings, log: LogSettings
 ) -> tuple[str, ...]:
-    """Warnings about files that are not beside the config, for a service that starts."""
+    """Warnings about relative paths outside the config's directory, for a service."""
     files = {"pidfile": settings.pidfile, "logfile": log.logfile}
-    return tuple(notes.relative(config_path(switches), files))
+    return tuple(config_warnings.relative_paths(config_path(switches), files))
 
 
 def start_log(switches: argparse.Namespace, settings: LogSettings) -> None:
-    """Start the log of a service, at the level that the switches ask for."""
+    """Start the log of a service, at the level of the switches."""
     logs.start(settings, _level(switches), daemon=switches.daemon)
 
 
 def start_command_log(switches: argparse.Namespace, settings: LogSettings) -> None:
-    """Start the log of a command whose answer is on stdout: its INFO goes to the file only."""
+    """Start the log of a command that prints its result: INFO goes to the file only."""
     level = _level(switches)
     console = level if level < logging.INFO else logging.WARNING
     logs.start(settings, level, daemon=False, console_level=console)
 
 
-def warn(command: str, notes: Sequence[str]) -> None:
-    """Tell the config's warnings to whoever runs a command; its log is for those of a service."""
-    for note in notes:
-        print(f"{command}: warning: {note}", file=sys.stderr)
+def warn(command: str, warnings: Sequence[str]) -> None:
+    """Print the config's warnings on stderr; a service logs them instead."""
+    for warning in warnings:
+        print(f"{command}: warning: {warning}", file=sys.stderr)
+
+
+def print_block(title: str, lines: Sequence[str]) -> None:
+    """Print lines below a title."""
+    print("\n".join([f"{title}:", *(f"  {line}".rstrip() for line in lines), ""]))
 
 
 def _level(switches: argparse.Namespace) -> int:
-    """How much to log, as the switches ask."""
-    # As ever, -v wins over -q.
+    """The log level of the switches."""
+    # As in Skytools, -v wins over -q.
     if switches.verbose:
         return logging.DEBUG if switches.verbose == 1 else logs.TRACE
     return logging.WARNING if switches.quiet else logging.INFO
@@ -174,8 +179,8 @@ def _level(switches: argparse.Namespace) -> int:
 def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:
     """Signal the process that holds the pidfile. Exit code 0 also when its process is gone.
 
-    Raises OperatorError when there is no such file: whether its process runs is not known then,
-    since a relative one may be in the directory of another start.
+    Raises OperatorError when there is no such file: the process may be running all the same, if a
+    relative path was resolved in another directory.
     """
     log = logging.getLogger(settings.job_name)
     if settings.pidfile is None:
@@ -184,7 +189,9 @@ def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:
     pid = running_pid(settings.pidfile)
     if pid is None:
         if not settings.pidfile.exists():
-            remedy = "" if settings.pidfile.is_absolute() else "; remedy: go where it was started"
+            remedy = (
+                "" if settings.pidfile.is_absolute() else "; remedy: run this where it was started"
+            )
             raise OperatorError(
                 f"No pidfile {settings.pidfile.absolute()}, process not running{remedy}"
             )
@@ -195,7 +202,7 @@ def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:
             os.kill(pid, number)
         except PermissionError:
             raise OperatorError(
-                f"may not signal process {pid}; remedy: run as the user that started it"
+                f"not permitted to signal process {pid}; remedy: run as the user that started it"
             ) from None
     return 0
 
@@ -206,8 +213,8 @@ def serve(
     plan: Plan | None,
     load: Callable[[bool], Plan],
 ) -> int:
-    """Run a plan, or without one what `load` reads, under the pidfile's lock; in the background if
-    so asked. Returns the exit code.
+    """Run a plan, or without one what `load` reads, under the pidfile's lock; with -d in the
+    background. Returns the exit code.
 
     Raises OperatorError when another process holds the pidfile, or the config cannot be used.
     """

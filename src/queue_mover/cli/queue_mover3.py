@@ -8,7 +8,8 @@ from pathlib import Path
 
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
-from queue_mover.config.settings import Settings, load_mover, load_process
+from queue_mover.config.loading import load_mover, load_process
+from queue_mover.config.settings import Settings
 from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceError
 from queue_mover.moving.registration import Registrar
 from queue_mover.service import mover_job
@@ -21,7 +22,7 @@ COMMAND = "queue_mover3"
 
 NO_CONFIG = (
     "need config file: queue_mover3 CONFIG.INI runs it, queue_mover3 --ini prints a sample,"
-    " queue_mover3 --help tells all switches"
+    " queue_mover3 --help lists all switches"
 )
 
 
@@ -44,32 +45,32 @@ def switches() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="only these of the file's sources; wildcards; repeatable",
+        help="only these sources of the file; wildcards allowed; repeatable",
     )
     position = parser.add_argument_group("position")
     position.add_argument(
         "--consumer",
         default="",
         metavar="NAME",
-        help="with a switch below: for this consumer, which the file may not have any more, on the"
+        help="with a switch below: act on this consumer, which need not be in the file, on the"
         " queue of the one --source, else of the main section and --set",
     )
     group = position.add_mutually_exclusive_group()
     group.add_argument(
         "--take-over",
         metavar="OLD",
-        help="go on from where another consumer of the same queue is, and unregister that one",
+        help="continue from the position of another consumer of the same queue, and unregister it",
     )
     for name, help_text in (
         (
             "register",
-            "register the consumer at the newest tick: what waits is not moved; if new, forget its"
-            " position on the target",
+            "register the consumer at the newest tick: waiting events are not moved; if new, forget"
+            " its position on the target",
         ),
         ("unregister", "unregister the consumer and forget its position on the target"),
-        ("rewind", "move the source's position to the one on the target"),
+        ("rewind", "move the registration on the source to the position on the target"),
         ("reset", "forget the position on the target"),
-        ("accept-source", "the source has moved or was upgraded: its position stays good"),
+        ("accept-source", "the source has moved or was upgraded: keep its position"),
     ):
         group.add_argument(
             f"--{name}", dest="action", action="store_const", const=name, help=help_text
@@ -84,7 +85,7 @@ def _run() -> int:
     common.require_one_purpose(parser, given, [f"--{purpose}" if purpose else None])
     if given.consumer and not purpose:
         raise OperatorError(
-            "--consumer goes with a switch for positions, as --unregister;"
+            "--consumer works only with a position switch, such as --unregister;"
             " remedy: to run a mover under another name, set consumer_name"
         )
     overrides = dict(given.set)
@@ -97,8 +98,8 @@ def _run() -> int:
 
     if given.signal and given.source:
         raise OperatorError(
-            "--source does not go with -r, -s or -k, which are for the whole process;"
-            " remedy: to stop one source, take its section out of the file and reload"
+            "--source cannot be used with -r, -s or -k, which apply to the whole process;"
+            " remedy: to stop one source, remove its section from the file and reload"
         )
     process, log = load_process(path, overrides)
     common.start_log(given, log)
@@ -116,14 +117,14 @@ def _run() -> int:
         if fresh:
             common.start_log(given, settings.log)
         plan = mover_job.plan(settings, targets)
-        elsewhere = common.elsewhere(given, settings.process, settings.log)
-        return replace(plan, warnings=(*plan.warnings, *elsewhere))
+        paths = common.path_warnings(given, settings.process, settings.log)
+        return replace(plan, warnings=(*plan.warnings, *paths))
 
     return common.serve(given, process, None, load)
 
 
 def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:
-    """What a switch asks for; None: to run the movers."""
+    """The action of a switch; None: run the movers."""
     if given.take_over is not None:
         return lambda registrar: registrar.take_over(given.take_over)
     actions: dict[str | None, Callable[[Registrar], None]] = {
@@ -137,14 +138,14 @@ def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:
 
 
 def _settings(given: argparse.Namespace, path: Path) -> Settings:
-    """Of a file whose movers an action is for, with its warnings told."""
+    """The settings for an action; prints the warnings about the file."""
     try:
         settings = load_mover(path, dict(given.set), given.source, given.consumer)
     except UnknownSourceError as error:
         if given.action not in ("unregister", "reset"):
             raise
         raise OperatorError(
-            f"{error}; remedy, if it has left the file: its consumer instead,"
+            f"{error}; remedy, if it was removed from the file: name its consumer,"
             f" --consumer JOB_NAME.SOURCE --set src_db=... --{given.action}"
         ) from None
     common.start_log(given, settings.log)
@@ -158,10 +159,10 @@ def _act(
     settings: Settings,
     targets: Targets,
 ) -> int:
-    """Do an action for every source; one that fails does not keep the others from it."""
+    """Do an action for every source, also after one has failed. Returns the exit code."""
     if given.take_over is not None and len(settings.movers) > 1:
-        raise OperatorError("--take-over is for one source; remedy: one --source NAME with it")
-    targets.serve(settings.movers)
+        raise OperatorError("--take-over works on one source; remedy: add one --source NAME")
+    targets.set_movers(settings.movers)
     code = 0
     for name, why in settings.refused.items():
         logging.getLogger(settings.process.job_name).error("%s: %s", name, why)

@@ -1,4 +1,4 @@
-"""The installed commands, and what is done before their libraries are there."""
+"""The installed commands, and what must happen before their imports."""
 
 import gc
 from importlib import import_module
@@ -17,9 +17,9 @@ def pgqadm() -> int:
 
 
 def _run(module: str) -> int:
-    # Whether a service starts, which obeys them in its own way, is known after the imports.
-    early_signals.remember()
-    # What is imported stays to the end; to look through it for garbage takes a fifth of a start.
+    # A service handles them itself; whether one starts is known only after the imports.
+    early_signals.record()
+    # Imports stay to the end; collecting garbage among them takes a fifth of a start.
     gc.disable()
     command = import_module(module)
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Sources that must not run beside each other."""
+"""Sources that must not run together."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +10,14 @@ from queue_mover.postgres.conninfo import location
 
 @dataclass(slots=True)
 class Conflicts:
-    """What the sources of a file have taken for themselves."""
+    """The consumers and events that the sources of a file use."""
 
     path: Path
     _consumers: dict[tuple[str, ...], str] = field(default_factory=dict)
-    _ways: dict[tuple[str, ...], list[tuple[str, Route]]] = field(default_factory=dict)
+    _routes: dict[tuple[str, ...], list[tuple[str, Route]]] = field(default_factory=dict)
 
     def add(self, source: str, src_db: str, dst_db: str, route: Route) -> None:
-        """One more. Raises ConfigError where another one is in its way."""
+        """Add a source. Raises ConfigError when it conflicts with another one."""
         self._require_own_consumer(source, dst_db, route)
         self._require_own_events(source, src_db, dst_db, route)
 
@@ -33,8 +33,8 @@ class Conflicts:
 
     def _require_own_events(self, source: str, src_db: str, dst_db: str, route: Route) -> None:
         """Two sources that read the same events would write them twice."""
-        way = (*location(src_db), route.queue, *location(dst_db), route.target_queue)
-        same = self._ways.setdefault(way, [])
+        key = (*location(src_db), route.queue, *location(dst_db), route.target_queue)
+        same = self._routes.setdefault(key, [])
         for other, its_route in same:
             mine, theirs = set(route.tables), set(its_route.tables)
             if not mine or not theirs or mine & theirs:

@@ -13,7 +13,7 @@ from typing import Any
 
 from queue_mover.errors import ConfigError
 
-# Python 2's parser took a line that begins with this word for a comment.
+# Python 2's parser treated a line that begins with this word as a comment.
 _REM = re.compile(r"^rem(?=[ \t]|$)", re.IGNORECASE | re.MULTILINE)
 _REFERENCE = re.compile(r"%\(([^()]+)\)s|\$\{(?:[^{}:]+:)?([^{}:]+)\}")
 
@@ -27,11 +27,11 @@ class IniFile:
     main: str
     """The section that configures the program."""
     sign: str
-    """What begins a reference to another value; written twice it stands for itself."""
+    """The first character of a reference to another value; doubled, it is literal."""
     overrides: Mapping[str, str]
-    """Values from the command line: they win in every section."""
+    """Values from the command line; they win in every section."""
     twins: Mapping[str, str]
-    """For a key, another spelling of it."""
+    """For a key, its other spelling."""
     warnings: tuple[str, ...]
 
     @property
@@ -48,13 +48,13 @@ class IniFile:
         return self.parser.has_section(name)
 
     def merge(self, path: Path) -> None:
-        """Add the sections of another file. Raises ConfigError when one stands in both."""
+        """Add the sections of another file. Raises ConfigError when one is in both."""
         other = RawConfigParser(**_DIALECT)
         text = _text(path)
         _parse(other, text, path)
         for name in other.sections():
             if self.parser.has_section(name):
-                raise ConfigError(f"{path}: [{name}]: stands in another file too")
+                raise ConfigError(f"{path}: [{name}]: also appears in another file")
         _parse(self.parser, text, path)
 
     def inherit(self, section: str, values: Mapping[str, str]) -> None:
@@ -77,7 +77,7 @@ class IniFile:
             try:
                 self.parser.set(section, key, value)
                 twin = self.twins.get(key, "")
-                # The older spelling wins where both stand.
+                # The older spelling wins where both are set.
                 if self.parser.has_option(section, twin):
                     self.parser.set(section, twin, value)
             except ValueError:
@@ -106,7 +106,7 @@ class IniFile:
             ) from None
 
     def _uninterpolated(self, section: str, key: str, is_missing: bool) -> str:
-        """Why a value cannot be interpolated, and the remedy; quotes nothing of it."""
+        """Why a value cannot be interpolated, and the remedy; does not quote the value."""
         referred = _references(self.parser.get(section, key, raw=True))
         reference = "%(name)s" if self.sign == "%" else "${name}"
         literal = f"write {self.sign * 2} for a literal {self.sign}"
@@ -145,11 +145,11 @@ def read(
     sections: Iterable[str],
     overrides: Mapping[str, str],
     twins: Mapping[str, str] | None = None,
-    elsewhere: Mapping[str, str] | None = None,
+    hints: Mapping[str, str] | None = None,
 ) -> IniFile:
     """Read a file. `sections` are the names its main section may have, in order of preference;
-    `overrides` replace values; `twins` are other spellings of keys; `elsewhere`, by the main
-    section of another program's file, says what to do with such a file, {path}.
+    `overrides` replace values; `twins` are other spellings of keys; `hints`: by the main section
+    of another program's file, what to do with that file, {path}.
 
     Raises ConfigError in one line, naming the file.
     """
@@ -159,12 +159,12 @@ def read(
     names = list(sections)
     main = next((name for name in names if raw.has_section(name)), None)
     if main is None:
-        hints = (text for section, text in (elsewhere or {}).items() if raw.has_section(section))
-        hint = next((f"; {text.format(path=path)}" for text in hints), "")
+        found = (text for section, text in (hints or {}).items() if raw.has_section(section))
+        hint = next((f"; {text.format(path=path)}" for text in found), "")
         raise ConfigError(f"{path}: no section [{names[0]}]{hint}")
     version = overrides.get("config_format") or raw.get(main, "config_format", fallback="1")
     if version not in _INTERPOLATION:
-        raise ConfigError(f"{path}: config_format: 1 or 2, not {version!r}")
+        raise ConfigError(f"{path}: config_format: must be 1 or 2, not {version!r}")
     parser = ConfigParser(interpolation=_INTERPOLATION[version](), **_DIALECT)
     _parse(parser, text, path)
     sign = "$" if version == "2" else "%"
@@ -176,7 +176,7 @@ def read(
     return ini
 
 
-# Python 2's parser let a key stand twice and cut "; comment" off a value.
+# Python 2's parser allowed duplicate keys and cut "; comment" off a value.
 _DIALECT: dict[str, Any] = {"strict": False, "inline_comment_prefixes": (";",)}
 
 _INTERPOLATION = {
@@ -210,26 +210,26 @@ def _parse(parser: RawConfigParser, text: str, path: Path) -> None:
 
 
 def _duplicates(text: str, path: Path) -> list[str]:
-    """A line about each key and section that stands twice."""
+    """A line about each duplicate key and section."""
     lines, notes = text.split("\n"), list[str]()
     while True:
         strict = RawConfigParser(**{**_DIALECT, "strict": True})
         try:
             strict.read_string("\n".join(lines))
         except configparser.DuplicateOptionError as error:
-            what, number = f"{error.option} stands twice, the last one counts", error.lineno
+            what, number = f"{error.option} appears twice, the last one wins", error.lineno
         except configparser.DuplicateSectionError as error:
-            what, number = f"[{error.section}] stands twice", error.lineno
+            what, number = f"[{error.section}] appears twice", error.lineno
         else:
             return notes
         notes.append(f"{path}: line {number}: {what}")
-        # The parser stops at the first one: without it, it gets to the next.
+        # The parser stops at the first duplicate: remove it to find the next.
         lines[(number or 1) - 1] = ""
 
 
 def _job_name(path: Path, main: str) -> str:
     # Skytools 2 named a job after its section, Skytools 3 after its file: another name would be
-    # another consumer, which begins at the end of the queue.
+    # another consumer, which starts at the newest tick.
     return main if main == "queue_mover" else path.stem
 
 
@@ -238,7 +238,7 @@ def _automatic(path: Path, main: str, sign: str) -> dict[str, str]:
         "job_name": _job_name(path, main),
         "service_name": main,
         "host_name": socket.gethostname(),
-        "config_dir": os.path.dirname(path),  # noqa: PTH120 - "" for a bare name, as ever
+        "config_dir": os.path.dirname(path),  # noqa: PTH120 - "" for a bare name, as in Skytools
         "config_file": str(path),
     }
     return {key: value.replace(sign, sign * 2) for key, value in values.items()}

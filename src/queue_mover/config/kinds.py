@@ -1,4 +1,4 @@
-"""The kinds of values an ini file holds: each turns text into a value or says what it wants."""
+"""The kinds of values in an ini file: each parses a text, or says what it expects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from queue_mover.postgres.conninfo import check_conninfo
 
 LARGEST = 1e9
-"""Of numbers: about thirty years, in seconds; more than that, and sleeping fails."""
+"""The largest number: about thirty years in seconds; longer sleeps fail."""
 
 _TRUE = ("1", "yes", "true", "on")
 _FALSE = ("0", "no", "false", "off")
@@ -15,7 +15,7 @@ _FALSE = ("0", "no", "false", "off")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value. `parse` raises ValueError saying what it wants instead."""
+    """A kind of value. `parse` raises ValueError saying what it expects."""
 
     name: str
     parse: Callable[[str], object]
@@ -38,7 +38,7 @@ def _count(text: str) -> int:
 def _slots(text: str) -> int:
     number = _count(text)
     if number < 1:
-        raise ValueError("not a whole number from 1")
+        raise ValueError("not a whole number, 1 or more")
     return number
 
 
@@ -64,7 +64,7 @@ def _seconds(text: str) -> float:
 
 
 def _minutes(text: str) -> float | None:
-    """Minutes as seconds; None for an empty text: not set."""
+    """Minutes as seconds; None for an empty text."""
     if not text:
         return None
     seconds = _float(text) * 60
@@ -103,7 +103,7 @@ def _file(text: str) -> Path | None:
     try:
         return Path(text).expanduser() if text else None
     except RuntimeError:
-        raise ValueError("not a file: no home directory of that user") from None
+        raise ValueError("not a file name: that user has no home directory") from None
 
 
 def _connect_string(text: str) -> str:

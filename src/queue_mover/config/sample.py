@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from queue_mover.config.parameters import Group, Parameter
+from queue_mover.config.schema import Group, Parameter
 
 
 def ini(section: str, groups: tuple[Group, ...], overrides: Mapping[str, str]) -> str:
-    """A commented sample file; `overrides` stand in it as set values."""
+    """A commented sample file; `overrides` are set in it."""
     lines = [f"[{section}]"]
     left = dict(overrides)
     for group in groups:
@@ -46,7 +46,7 @@ def markdown(groups: tuple[Group, ...]) -> str:
 
 
 def default(parameter: Parameter) -> str:
-    """What counts where the key is not set, for docs."""
+    """The default, for docs."""
     if parameter.default is None:
         return "required"
     return parameter.shown or str(parameter.default)

@@ -1,38 +1,16 @@
-"""An ini file with its meaning: frozen, validated settings."""
+"""What an ini file means: frozen, validated settings."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-from queue_mover.config import inifile, kinds, notes, parameters, sources
-from queue_mover.config.conflicts import Conflicts
-from queue_mover.config.inifile import IniFile
-from queue_mover.config.parameters import Group, Parameter
-from queue_mover.errors import ConfigError
 from queue_mover.model import BatchLimits, Policy, Route
 from queue_mover.system.logs import LogSettings
-
-SECTIONS = ("queue_mover3", "queue_mover")
-"""Of which one configures the mover, in order of preference."""
-
-_MOVERS_FILE = dict.fromkeys(
-    SECTIONS,
-    "it is a mover's file; remedy: pgqadm.py status --movers {path} (or install --movers);"
-    " pgqadm.py --ini prints a file for the other commands",
-)
-_PGQADMS_FILE = {
-    "pgqadm": "it is pgqadm's file; remedy: pgqadm.py {path} COMMAND;"
-    " queue_mover3 --ini prints a file for a mover",
-}
-"""What to do with a file of the other command, by a section that tells it."""
-
-T = TypeVar("T", "ProcessSettings", "LogSettings")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSettings:
-    """How a process lives; times in seconds."""
+    """The settings of a process; times in seconds."""
 
     job_name: str
     service_name: str
@@ -47,13 +25,13 @@ class ProcessSettings:
 
     @property
     def looping(self) -> bool:
-        """Whether it goes on when there is nothing to do, and after errors."""
+        """Whether it continues when there is nothing to do, and after errors."""
         return self.loop_delay > 0
 
 
 @dataclass(frozen=True, slots=True)
 class MoverSettings:
-    """One source queue and where it goes."""
+    """One source queue and its target."""
 
     source: str
     """Name of its [source:NAME] section; "" where the file has none."""
@@ -64,7 +42,7 @@ class MoverSettings:
     policy: Policy
     process: ProcessSettings
     trouble_after: float
-    """Seconds that events may wait before `pgqadm status --movers` calls it trouble."""
+    """Seconds that events may wait before `pgqadm status --movers` reports it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +54,7 @@ class Settings:
     movers: tuple[MoverSettings, ...]
     dst_connections: int
     refresh: float
-    """Seconds between looks for new sources; 0: none."""
+    """Seconds between refreshes of the sources; 0: none."""
     warnings: tuple[str, ...]
     refused: Mapping[str, str]
     """Rows of the catalogue that cannot be used, and why."""
@@ -94,205 +72,5 @@ class AdminSettings:
     ticker_log_delay: float
     pgq_sql: Path | None
     trouble_after: float
-    """Seconds that events may wait before `pgqadm status` calls it trouble."""
+    """Seconds that events may wait before `pgqadm status` reports it."""
     warnings: tuple[str, ...]
-
-
-def load_process(path: Path, overrides: Mapping[str, str]) -> tuple[ProcessSettings, LogSettings]:
-    """Of a queue_mover3 file, only what it takes to signal its process: no source is looked for,
-    and no database asked. Raises ConfigError."""
-    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, elsewhere=_PGQADMS_FILE)
-    values = _values(ini, ini.main, parameters.SERVICE)
-    return _pick(ProcessSettings, values), _pick(LogSettings, values)
-
-
-def load_mover(
-    path: Path, overrides: Mapping[str, str], wanted: Sequence[str] = (), consumer: str = ""
-) -> Settings:
-    """Read a queue_mover3 file. `wanted` are names of sources, with wildcards; empty: all.
-    `consumer` names one that the file does not have, on the way of the one wanted source;
-    without that, of the main section alone.
-
-    Raises ConfigError, one line for the first thing wrong; UnavailableError when the
-    database that lists the sources cannot be reached.
-    """
-    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, elsewhere=_PGQADMS_FILE)
-    values = _values(ini, ini.main, parameters.SERVICE)
-    catalogue = None
-    alone = bool(consumer) and not wanted
-    if not alone and ini.has_section(sources.CATALOGUE):
-        ini.override(sources.CATALOGUE)
-        catalogue = _values(ini, sources.CATALOGUE, parameters.CATALOGUE)
-    included = [] if alone else sources.included(ini, values["include"])
-    files = [file for _, names in included for file in names]
-    found = sources.Found() if alone else sources.collect(ini, files, catalogue)
-    chosen = sources.choose([*found.sections, *found.refused], wanted)
-    refused = {name: why for name, why in found.refused.items() if name in chosen}
-    movers = [] if found.sections or found.refused else [_mover(ini, ini.main, "")]
-    conflicts = Conflicts(ini.path)
-    for name in chosen:
-        if name in refused:
-            continue
-        try:
-            mover = _mover(ini, found.sections[name], name)
-            conflicts.add(name, mover.src_db, mover.dst_db, mover.route)
-        except ConfigError as error:
-            if name not in found.listed:
-                raise
-            # A file is put right before it is used; a row of a catalogue is not waited for.
-            refused[name] = str(error)
-        else:
-            movers.append(mover)
-    if consumer:
-        movers = [_renamed(ini, movers, consumer)]
-    return Settings(
-        _pick(ProcessSettings, values),
-        _pick(LogSettings, values),
-        tuple(movers),
-        values["dst_connections"],
-        catalogue["refresh"] if catalogue else 0,
-        (
-            *ini.warnings,
-            *notes.exposed([path, *files], _written(movers, found.listed, catalogue), overrides),
-            *notes.unknown_keys(ini, found.sections.values()),
-            *notes.unknown_sections(ini),
-            *notes.unmatched(ini, included),
-        ),
-        refused,
-    )
-
-
-def _written(
-    movers: Sequence[MoverSettings], listed: Mapping[str, str], catalogue: Mapping[str, Any] | None
-) -> Iterable[tuple[str, str]]:
-    """The connect strings that a file holds, each with its key; not those of a catalogue."""
-    if catalogue:
-        yield "list_db", catalogue["list_db"]
-    for mover in movers:
-        yield "dst_db", mover.dst_db
-        if listed.get(mover.source) != mover.src_db:
-            yield "src_db", mover.src_db
-
-
-def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
-    values = _values(ini, section, parameters.SOURCE, source)
-    return MoverSettings(
-        source=source,
-        src_db=values["src_db"],
-        dst_db=values["dst_db"],
-        route=Route(
-            queue=values["queue_name"],
-            consumer=values["consumer_name"],
-            target_queue=values["dst_queue_name"],
-            tables=values["table_filter"],
-        ),
-        limits=BatchLimits(
-            max_events=values["max_batch_events"],
-            min_events=values["pgq_batch_collect_events"],
-            min_interval=values["pgq_batch_collect_interval"],
-            keep_lag=values["pgq_keep_lag"],
-        ),
-        policy=Policy(
-            auto_register=values["auto_register"],
-            quarantine=values["on_bad_event"] == "quarantine",
-            insert=values["write_with"] == "insert_event",
-        ),
-        process=_pick(ProcessSettings, values),
-        trouble_after=values["trouble_after"],
-    )
-
-
-def _renamed(ini: IniFile, movers: Sequence[MoverSettings], consumer: str) -> MoverSettings:
-    """The only mover, with another consumer. Raises ConfigError where there are more."""
-    if len(movers) > 1:
-        raise ConfigError(
-            f"{ini.path}: --consumer is for one source; remedy: one --source NAME with it"
-        )
-    (mover,) = movers
-    return replace(mover, route=replace(mover.route, consumer=consumer))
-
-
-def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
-    """Read a pgqadm file. Raises ConfigError, one line for the first thing wrong."""
-    ini = inifile.read(path, ("pgqadm",), overrides, elsewhere=_MOVERS_FILE)
-    values = _values(ini, ini.main, parameters.ADMIN)
-    return AdminSettings(
-        _pick(ProcessSettings, values),
-        _pick(LogSettings, values),
-        values["db"],
-        _maint_delay(ini, values),
-        values["retry_delay"],
-        values["ticker_log_delay"],
-        values["pgq_sql"],
-        values["trouble_after"],
-        (
-            *ini.warnings,
-            *notes.exposed([path], [("db", values["db"])], overrides),
-            *notes.unknown(ini, ini.main, parameters.ADMIN, parameters.RETIRED).values(),
-        ),
-    )
-
-
-def override(groups: tuple[Group, ...], name: str, overrides: Mapping[str, str]) -> Any:
-    """A value where there is no file: from the command line, else the default.
-
-    Raises ConfigError.
-    """
-    (parameter,) = (p for group in groups for p in group.parameters if p.name == name)
-    text = overrides.get(name) or parameter.default or ""
-    try:
-        return parameter.kind.parse(text)
-    except ValueError as error:
-        raise ConfigError(f"--set {name}: {text!r} is {error}") from None
-
-
-def _maint_delay(ini: IniFile, values: Mapping[str, Any]) -> float:
-    older: float | None = values["maint_delay_min"]
-    if older is None or ini.get(ini.main, "maint_delay"):
-        older = values["maint_delay"]
-    return older
-
-
-def _values(
-    ini: IniFile, section: str, groups: tuple[Group, ...], source: str = ""
-) -> dict[str, Any]:
-    job_name = ini.get(ini.main, "job_name") or ini.job_name
-    consumer = f"{job_name}.{source}" if source else job_name
-    values = {
-        parameter.name: _value(ini, section, parameter, consumer)
-        for group in groups
-        for parameter in group.parameters
-    }
-    return values | {"job_name": job_name, "service_name": ini.get(ini.main, "service_name")}
-
-
-def _value(ini: IniFile, section: str, parameter: Parameter, consumer: str) -> object:
-    text = _text(ini, section, parameter)
-    if not text:
-        text = (parameter.default or "").replace("%(job_name)s", consumer)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ConfigError(f"{ini.place(section)}: {parameter.name}: not in UTF-8") from None
-    try:
-        return parameter.kind.parse(text)
-    except ValueError as error:
-        shown = "" if parameter.kind is kinds.CONNECT else f" {text!r} is"
-        raise ConfigError(f"{ini.place(section)}: {parameter.name}:{shown} {error}") from None
-
-
-def _text(ini: IniFile, section: str, parameter: Parameter) -> str:
-    """The value as written; the older spelling wins; empty counts as not set."""
-    texts = [ini.get(section, key) for key in (parameter.older, parameter.name) if key]
-    # Python 2's parser took "" for nothing.
-    text = next((text for text in texts if text and text != '""'), "")
-    if not text and parameter.default is None:
-        state = "missing from" if texts[-1] is None else "empty in"
-        raise ConfigError(
-            f"{ini.path}: {parameter.name}: {state} [{section}]; it is the {parameter.meaning}"
-        )
-    return text
-
-
-def _pick(settings: type[T], values: Mapping[str, Any]) -> T:
-    return settings(**{field.name: values[field.name] for field in fields(settings)})

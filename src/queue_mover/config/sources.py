@@ -1,4 +1,4 @@
-"""Which sources a file names: its sections, those of other files, those a database lists."""
+"""The sources of a file: its sections, those of included files, and those of a catalogue."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,20 +16,20 @@ PREFIX = "source:"
 CATALOGUE = "sources"
 
 _NAME = re.compile(r"[^\s\[\]]([^\[\]\x00-\x1f\x7f]*[^\s\[\]])?")
-"""What can be written as a section, and on one line."""
+"""What fits into a section header and a log line."""
 
 
 def included(ini: IniFile, include: Sequence[str]) -> list[tuple[str, list[Path]]]:
-    """The files that each pattern of `include` names, relative to the folder of the main one.
+    """The files that each pattern of `include` names, relative to the directory of the main one.
 
-    Raises ConfigError where a name without wildcards is not a file's.
+    Raises ConfigError when a name without wildcards does not exist.
     """
     folder = ini.path.absolute().parent
     files = []
     for pattern in include:
         names = sorted(glob(pattern, root_dir=folder))  # noqa: PTH207 - may be absolute
         if not names and not set(pattern) & set("*?["):
-            raise ConfigError(f"{ini.path}: include: no file {str(folder / pattern)!r}")
+            raise ConfigError(f"{ini.path}: include: no such file: {str(folder / pattern)!r}")
         files.append((pattern, [folder / name for name in names]))
     return files
 
@@ -39,7 +39,7 @@ class Found:
     """The sources of a file."""
 
     sections: Mapping[str, str] = field(default_factory=dict)
-    """The section of each, by its name; every one complete with what it inherits."""
+    """The section of each, by its name, with all inherited values."""
     listed: Mapping[str, str] = field(default_factory=dict)
     """Those that the catalogue lists, with their connect strings."""
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -47,9 +47,9 @@ class Found:
 
 
 def collect(ini: IniFile, files: Iterable[Path], catalogue: Mapping[str, Any] | None) -> Found:
-    """Find the sources. `files` may bring more sections.
+    """Find the sources. `files` may add sections.
 
-    A section may be there for a source that the catalogue lists, to override its values.
+    A source of the catalogue may have a section, which overrides its values.
     Raises ConfigError; UnavailableError when the catalogue cannot be reached.
     """
     for path in files:
@@ -66,7 +66,7 @@ def collect(ini: IniFile, files: Iterable[Path], catalogue: Mapping[str, Any] | 
         connect = {"src_db": listed[name]} if name in listed else {}
         ini.inherit(section, {"source": name, **connect})
     if catalogue and not sections and not refused:
-        raise ConfigError(f"{ini.path}: list_sql: finds no sources, and the file has none")
+        raise ConfigError(f"{ini.path}: list_sql: returns no sources, and the file has none")
     return Found(sections, listed, refused)
 
 
@@ -88,7 +88,7 @@ def choose(names: Iterable[str], wanted: Sequence[str]) -> list[str]:
 
 
 def _listed(ini: IniFile, catalogue: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """The connect strings by name, and of the rows that cannot be used, why."""
+    """The connect strings by name, and why some rows cannot be used."""
     database = Database("catalogue", catalogue["list_db"], "queue_mover3")
     try:
         with database.session() as connection:
@@ -98,13 +98,13 @@ def _listed(ini: IniFile, catalogue: Mapping[str, Any]) -> tuple[dict[str, str],
     finally:
         database.close()
     if any(len(row) != 2 for row in rows):
-        raise ConfigError(f"{ini.path}: list_sql: its rows are not (name, connect string)")
+        raise ConfigError(f"{ini.path}: list_sql: its rows must be (name, connect string)")
     listed, refused = dict[str, str](), dict[str, str]()
     for number, (given, connect) in enumerate(rows, 1):
         name = "" if given is None else str(given)
         reason = _refusal(name, connect, known=name in listed or name in refused)
         if reason:
-            # A name that would break lines is not shown.
+            # A name that may break lines is not shown.
             shown = name if _NAME.fullmatch(name) else f"row {number}"
             listed.pop(name, None)
             refused[shown] = f"{ini.path}: list_sql: {reason}"
@@ -118,7 +118,7 @@ def _refusal(name: str, connect: object, *, known: bool) -> str:
     if not name:
         return "a source needs a name"
     if not _NAME.fullmatch(name):
-        return "the name of a source has no brackets, no line breaks and no spaces around it"
+        return "the name of a source must not contain brackets, line breaks or outer spaces"
     if connect is None:
-        return "no connect string, but NULL"
-    return "the name is there twice" if known else ""
+        return "the connect string is NULL"
+    return "the name appears twice" if known else ""

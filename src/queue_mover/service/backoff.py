@@ -1,4 +1,4 @@
-"""A streak of errors: how long to wait before the next try, and what to say about it."""
+"""A streak of errors: how long to wait before the next retry, and what to log."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ FIRST_WAIT = 1.0
 
 @dataclass(slots=True)
 class Backoff:
-    """Errors one after the other. All times are in seconds, of any one clock."""
+    """Consecutive errors. All times are in seconds, of any one clock."""
 
     longest_wait: float
     grace: float
@@ -18,7 +18,7 @@ class Backoff:
     _message: str = ""
 
     def failed(self, now: float, message: str) -> bool:
-        """Note an error. Returns whether it is news: not the message of the one before."""
+        """Record an error. Returns whether its message differs from the previous one."""
         if self._since is None:
             self._since = now
         news = not self._failures or message != self._message
@@ -27,7 +27,7 @@ class Backoff:
         return news
 
     def succeeded(self, now: float) -> bool:
-        """Note a success. Returns whether errors came before it: we have recovered."""
+        """Record a success. Returns whether it ends a streak of errors."""
         recovered = self._failures > 0
         self._failures = 0
         if self._since is not None and now > self._since + self.reset:
@@ -35,10 +35,10 @@ class Backoff:
         return recovered
 
     def wait(self) -> float:
-        """How long to wait now: FIRST_WAIT, doubling up to the longest wait."""
+        """Seconds to wait: FIRST_WAIT, doubling up to the longest wait."""
         doublings = min(self._failures - 1, 30)
         return min(FIRST_WAIT * 2.0**doublings, self.longest_wait)
 
     def in_grace(self, now: float) -> bool:
-        """Whether the streak is so young that quiet errors are logged without traceback."""
+        """Whether quiet errors are still logged without traceback."""
         return self._since is None or now < self._since + self.grace

@@ -1,5 +1,4 @@
-"""Reads the config in a thread: a catalogue that does not answer must not keep the process from
-obeying signals."""
+"""Reads the config in a thread: a catalogue that does not answer must not block signals."""
 
 import threading
 from collections.abc import Callable
@@ -12,25 +11,25 @@ from queue_mover.system.signals import start_thread
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A config that has been read, or why it has not."""
+    """A config that has been read, or the error."""
 
     plan: Plan | Exception
     fresh: bool
-    """Whether a HUP asked for it, and not the start or the clock."""
+    """Whether it was read because of a HUP, not at the start or on a timer."""
 
 
-class Reader:
-    """One reading at a time. Used by the main thread alone."""
+class ConfigReader:
+    """One read at a time. Used by the main thread only."""
 
     def __init__(self, load: Callable[[bool], Plan], report: Callable[[Loaded], None]) -> None:
-        """`load` reads the config: anew on HUP (True). `report` is called by the thread."""
+        """`load` reads the config; True: on HUP. `report` is called by the thread."""
         self._load = load
         self._report = report
         self._reading = False
         self._again = False
 
     def read(self, *, fresh: bool) -> None:
-        """Begin to read. A HUP meanwhile is for another reading, after this one."""
+        """Start reading. A HUP meanwhile causes another read afterwards."""
         if self._reading:
             self._again = self._again or fresh
             return
@@ -49,7 +48,7 @@ class Reader:
             self._report(Loaded(error, fresh))
 
     def done(self) -> None:
-        """What was read has been dealt with; the next reading begins if one was asked for."""
+        """The result has been handled; start the next read if one is due."""
         self._reading = False
         if self._again:
             self._again = False

@@ -1,4 +1,4 @@
-"""What the service runs: a job makes one step at a time and leaves time to the service."""
+"""What the service runs: a job does one step at a time; timing is up to the service."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,40 +9,40 @@ from queue_mover.config.settings import ProcessSettings
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step came to."""
+    """The result of one step."""
 
     worked: bool
-    """Whether there may be more to do at once; otherwise the service sleeps for loop_delay."""
+    """Whether there may be more to do now; otherwise the service sleeps for loop_delay."""
     count: int | None = None
     """Events moved, where the step was a batch."""
     quarantined: int = 0
-    """Events that the target could not take."""
-    waits: bool = False
-    """Whether somebody else is at the work: there is more to do, but not now and not for us."""
-    again_in: float = 0
-    """Seconds until the next step, whatever the settings say; 0: as they say."""
+    """Events that the target could not store."""
+    standby: bool = False
+    """Whether another mover does the work, so that there is nothing to do for this one."""
+    delay: float = 0
+    """Seconds until the next step; 0: as the settings say."""
 
 
 class Job(Protocol):
     """One source queue to move, or one database to tick."""
 
     def prepare(self) -> None:
-        """Make sure that a step can be made; cheap where that is known. Raises as `step`."""
+        """Make sure that a step can be done; cheap once that is known. Raises as `step`."""
 
     def step(self) -> Step:
-        """Do one piece of work. Raises a QueueMoverError; the service decides about another."""
+        """Do one piece of work. Raises a QueueMoverError; the service decides on a retry."""
 
     def stop(self) -> None:
-        """From another thread: begin nothing more; raise StoppingError instead."""
+        """From another thread: start nothing more; raise StoppingError instead."""
 
     def finish(self) -> None:
-        """The service is stopping: leave things in order."""
+        """The service is stopping: finish what has been done."""
 
     def close(self) -> None:
         """Close connections."""
 
     def waiting_since(self) -> float | None:
-        """From another thread: since when, on the monotonic clock, a server owes an answer."""
+        """From another thread: since when, on the monotonic clock, it waits for a server."""
 
     def abandon(self) -> None:
         """From another thread: make the running step fail now, rolled back."""
@@ -50,31 +50,31 @@ class Job(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """A job to be, with everything that makes it what it is: a change means a new job."""
+    """A job to run, with all that defines it: a change means a new job."""
 
     source: str
-    """Name of the source in the log; "" where there is but one."""
+    """Name of the source in the log; "" if it is the only one."""
     settings: object
     process: ProcessSettings
     make: Callable[[], Job] = field(compare=False)
     target: str = ""
-    """The target that it may share with other sources, in words for the log; "" if it is alone."""
-    idle_lines: bool = True
-    """Whether a time without batches is worth a statistics line; not where none are expected."""
+    """The target that it may share with other sources, for the log; "" if it is the only one."""
+    log_idle: bool = True
+    """Whether to write statistics lines without batches; False where none are expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a config asks for."""
+    """The jobs of a config."""
 
     specs: tuple[JobSpec, ...]
     refresh: float = 0
-    """Seconds between looks for other sources; 0: none."""
+    """Seconds between refreshes of the sources; 0: none."""
     title: str = ""
-    """What it is, in words for the first line of the log."""
+    """For the first line of the log."""
     warnings: tuple[str, ...] = ()
-    """What the config's reader should know."""
+    """To be logged when it is read."""
     refused: Mapping[str, str] = field(default_factory=dict)
-    """Sources that cannot be run as they are written, and why."""
+    """Sources that cannot be run, and why."""
     files: int = 0
-    """Open files, connections included, that it takes at most."""
+    """The most open files, connections included, that it needs."""

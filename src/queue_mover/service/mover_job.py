@@ -20,22 +20,22 @@ from queue_mover.system.limits import BASE_FILES, FILES_PER_CONNECTION
 REMINDER = 60.0
 """Seconds between log lines while another mover holds the lock."""
 
-LOOK = 1.0
-"""Seconds between looks at whether another program still moves the queue."""
+WATCH_INTERVAL = 1.0
+"""Seconds between checks whether another program still moves the queue."""
 
-FIRST_SHARE = 20
-"""How much smaller a first batch is where more sources than target connections start at once.
+FIRST_DIVISOR = 20
+"""How much smaller the first batch is where more sources than target connections start at once.
 It is urgent, too: no source waits for the backlogs of others before its first events arrive."""
 
 
 class MoverJob:
-    """Moves one source queue, a batch a step."""
+    """Moves one source queue, one batch per step."""
 
     def __init__(
         self, mover: Mover, client: PoolClient, log: Log, first: BatchLimits | None
     ) -> None:
-        """`client`: the mover's place among those who share its target.
-        `first`: how much the first batch may span; None: as much as any."""
+        """`client`: of the pool of connections to the target. `first`: limits of the first batch;
+        None: the usual ones."""
         self._mover = mover
         self._client = client
         self._log = log
@@ -43,19 +43,19 @@ class MoverJob:
         self._reminded = float("-inf")
 
     def prepare(self) -> None:
-        """Look at both sides, and register when new."""
-        with self._ending_unregistered():
+        """Check both sides, and register a new consumer."""
+        with self._stop_if_unregistered():
             self._mover.prepare()
 
     def step(self) -> Step:
         """Move the next batch."""
-        with self._ending_unregistered():
+        with self._stop_if_unregistered():
             outcome = self._mover.move_batch(self._first)
         if outcome.result is Result.BUSY:
-            self._tell_busy(outcome)
-            return Step(worked=False, waits=True)
+            self._log_standby(outcome)
+            return Step(worked=False, standby=True)
         if outcome.result is Result.WATCHING:
-            return Step(worked=False, again_in=LOOK)
+            return Step(worked=False, delay=WATCH_INTERVAL)
         self._reminded = float("-inf")
         if outcome.result is Result.IDLE:
             return Step(worked=False)
@@ -68,26 +68,26 @@ class MoverJob:
         return Step(worked=True, count=outcome.count, quarantined=len(outcome.quarantined))
 
     @contextmanager
-    def _ending_unregistered(self) -> Iterator[None]:
-        """An operator who takes the consumer away wants its mover to end, not to fail."""
+    def _stop_if_unregistered(self) -> Iterator[None]:
+        """An operator who unregisters the consumer wants its mover to end, not to fail."""
         try:
             yield
         except UnregisteredError as error:
             self._log.warning("%s", error)
             raise StoppingError("its consumer was unregistered") from error
 
-    def _tell_busy(self, outcome: Outcome) -> None:
+    def _log_standby(self, outcome: Outcome) -> None:
         now = time.monotonic()
         if now - self._reminded >= REMINDER:
             self._reminded = now
             self._log.info("standing by: the consumer's lock is held by %s", outcome.holder)
 
     def stop(self) -> None:
-        """Wait for no connection to the target any more."""
+        """Stop waiting for a connection to the target."""
         self._client.stop()
 
     def finish(self) -> None:
-        """Tell the source about the last batch."""
+        """Finish the last batch on the source."""
         self._mover.finish()
 
     def close(self) -> None:
@@ -95,35 +95,35 @@ class MoverJob:
         self._mover.close()
 
     def waiting_since(self) -> float | None:
-        """Since when one of the servers owes an answer."""
+        """Since when it waits for a server."""
         return self._mover.waiting_since()
 
     def abandon(self) -> None:
-        """Cut the connections."""
+        """Close the connections under the running step."""
         self._mover.abandon()
 
 
 @dataclass(slots=True)
 class Targets:
-    """What all movers of a process share: connections to targets, and who else moves there."""
+    """What all movers of a process share: connections to targets, and who moves there."""
 
     _pools: dict[tuple[object, ...], Pool] = field(default_factory=dict)
     _running: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
 
-    def serve(self, movers: Iterable[MoverSettings]) -> None:
-        """From now on these are the movers of the process, and no others."""
+    def set_movers(self, movers: Iterable[MoverSettings]) -> None:
+        """Replace the movers of the process."""
         running: dict[tuple[str, ...], frozenset[str]] = {}
         for mover in movers:
-            way = _way(mover)
-            running[way] = running.get(way, frozenset()) | {mover.route.consumer}
+            key = _route_key(mover)
+            running[key] = running.get(key, frozenset()) | {mover.route.consumer}
         self._running = running
 
     def running(self, settings: MoverSettings) -> frozenset[str]:
         """The consumers of the process that move the same source queue to the same target."""
-        return self._running.get(_way(settings), frozenset())
+        return self._running.get(_route_key(settings), frozenset())
 
     def client(self, settings: MoverSettings, size: int) -> PoolClient:
-        """A client in the one pool for a mover's target, of at most so many connections."""
+        """A client of the pool for a mover's target; `size`: the most connections it opens."""
         process = settings.process
         flavour = settings.route.target_flavour
         how = (settings.dst_db, process.job_name, process.connection_lifetime, flavour)
@@ -133,8 +133,8 @@ class Targets:
         return self._pools[key].client()
 
 
-def _way(settings: MoverSettings) -> tuple[str, ...]:
-    """From which queue of which database to which database."""
+def _route_key(settings: MoverSettings) -> tuple[str, ...]:
+    """Source database and queue, and target database."""
     return (*location(settings.src_db), settings.route.queue, *location(settings.dst_db))
 
 
@@ -151,8 +151,8 @@ def source_database(settings: MoverSettings) -> Database:
 
 
 def plan(settings: Settings, targets: Targets) -> Plan:
-    """What the service needs to run the movers of a config."""
-    targets.serve(settings.movers)
+    """The plan that runs the movers of a config."""
+    targets.set_movers(settings.movers)
     connections = settings.dst_connections
     crowded = len(settings.movers) > connections
     specs = (_spec(mover, connections, targets, crowded=crowded) for mover in settings.movers)
@@ -169,7 +169,7 @@ def plan(settings: Settings, targets: Targets) -> Plan:
 
 def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowded: bool) -> JobSpec:
     limits = settings.limits
-    first = replace(limits, max_events=limits.max_events // FIRST_SHARE) if crowded else None
+    first = replace(limits, max_events=limits.max_events // FIRST_DIVISOR) if crowded else None
 
     def make() -> MoverJob:
         log = logs.logger(settings.process.job_name, settings.source)
@@ -191,7 +191,7 @@ def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowde
 
 
 def registrar(settings: MoverSettings, targets: Targets) -> Registrar:
-    """What changes the registration and position of a mover."""
+    """A registrar for the registration and position of a mover."""
     log = logs.logger(settings.process.job_name, settings.source)
     return Registrar(
         settings.route,

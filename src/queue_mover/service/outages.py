@@ -1,4 +1,4 @@
-"""Outages of what many workers share: the first one to notice speaks for all of them."""
+"""Outages of what many workers share, logged once: by the first worker that notices."""
 
 import time
 from dataclasses import dataclass, field
@@ -7,51 +7,51 @@ from threading import Lock
 
 @dataclass(slots=True)
 class _Outage:
-    told: str = ""
-    """What was told last; empty: nothing is amiss."""
-    over: float = float("-inf")
-    """When the last one ended."""
-    missing: set[object] = field(default_factory=set)
-    """Who has not worked since."""
+    logged: str = ""
+    """What was logged last; empty: it is available."""
+    ended_at: float = float("-inf")
+    """When the last outage ended."""
+    affected: set[object] = field(default_factory=set)
+    """The workers that have not recovered."""
 
 
 class Outages:
-    """The databases that are away, by what the log calls them. May be used by many threads."""
+    """The databases that are unavailable, by their names in the log. Thread-safe."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Outage] = {}
         self._lock = Lock()
 
-    def failed(self, database: str, who: object, what: str, *, began: float) -> bool:
-        """Note that a database was missed in an attempt that began at that time, of the monotonic
-        clock. Returns whether that is news: nobody has said it, and it was not before the end of
-        the outage that is known."""
+    def failed(self, database: str, worker: object, what: str, *, began: float) -> bool:
+        """Record that a worker found a database unavailable. `began`: the start of the attempt, on
+        the monotonic clock. Returns whether to log it: it has not been logged, and the attempt
+        began after the last outage."""
         with self._lock:
             outage = self._known.setdefault(database, _Outage())
-            outage.missing.add(who)
-            if began <= outage.over or outage.told == what:
+            outage.affected.add(worker)
+            if began <= outage.ended_at or outage.logged == what:
                 return False
-            outage.told = what
+            outage.logged = what
             return True
 
-    def recovered(self, database: str, who: object) -> bool:
-        """Note that somebody works again. Returns whether that is news: the first one of those
-        who missed the database."""
+    def recovered(self, database: str, worker: object) -> bool:
+        """Record that a worker works again. Returns whether to log it: it is the first of those
+        affected."""
         with self._lock:
             outage = self._known.get(database)
-            if outage is None or who not in outage.missing:
+            if outage is None or worker not in outage.affected:
                 return False
-            outage.missing.discard(who)
-            if not outage.told:
+            outage.affected.discard(worker)
+            if not outage.logged:
                 return False
-            outage.told, outage.over = "", time.monotonic()
+            outage.logged, outage.ended_at = "", time.monotonic()
             return True
 
-    def leave(self, database: str, who: object) -> None:
-        """Somebody ends: what nobody misses any more is told anew next time."""
+    def forget(self, database: str, worker: object) -> None:
+        """Forget a worker that ends; an outage that affects no other is over."""
         with self._lock:
             outage = self._known.get(database)
             if outage is not None:
-                outage.missing.discard(who)
-                if not outage.missing:
-                    outage.told = ""
+                outage.affected.discard(worker)
+                if not outage.affected:
+                    outage.logged = ""

@@ -1,4 +1,4 @@
-"""The lines about the process as a whole: the first, the last, and those about all its sources."""
+"""Log lines about the process as a whole: the first, the last, and those about all sources."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ from queue_mover.system import logs
 
 @dataclass(slots=True)
 class ProcessLog:
-    """Writes them; counts what running and ended workers have done."""
+    """Writes these lines; counts what running and ended workers have done."""
 
     log: logging.Logger
     program: str
@@ -22,7 +22,7 @@ class ProcessLog:
     _counted: tuple[int, int] = (0, 0)
 
     def begin(self, title: str = "config not read yet") -> None:
-        """The first line, once. `title`: what the config asks for, in words."""
+        """Log the first line, once. `title`: of the plan."""
         if not self.begun:
             self.begun = True
             self.log.info(
@@ -30,13 +30,13 @@ class ProcessLog:
             )
 
     def end(self, code: int, reason: str) -> None:
-        """The last line."""
+        """Log the last line."""
         self.begin()
         level = logging.WARNING if code == 1 else logging.INFO
         self.log.log(level, "ended with exit code %d: %s", code, reason)
 
     def changes(self, **names: Iterable[str]) -> None:
-        """Which sources start, restart and stop, if any."""
+        """Log which sources start, restart and stop, if any."""
         words = [
             f"{what} {', '.join(sorted(filter(None, which)))}"
             for what, which in names.items()
@@ -46,18 +46,18 @@ class ProcessLog:
             self.log.info("sources: %s", "; ".join(words))
 
     def waiting(self, names: Iterable[str]) -> None:
-        """Whom a stop waits for."""
+        """Log which sources a stop waits for."""
         words = sorted(name or "the running batch" for name in names)
         self.log.info("waiting for: %s", ", ".join(words))
 
     def add(self, progress: Progress) -> None:
-        """Count what a worker has done that has ended."""
+        """Count what an ended worker has done."""
         self._ended.batches += progress.batches
         self._ended.events += progress.events
 
     def summary(self, running: Collection[Progress], stopped: int, period: float) -> None:
-        """What has been done since the last summary. `stopped`: sources that have failed for good;
-        `period`: in seconds."""
+        """Log what has been done since the last summary. `stopped`: how many sources have failed
+        for good; `period`: in seconds."""
         counted = [self._ended, *running]
         totals = (sum(p.batches for p in counted), sum(p.events for p in counted))
         batches, events = (

@@ -1,4 +1,4 @@
-"""Every wait of a worker that was told to stop has an end."""
+"""Limits how long a stopping worker may wait for a server."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -7,38 +7,40 @@ from queue_mover.service.worker import Worker
 from queue_mover.system import logs
 
 UNANSWERED = 60.0
-"""Seconds that a server may owe an answer to a worker that was told to stop, before it is cut off.
+"""Seconds that a stopping worker waits for a server before its connections are closed.
 Shorter than what service managers wait before they kill."""
 
 LAST_WAIT = 3.0
-"""Seconds that abandoned workers get to say so."""
+"""Seconds that abandoned workers get to log that."""
 
 
 @dataclass(slots=True)
 class Stalls:
-    """Cuts the connections of workers whose servers do not answer."""
+    """Closes the connections of stopping workers whose servers do not answer."""
 
     job_name: str
     give_up: Callable[[Worker], None]
-    """Called for a worker that hangs where nothing can be cut, as in a connect."""
-    any: bool = False
-    """Whether it has had to."""
-    _cut: dict[Worker, float] = field(default_factory=dict)
+    """Called for a worker that hangs where no connection can be closed, as in a connect."""
+    found: bool = False
+    """Whether there was such a worker."""
+    _abandoned_at: dict[Worker, float] = field(default_factory=dict)
 
-    def look(self, workers: Iterable[Worker], now: float) -> None:
-        """Look at those that were told to stop. `now`: on the monotonic clock."""
+    def check(self, workers: Iterable[Worker], now: float) -> None:
+        """Check the workers that are stopping. `now`: on the monotonic clock."""
         stopping = [worker for worker in workers if worker.stopping]
-        self._cut = {worker: when for worker, when in self._cut.items() if worker in stopping}
+        self._abandoned_at = {
+            worker: when for worker, when in self._abandoned_at.items() if worker in stopping
+        }
         for worker in stopping:
-            if worker in self._cut:
-                if now - self._cut[worker] > LAST_WAIT:
+            if worker in self._abandoned_at:
+                if now - self._abandoned_at[worker] > LAST_WAIT:
                     self.give_up(worker)
             elif worker.unanswered(now) > UNANSWERED:
-                self.any = True
-                self._cut[worker] = now
+                self.found = True
+                self._abandoned_at[worker] = now
                 log = logs.logger(self.job_name, worker.spec.source)
                 log.warning(
-                    "told to stop, and a server has not answered for %g s: connections cut",
+                    "stopping, but a server has not answered for %g s: connections closed",
                     UNANSWERED,
                 )
                 worker.abandon()

@@ -1,4 +1,4 @@
-"""When to write a statistics line, and what stands in it."""
+"""When to write a statistics line, and its values."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ class Statistics:
     _began: float = 0.0
 
     def begin(self, now: float, failing_since: float | None = None) -> dict[str, object]:
-        """A step begins. Returns the values of a keepalive line, empty when none is due.
+        """Start a step. Returns the values of a keepalive line, empty when none is due.
 
-        `failing_since`: when an outage began that lasts; a mover that fails is not idle.
+        `failing_since`: start of the current outage; a mover that fails is not idle.
         """
         self._began = now
         idle = now - self.idle_since
@@ -29,7 +29,7 @@ class Statistics:
         return {"idle": round(idle, 4)}
 
     def batch(self, now: float, count: int, quarantined: int = 0) -> dict[str, object]:
-        """A batch has ended. Returns the values of its line."""
+        """End a batch. Returns the values of its line."""
         values: dict[str, object] = {"count": count, "duration": round(now - self._began, 4)}
         if count:
             values["idle"] = round(self._began - self.idle_since, 4)

@@ -16,7 +16,7 @@ from queue_mover.service.job import JobSpec, Step
 from queue_mover.system import logs
 
 TICK: LiteralString = "{pgq}.ticker("
-"""How the names of calls begin that are made at every step, and listed only when they fail."""
+"""Prefix of the calls made at every step, which are listed only when they fail."""
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Chores:
     _retry: float = 0.0
 
     def due(self, connection: Connection) -> Generator[Call, None, None] | None:
-        """The chore that is due, begun; maintenance brings back retry events too."""
+        """The chore that is due, started; maintenance includes retry events."""
         now = time.monotonic()
         if self.maint_delay and now >= self._maintenance:
             self._maintenance, self._retry = now + self.maint_delay, now + self.retry_delay
@@ -42,7 +42,7 @@ class Chores:
         return None
 
     def _timed(self, calls: Iterator[Call]) -> Generator[Call, None, None]:
-        """The calls of a round; then a line that says how many seconds it took."""
+        """The calls of a round; logs its duration in seconds at the end."""
         began = time.monotonic()
         yield from calls
         duration = round(time.monotonic() - began, 4)
@@ -51,7 +51,7 @@ class Chores:
 
 @dataclass(slots=True)
 class TickLines:
-    """When to write how many queues have been ticked: at once, then every `delay` seconds."""
+    """When to log how many queues have been ticked: at once, then every `delay` seconds."""
 
     delay: float
     _count: int = 0
@@ -87,14 +87,14 @@ class TickerJob:
         self._log = log
         self._flavour = flavour
         self._running: Generator[Call, None, None] | None = None
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._prepared = False
 
     def prepare(self) -> None:
         """The first tick tells whether ticking is possible; it is made once."""
         if not self._prepared:
             with self._database.session() as connection:
-                self._tell_ticks(ticker.tick(connection, self._flavour))
+                self._log_ticks(ticker.tick(connection, self._flavour))
             self._prepared = True
 
     def step(self) -> Step:
@@ -102,35 +102,37 @@ class TickerJob:
         # Taken out while it runs: one that fails with its connection must not come back.
         chore, self._running = self._running, None
         with self._database.session() as connection:
-            self._tell_ticks(ticker.tick(connection, self._flavour))
+            self._log_ticks(ticker.tick(connection, self._flavour))
             chore = chore or self._chores.due(connection)
             call = next(chore, None) if chore else None
         if call is None:
             return Step(worked=False)
         self._running = chore
         self._log.debug("maintenance: %s", call.name)
-        self._tell(call)
+        self._log_failure(call)
         return Step(worked=True)
 
-    def _tell_ticks(self, ticked: Ticked) -> None:
+    def _log_ticks(self, ticked: Ticked) -> None:
         failing = {call.name for call in ticked.failures}
         tick = self._flavour.sql(TICK)
-        self._told = {name for name in self._told if name in failing or not name.startswith(tick)}
+        self._logged = {
+            name for name in self._logged if name in failing or not name.startswith(tick)
+        }
         for call in ticked.failures:
-            self._tell(call)
+            self._log_failure(call)
         if values := self._lines.add(ticked.count, time.monotonic()):
             self._log.info("%s", logs.statistics(values))
 
-    def _tell(self, call: Call) -> None:
+    def _log_failure(self, call: Call) -> None:
         """Log a failure once, until the same call has succeeded again."""
         if call.failure is None:
-            self._told.discard(call.name)
-        elif call.name not in self._told:
-            self._told.add(call.name)
+            self._logged.discard(call.name)
+        elif call.name not in self._logged:
+            self._logged.add(call.name)
             self._log.error("%s: %s", call.name, call.failure)
 
     def finish(self) -> None:
-        """Nothing is left undone: a chore begins anew at the next start."""
+        """Nothing to finish: a chore starts again at the next start."""
 
     def close(self) -> None:
         """Close the connection, and forget the chore that was running on it."""
@@ -138,19 +140,19 @@ class TickerJob:
         self._database.close()
 
     def stop(self) -> None:
-        """A round is short: it may end."""
+        """Nothing to do: a step is short."""
 
     def waiting_since(self) -> float | None:
-        """Since when the server owes an answer."""
+        """Since when it waits for the server."""
         return self._database.waiting_since()
 
     def abandon(self) -> None:
-        """Cut the connection."""
+        """Close the connection under the running step."""
         self._database.abandon()
 
 
 def spec(settings: AdminSettings, flavour: Flavour = PGQ) -> JobSpec:
-    """What the service needs to run the ticker."""
+    """The job that runs the ticker."""
 
     def make() -> TickerJob:
         process = settings.process
@@ -162,4 +164,4 @@ def spec(settings: AdminSettings, flavour: Flavour = PGQ) -> JobSpec:
         return TickerJob(database, chores, lines, log, flavour)
 
     delays = (settings.maint_delay, settings.retry_delay, settings.ticker_log_delay)
-    return JobSpec("", (settings.db, delays), settings.process, make, idle_lines=False)
+    return JobSpec("", (settings.db, delays), settings.process, make, log_idle=False)

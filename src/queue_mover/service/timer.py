@@ -1,4 +1,4 @@
-"""Something to do every so often, in a loop that waits for other things meanwhile."""
+"""Something to do periodically, in a loop that waits for other things meanwhile."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Going to the background."""
+"""Daemonizing."""
 
 import os
 
@@ -6,7 +6,7 @@ from queue_mover.system import early_signals
 
 
 class Background:
-    """The daemon's side of going to the background.
+    """The daemon's side of daemonizing.
 
     The foreground process waits until `detach` and then exits 0; if the daemon dies before
     that, its messages have gone to the terminal and the foreground process exits 1.
@@ -16,7 +16,7 @@ class Background:
         self._ready = ready
 
     def detach(self) -> None:
-        """Let the terminal go."""
+        """Detach from the terminal, and let the foreground process exit."""
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)

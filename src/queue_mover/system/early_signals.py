@@ -1,7 +1,7 @@
-"""Signals that come before anybody can act on them.
+"""Signals that arrive before they can be handled.
 
-The handler itself is the memory: whoever takes the signals over finds it in place, and what it
-has seen. Only the standard library's `signal` is imported, since this runs before all else.
+The handler itself records them: whoever installs another handler finds it, with its signals.
+Only the standard library's `signal` is imported, since this runs before all else.
 """
 
 import os
@@ -11,42 +11,42 @@ from types import FrameType
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Memory:
-    """A handler that remembers the signals it is given."""
+class Recorder:
+    """A signal handler that records signals."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
         self.before = {number: signal.getsignal(number) for number in CAUGHT}
-        """What was set before: a shell's `&` and nohup ignore some."""
+        """The previous handlers: a shell's `&` and nohup ignore some."""
 
     def __call__(self, number: int, _: FrameType | None) -> None:
         self.seen.append(number)
 
 
-def remember() -> None:
-    """Remember INT, TERM and HUP from now on, whatever our parent ignores."""
-    memory = Memory()
+def record() -> None:
+    """Record INT, TERM and HUP from now on, even those that the parent ignores."""
+    recorder = Recorder()
     for number in CAUGHT:
-        signal.signal(number, memory)
+        signal.signal(number, recorder)
 
 
-def remembered() -> list[int]:
-    """What has come meanwhile, in its order; forgotten when told."""
-    memory = signal.getsignal(signal.SIGINT)
-    if not isinstance(memory, Memory):
+def recorded() -> list[int]:
+    """Return the recorded signals, in order, and forget them."""
+    recorder = signal.getsignal(signal.SIGINT)
+    if not isinstance(recorder, Recorder):
         return []
-    seen, memory.seen = memory.seen, []
+    seen, recorder.seen = recorder.seen, []
     return seen
 
 
 def release() -> None:
-    """Obey signals as a command does that is no service: as before, the remembered ones too.
+    """Restore the previous handlers, and raise the recorded signals again.
 
     Raises KeyboardInterrupt.
     """
-    memory = signal.getsignal(signal.SIGINT)
-    if isinstance(memory, Memory):
-        for number, previous in memory.before.items():
+    recorder = signal.getsignal(signal.SIGINT)
+    if isinstance(recorder, Recorder):
+        for number, previous in recorder.before.items():
             signal.signal(number, previous)
-        for came in memory.seen:
-            os.kill(os.getpid(), came)
+        for seen in recorder.seen:
+            os.kill(os.getpid(), seen)

@@ -1,4 +1,4 @@
-"""Limits that the system sets to a process."""
+"""Resource limits of the process."""
 
 import resource
 from contextlib import suppress
@@ -6,24 +6,24 @@ from contextlib import suppress
 from queue_mover.errors import OperatorError
 
 BASE_FILES = 24
-"""Open files of a process without any connection: its log, pidfile, libraries, a name look-up."""
+"""Open files of a process without any connection: its log, pidfile, libraries, name resolution."""
 
 FILES_PER_CONNECTION = 2
-"""The socket, and what the driver waits with while it connects."""
+"""The socket, and the selector that the driver uses while it connects."""
 
 
 def require_files(count: int, what: str) -> None:
-    """Raise OperatorError where `count` open files are too many; they are for `what`, in words."""
+    """Raise OperatorError when the limit is below `count` open files; `what` needs them."""
     allowed = allow_files()
     if count > allowed:
         raise OperatorError(
             f"{what}: up to {count} open files are needed, {allowed} are allowed;"
-            f" remedy: ulimit -n {count}, or LimitNOFILE={count} in the service's unit"
+            f" remedy: ulimit -n {count}, or LimitNOFILE={count} in the systemd unit"
         )
 
 
 def allow_files() -> float:
-    """Allow as many open files as the system lets us without asking. Returns how many."""
+    """Raise the soft limit of open files to the hard one. Returns it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with suppress(OSError, ValueError):

@@ -1,6 +1,6 @@
-"""The log's file, which may be on a disk that gets full.
+"""The log file, which may be on a disk that gets full.
 
-Apart from `logs`, since `logging.handlers` takes a while to import.
+Separate from `logs`, since `logging.handlers` takes a while to import.
 """
 
 import logging
@@ -9,28 +9,28 @@ from logging.handlers import RotatingFileHandler
 
 
 class LogFile(RotatingFileHandler):
-    """Says once that it cannot write, and once that it can again; the standard one would print a
+    """Logs once that it cannot write, and once that it can again; the base class would print a
     traceback for each record."""
 
     _failing = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, or note that it could not be written."""
+        """Write a record; log a change between writable and not."""
         before, self._failing = self._failing, False
         super().emit(record)
         if self._failing == before:
             return
-        # These go to the console, and here too: a state that has not changed says nothing more.
+        # These come back here, but then the state has not changed.
         log = logging.getLogger(record.name)
         if self._failing:
             log.error(
-                "logfile: cannot write %s: %s; the process goes on, its lines are lost to the file;"
-                " remedy: make room",
+                "logfile: cannot write %s: %s; the process continues, without these lines in the"
+                " file; remedy: free disk space",
                 self.baseFilename,
                 self._reason,
             )
         else:
-            log.warning("logfile: %s can be written again", self.baseFilename)
+            log.warning("logfile: %s is writable again", self.baseFilename)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Called by the base class inside its `except`."""
@@ -41,9 +41,9 @@ class LogFile(RotatingFileHandler):
             super().handleError(record)
 
     def close(self) -> None:
-        """Close the file; what is still to be written to a full disk is lost."""
+        """Close the file; what is still buffered for a full disk is lost."""
         try:
             super().close()
         except OSError:
-            # Its buffer stays full: without it, the end of the process would fail the same way.
+            # Its buffer stays full: flushing it at exit would fail the same way.
             self.stream = None

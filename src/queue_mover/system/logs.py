@@ -1,4 +1,4 @@
-"""Handlers and formats of the log, and the statistics line that collectors parse."""
+"""Log handlers and formats, and the statistics line that collectors parse."""
 
 import logging
 import socket
@@ -22,7 +22,7 @@ TRACE = 5
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """Where the log goes and how its lines look; empty formats mean the default."""
+    """Where the log goes, and its line formats; empty: the default."""
 
     job_name: str
     service_name: str
@@ -63,9 +63,9 @@ class _SourceLog(logging.LoggerAdapter[logging.Logger]):
 def start(
     settings: LogSettings, level: int, *, daemon: bool, console_level: int = logging.NOTSET
 ) -> None:
-    """Set the handlers of the root logger, replacing any from before; files are opened anew.
+    """Set the handlers of the root logger, replacing previous ones; files are reopened.
 
-    console_level: what is below it does not go to stderr.
+    console_level: lower levels do not go to stderr.
 
     Raises ConfigError when the log file or the logging config cannot be used.
     """
@@ -83,10 +83,10 @@ def start(
         try:
             _load_config(settings)
         except ConfigError:
-            # It may have come half way; what logged so far has to tell why it did not.
+            # It may be half loaded; the previous handlers must log the error.
             root.handlers[:] = before
             raise
-        # The console is the business of the loaded config.
+        # The loaded config is responsible for the console.
         handlers = handlers[:-1]
     for handler in before:
         root.removeHandler(handler)
@@ -99,14 +99,14 @@ def start(
 
 
 def _identify(settings: LogSettings) -> None:
-    """Give each record what formats of old logging configs refer to."""
+    """Give each record the attributes that formats of old logging configs use."""
     names = {
         "hostname": socket.gethostname(),
         "service_name": settings.service_name,
         "job_name": settings.job_name,
     }
     make = logging.getLogRecordFactory()
-    # A reload replaces ours; what others have put around it stays.
+    # A reload replaces ours, not one that wraps it.
     if isinstance(make, partial) and make.func is _record:
         make = make.args[0]
     logging.setLogRecordFactory(partial(_record, make, names))
@@ -121,7 +121,7 @@ def _record(
 
 
 def _handlers(settings: LogSettings, level: int) -> list[logging.Handler]:
-    """The one for the file, if any, then the one for the console."""
+    """The file's, if any, then the console's."""
     verbose = level < logging.INFO
     console = logging.StreamHandler()
     console.setFormatter(_formatter(settings, "console", verbose=verbose))
@@ -137,17 +137,17 @@ def _open(path: Path, settings: LogSettings) -> logging.Handler:
     try:
         if path.is_symlink() and path.parent.stat().st_mode & stat.S_IWOTH:
             raise ConfigError(
-                f"logfile: {path} is a symbolic link in a folder that anyone may write to;"
-                " remedy: a folder of its own"
+                f"logfile: {path} is a symbolic link in a world-writable directory;"
+                " remedy: use a directory of its own"
             )
-        # Imported when needed: what asks for a version or a signal has no use for it.
+        # Imported only when needed: --version and the signal switches start faster without it.
         make = import_module("queue_mover.system.logfile").LogFile
         handler: logging.Handler = make(
             path, maxBytes=settings.log_size, backupCount=settings.log_count
         )
     except OSError as error:
         folder = path.absolute().parent
-        remedy = "make its directory, writable for this user, or set another logfile"
+        remedy = "create its directory, writable by this user, or set another logfile"
         if not folder.exists():
             remedy = f"mkdir -p {folder}"
         raise ConfigError(
@@ -171,7 +171,7 @@ def _load_config(settings: LogSettings) -> None:
     candidates = [Path(name).expanduser() for name in settings.skylog_locations]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
-        raise ConfigError("skylog.ini not found; remedy: use_skylog = 0, or skylog_locations")
+        raise ConfigError("skylog.ini not found; remedy: set use_skylog = 0, or skylog_locations")
     _offer_skylog_handlers(settings)
     defaults = {"job_name": settings.job_name, "service_name": settings.service_name}
     try:
@@ -180,11 +180,11 @@ def _load_config(settings: LogSettings) -> None:
         if error.name != "skylog":
             raise _unusable(found, error) from error
         raise ConfigError(
-            f"{found}: its handlers of the skylog namespace are not installed;"
+            f"{found}: its skylog handlers are not installed;"
             " remedy: pip install 'queue-mover[skylog]'"
         ) from error
     except Exception as error:
-        # Whatever the handlers named in there raise.
+        # Its handlers may raise anything.
         raise _unusable(found, error) from error
 
 

@@ -1,4 +1,4 @@
-"""A pidfile whose lock proves that its process lives."""
+"""A pidfile whose lock proves that its process is running."""
 
 import errno
 import fcntl
@@ -11,22 +11,22 @@ from queue_mover.system.process_owner import owner
 
 
 class PidFile:
-    """A pidfile whose lock, held for life, proves that its process lives.
+    """A pidfile, locked as long as its process runs.
 
-    The lock survives a fork: it is taken in the foreground, where a refusal is seen, and
+    The lock survives a fork: it is taken in the foreground, where an error is seen, and
     belongs to the daemon afterwards.
     """
 
     def __init__(self, path: Path) -> None:
-        # Removed at the end, when a daemon's working directory may have gone.
+        # Absolute: it is removed at the end, when the working directory may be gone.
         self._path = path.absolute()
         self._descriptor = -1
 
     def lock(self) -> str:
-        """Take the lock. Returns a note about what had been left in the file, else "".
+        """Take the lock. Returns a warning about a stale pidfile, else "".
 
         Raises OperatorError when another process holds it, or is named in it and runs without
-        locking it, or when the file cannot be made.
+        locking it, or when the file cannot be created.
         """
         while True:
             self._descriptor = self._open()
@@ -39,12 +39,12 @@ class PidFile:
                     f"{self._path}: another process is running, pid {pid};"
                     " remedy: stop it with -s, or use another pidfile"
                 ) from None
-            # Its last owner may have removed the file between our open and our lock.
+            # Its previous owner may have removed the file between our open and our lock.
             if _same_file(self._descriptor, self._path):
-                return self._look_at_owner(_content(self._descriptor))
+                return self._check_owner(_content(self._descriptor))
             os.close(self._descriptor)
 
-    def _look_at_owner(self, text: str) -> str:
+    def _check_owner(self, text: str) -> str:
         found = owner(text)
         if found is None:
             return f"Ignoring stale pidfile: process {text} is gone" if text else ""
@@ -52,8 +52,8 @@ class PidFile:
             return f"Ignoring stale pidfile: process {text} is another program, {found.command}"
         os.close(self._descriptor)
         raise OperatorError(
-            f"{self._path}: process {text} ({found.command or 'command not known'}) is running"
-            " without locking it, as programs of Skytools do; remedy: stop it with -s, or remove"
+            f"{self._path}: process {text} ({found.command or 'command unknown'}) is running"
+            " without locking it, as Skytools programs do; remedy: stop it with -s, or remove"
             " the file if it is something else"
         )
 
@@ -63,7 +63,7 @@ class PidFile:
             return os.open(self._path, flags, 0o644)
         except OSError as error:
             reason = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
-            remedy = "make its directory, writable for this user, or set another pidfile"
+            remedy = "create its directory, writable by this user, or set another pidfile"
             if not self._path.parent.exists():
                 remedy = f"mkdir -p {self._path.parent}"
             raise OperatorError(
@@ -77,11 +77,11 @@ class PidFile:
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError as error:
             raise OperatorError(
-                f"pidfile: cannot write {self._path}: {error.strerror}; remedy: make room"
+                f"pidfile: cannot write {self._path}: {error.strerror}; remedy: free disk space"
             ) from None
 
     def remove(self) -> None:
-        """Remove the file, unless it is another's by now, then let go of the lock."""
+        """Remove the file, unless it belongs to another process by now, and release the lock."""
         with suppress(OSError):
             if _same_file(self._descriptor, self._path):
                 self._path.unlink()
@@ -93,7 +93,7 @@ def running_pid(path: Path) -> int | None:
 
     None when there is none.
     """
-    text, locked = _look(path)
+    text, locked = _read(path)
     if locked:
         return int(text) if text.isdigit() else None
     found = owner(text)
@@ -105,18 +105,18 @@ def require_no_unlocked(path: Path) -> None:
 
     One that locks its pidfile takes the locks in the databases, too.
     """
-    text, locked = _look(path)
+    text, locked = _read(path)
     found = None if locked else owner(text)
     if found and found.may_be_mover:
         raise OperatorError(
-            f"{path.absolute()}: process {found.pid} ({found.command or 'command not known'})"
-            " is running and takes no locks, so no position may be changed beside it;"
+            f"{path.absolute()}: process {found.pid} ({found.command or 'command unknown'})"
+            " is running and takes no locks, so no position may be changed meanwhile;"
             " remedy: stop it with -s"
         )
 
 
-def _look(path: Path) -> tuple[str, bool]:
-    """What a pidfile says, and whether its lock is held; "" when it cannot be read."""
+def _read(path: Path) -> tuple[str, bool]:
+    """The text of a pidfile, and whether its lock is held; "" when it cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:

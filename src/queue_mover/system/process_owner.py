@@ -1,11 +1,11 @@
-"""Whose the pid is in a pidfile that nobody locks: programs of Skytools take no lock."""
+"""The process named in an unlocked pidfile: Skytools programs do not lock theirs."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 OURS = ("queue_mover", "pgqadm", "python", "pypy")
-"""How the names of programs begin that may have written such a pidfile."""
+"""Prefixes of the programs that may have written such a pidfile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +14,13 @@ class Owner:
 
     pid: int
     command: str
-    """The beginning of its command line; "" where the system does not tell."""
+    """The start of its command line; "" if unknown."""
     may_be_mover: bool
-    """Whether it may have written the pidfile; False: it is provably another program."""
+    """Whether it may have written the pidfile; False: it is certainly another program."""
 
 
 def owner(text: str) -> Owner | None:
-    """The process that the text of a pidfile names; None when it is not running, or ourselves."""
+    """The process named in a pidfile's text; None when it is not running, or this one."""
     if not text.isdigit() or int(text) in (0, os.getpid()) or not _is_alive(int(text)):
         return None
     pid = int(text)
@@ -40,5 +40,5 @@ def _is_alive(pid: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        # Another user's, or a system without /proc.
+        # Another user's process, or a system without /proc.
         return True

@@ -1,4 +1,4 @@
-"""Signals: handled in the main thread, kept from all others."""
+"""Signals: handled in the main thread, blocked in all others."""
 
 import signal
 import threading
@@ -12,9 +12,9 @@ from queue_mover.system.early_signals import CAUGHT
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Start threads inside: they will never be given the signals that the main thread waits for.
+    """Block signals, for starting a thread that must not receive them.
 
-    Given to another thread, a signal would not wake the main thread from waiting for one.
+    Delivered to another thread, a signal would not wake the main thread.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
     try:
@@ -25,14 +25,14 @@ def signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def signals(handler: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Hand INT, TERM and HUP to a handler while inside, those first that came since the start;
-    what was set before comes back.
+    """Pass INT, TERM and HUP to a handler, first those recorded since the start; restores the
+    previous handlers.
 
     The handler runs between two instructions of the main thread: it may only set a flag,
     or put into a `queue.SimpleQueue`.
     """
     with signals_blocked():
-        early = early_signals.remembered()
+        early = early_signals.recorded()
         before = {
             number: signal.signal(number, lambda number, _: handler(signal.Signals(number)))
             for number in CAUGHT
@@ -47,11 +47,11 @@ def signals(handler: Callable[[signal.Signals], None]) -> Iterator[None]:
 
 
 def start_thread(thread: threading.Thread) -> None:
-    """Start a thread, with the signals blocked. Raises OperatorError where there are no more."""
+    """Start a thread with signals blocked. Raises OperatorError when the system has no more."""
     try:
         with signals_blocked():
             thread.start()
     except RuntimeError as error:
         raise OperatorError(
-            f"{error}; remedy: TasksMax= in the service's unit, ulimit -u, or more memory"
+            f"{error}; remedy: raise TasksMax= in the systemd unit or ulimit -u, or add memory"
         ) from None

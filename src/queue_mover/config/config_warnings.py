@@ -1,4 +1,4 @@
-"""What may be wrong in a file, in words: told, not refused."""
+"""Warnings about a config file."""
 
 import difflib
 import re
@@ -8,21 +8,21 @@ from pathlib import Path
 
 from queue_mover.config import parameters, sources
 from queue_mover.config.inifile import IniFile
-from queue_mover.config.parameters import Group
+from queue_mover.config.schema import Group
 from queue_mover.postgres.conninfo import password
 
 _WORD = re.compile(r"[:\s]")
 _UNIT = re.compile(r"_(ms|msecs?|secs?|seconds|mins?|minutes|hours|days|kb|mb|bytes)$")
 
 
-def exposed(
+def world_readable(
     files: Iterable[Path],
     connect_strings: Iterable[tuple[str, str]],
     overrides: Mapping[str, str],
 ) -> list[str]:
-    """A warning about each file that anyone on the machine can read, when there are passwords.
+    """A warning about each world-readable file, when there are passwords in them.
 
-    `connect_strings` come with their keys; those of the command line are no file's.
+    `connect_strings` come with their keys; those of the command line are not in a file.
     """
     given = overrides.values()
     if not any(
@@ -32,15 +32,15 @@ def exposed(
     ):
         return []
     return [
-        f"{path}: holds a password and anyone can read it; remedy: chmod o-r {path}"
+        f"{path}: contains a password and is world-readable; remedy: chmod o-r {path}"
         for path in files
         if path.stat().st_mode & stat.S_IROTH
     ]
 
 
-def relative(path: Path, files: Mapping[str, Path | None]) -> list[str]:
-    """A warning about each file of a process, by its key, that is looked for elsewhere than beside
-    the config: a start from another directory would not find it."""
+def relative_paths(path: Path, files: Mapping[str, Path | None]) -> list[str]:
+    """A warning about each relative path, by its key, that does not resolve to the config's
+    directory: a start from another directory would not find the file."""
     here, there = Path.cwd(), path.absolute().parent.resolve()
     if here.resolve() == there:
         return []
@@ -53,10 +53,10 @@ def relative(path: Path, files: Mapping[str, Path | None]) -> list[str]:
 
 
 def unknown_keys(ini: IniFile, sections: Iterable[str]) -> list[str]:
-    """A line about each misspelt key of a mover's file, whose sources have these sections."""
+    """A warning about each unknown key of a mover's file; `sections`: of its sources."""
     catalogue = parameters.CATALOGUE if ini.has_section(sources.CATALOGUE) else ()
     known = (*parameters.MOVER, *catalogue)
-    # What --set names stands in all sections.
+    # --set applies to all sections.
     lines = list(unknown(ini, ini.main, known).values())
     if catalogue:
         lines += unknown(ini, sources.CATALOGUE, known).values()
@@ -70,8 +70,8 @@ def unknown_keys(ini: IniFile, sections: Iterable[str]) -> list[str]:
 def unknown(
     ini: IniFile, section: str, groups: tuple[Group, ...], retired: Iterable[str] = ()
 ) -> dict[str, str]:
-    """A line about each misspelt key: told, not refused. One that others refer to is a variable;
-    `retired` keys may stand there too."""
+    """A warning about each unknown key. One that others refer to is a variable; `retired` keys are
+    ignored."""
     keys = {parameter.name for group in groups for parameter in group.parameters}
     keys |= {parameter.older for group in groups for parameter in group.parameters}
     known = {*keys, *retired, *parameters.AUTOMATIC, *ini.referred(section)}
@@ -83,7 +83,7 @@ def unknown(
 
 
 def unknown_sections(ini: IniFile) -> list[str]:
-    """A line about each section whose name looks like that of sources, and is not."""
+    """A warning about each section whose name is almost that of a source."""
     return [
         f"{ini.path}: [{name}]: unknown section, did you mean [{sources.PREFIX}NAME]?"
         for name in ini.sections("")
@@ -93,8 +93,8 @@ def unknown_sections(ini: IniFile) -> list[str]:
     ]
 
 
-def unmatched(ini: IniFile, included: Iterable[tuple[str, list[Path]]]) -> list[str]:
-    """A line about each pattern of `include` that matches no file."""
+def unmatched_patterns(ini: IniFile, included: Iterable[tuple[str, list[Path]]]) -> list[str]:
+    """A warning about each pattern of `include` that matches no file."""
     return [
         f"{ini.path}: include: {pattern!r} matches no file"
         for pattern, files in included
@@ -103,8 +103,8 @@ def unmatched(ini: IniFile, included: Iterable[tuple[str, list[Path]]]) -> list[
 
 
 def _suggestion(key: str, known: set[str]) -> str:
-    """The key that this one is a slip of, if any: keys of other programs, which an old file may
-    share, are none, and what is in minutes there must not be taken for seconds here."""
+    """The key that was probably meant, if any. Not for keys of other programs that share the file:
+    minutes there must not be taken for seconds here."""
     close = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.75)
     if not close or _UNIT.findall(close[0]) != _UNIT.findall(key):
         return ""

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 
 from queue_mover import errors
+from queue_mover.service.decisions import POLL, is_fatal, is_quiet, pause
 from queue_mover.service.job import Step
-from queue_mover.service.worker import POLL, is_fatal, is_quiet, pause
 
 # error, fatal at the start, fatal later; of a process that loops
 LOOPING = [
@@ -68,7 +68,7 @@ def test_an_error_without_cause_can_be_quiet() -> None:
 WORKED = Step(worked=True, count=5)
 EMPTY = Step(worked=True, count=0)
 IDLE = Step(worked=False)
-WAITS = Step(worked=False, waits=True)
+WAITS = Step(worked=False, standby=True)
 
 
 @pytest.mark.parametrize(

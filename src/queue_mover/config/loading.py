@@ -1,0 +1,232 @@
+"""From an ini file to settings."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from queue_mover.config import config_warnings, inifile, kinds, parameters, sources
+from queue_mover.config.conflicts import Conflicts
+from queue_mover.config.inifile import IniFile
+from queue_mover.config.schema import Group, Parameter
+from queue_mover.config.settings import AdminSettings, MoverSettings, ProcessSettings, Settings
+from queue_mover.errors import ConfigError
+from queue_mover.model import BatchLimits, Policy, Route
+from queue_mover.system.logs import LogSettings
+
+SECTIONS = ("queue_mover3", "queue_mover")
+"""One of these configures the mover, in order of preference."""
+
+_MOVER_FILE_HINTS = dict.fromkeys(
+    SECTIONS,
+    "it is a mover's file; remedy: pgqadm.py status --movers {path} (or install --movers);"
+    " pgqadm.py --ini prints a sample for the other commands",
+)
+_PGQADM_FILE_HINTS = {
+    "pgqadm": "it is pgqadm's file; remedy: pgqadm.py {path} COMMAND;"
+    " queue_mover3 --ini prints a sample for a mover",
+}
+"""What to do with a file of the other command, by its main section."""
+
+T = TypeVar("T", ProcessSettings, LogSettings)
+
+
+def load_process(path: Path, overrides: Mapping[str, str]) -> tuple[ProcessSettings, LogSettings]:
+    """Read only what is needed to signal the process of a queue_mover3 file: neither its sources
+    nor a database. Raises ConfigError."""
+    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, hints=_PGQADM_FILE_HINTS)
+    values = _values(ini, ini.main, parameters.SERVICE)
+    return _pick(ProcessSettings, values), _pick(LogSettings, values)
+
+
+def load_mover(
+    path: Path, overrides: Mapping[str, str], wanted: Sequence[str] = (), consumer: str = ""
+) -> Settings:
+    """Read a queue_mover3 file. `wanted` are names of sources, with wildcards; empty: all.
+    `consumer` replaces that of the one wanted source; without `wanted`, only the main section
+    is read.
+
+    Raises ConfigError, one line for the first error; UnavailableError when the
+    database that lists the sources cannot be reached.
+    """
+    ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, hints=_PGQADM_FILE_HINTS)
+    values = _values(ini, ini.main, parameters.SERVICE)
+    catalogue = None
+    alone = bool(consumer) and not wanted
+    if not alone and ini.has_section(sources.CATALOGUE):
+        ini.override(sources.CATALOGUE)
+        catalogue = _values(ini, sources.CATALOGUE, parameters.CATALOGUE)
+    included = [] if alone else sources.included(ini, values["include"])
+    files = [file for _, names in included for file in names]
+    found = sources.Found() if alone else sources.collect(ini, files, catalogue)
+    chosen = sources.choose([*found.sections, *found.refused], wanted)
+    refused = {name: why for name, why in found.refused.items() if name in chosen}
+    movers = [] if found.sections or found.refused else [_mover(ini, ini.main, "")]
+    conflicts = Conflicts(ini.path)
+    for name in chosen:
+        if name in refused:
+            continue
+        try:
+            mover = _mover(ini, found.sections[name], name)
+            conflicts.add(name, mover.src_db, mover.dst_db, mover.route)
+        except ConfigError as error:
+            if name not in found.listed:
+                raise
+            # An error in the file is fatal; one in a row of the catalogue only refuses that source.
+            refused[name] = str(error)
+        else:
+            movers.append(mover)
+    if consumer:
+        movers = [_renamed(ini, movers, consumer)]
+    written = _written(movers, found.listed, catalogue)
+    return Settings(
+        _pick(ProcessSettings, values),
+        _pick(LogSettings, values),
+        tuple(movers),
+        values["dst_connections"],
+        catalogue["refresh"] if catalogue else 0,
+        (
+            *ini.warnings,
+            *config_warnings.world_readable([path, *files], written, overrides),
+            *config_warnings.unknown_keys(ini, found.sections.values()),
+            *config_warnings.unknown_sections(ini),
+            *config_warnings.unmatched_patterns(ini, included),
+        ),
+        refused,
+    )
+
+
+def _written(
+    movers: Sequence[MoverSettings], listed: Mapping[str, str], catalogue: Mapping[str, Any] | None
+) -> Iterable[tuple[str, str]]:
+    """The connect strings in the file, each with its key; not those of the catalogue."""
+    if catalogue:
+        yield "list_db", catalogue["list_db"]
+    for mover in movers:
+        yield "dst_db", mover.dst_db
+        if listed.get(mover.source) != mover.src_db:
+            yield "src_db", mover.src_db
+
+
+def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
+    values = _values(ini, section, parameters.SOURCE, source)
+    return MoverSettings(
+        source=source,
+        src_db=values["src_db"],
+        dst_db=values["dst_db"],
+        route=Route(
+            queue=values["queue_name"],
+            consumer=values["consumer_name"],
+            target_queue=values["dst_queue_name"],
+            tables=values["table_filter"],
+        ),
+        limits=BatchLimits(
+            max_events=values["max_batch_events"],
+            min_events=values["pgq_batch_collect_events"],
+            min_interval=values["pgq_batch_collect_interval"],
+            keep_lag=values["pgq_keep_lag"],
+        ),
+        policy=Policy(
+            auto_register=values["auto_register"],
+            quarantine=values["on_bad_event"] == "quarantine",
+            insert=values["write_with"] == "insert_event",
+        ),
+        process=_pick(ProcessSettings, values),
+        trouble_after=values["trouble_after"],
+    )
+
+
+def _renamed(ini: IniFile, movers: Sequence[MoverSettings], consumer: str) -> MoverSettings:
+    """The only mover, with another consumer. Raises ConfigError where there are more."""
+    if len(movers) > 1:
+        raise ConfigError(
+            f"{ini.path}: --consumer works on one source; remedy: add one --source NAME"
+        )
+    (mover,) = movers
+    return replace(mover, route=replace(mover.route, consumer=consumer))
+
+
+def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
+    """Read a pgqadm file. Raises ConfigError, one line for the first error."""
+    ini = inifile.read(path, ("pgqadm",), overrides, hints=_MOVER_FILE_HINTS)
+    values = _values(ini, ini.main, parameters.ADMIN)
+    return AdminSettings(
+        _pick(ProcessSettings, values),
+        _pick(LogSettings, values),
+        values["db"],
+        _maint_delay(ini, values),
+        values["retry_delay"],
+        values["ticker_log_delay"],
+        values["pgq_sql"],
+        values["trouble_after"],
+        (
+            *ini.warnings,
+            *config_warnings.world_readable([path], [("db", values["db"])], overrides),
+            *config_warnings.unknown(ini, ini.main, parameters.ADMIN, parameters.RETIRED).values(),
+        ),
+    )
+
+
+def override(groups: tuple[Group, ...], name: str, overrides: Mapping[str, str]) -> Any:
+    """A value without a file: from the command line, else the default.
+
+    Raises ConfigError.
+    """
+    (parameter,) = (p for group in groups for p in group.parameters if p.name == name)
+    text = overrides.get(name) or parameter.default or ""
+    try:
+        return parameter.kind.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"--set {name}: {text!r} is {error}") from None
+
+
+def _maint_delay(ini: IniFile, values: Mapping[str, Any]) -> float:
+    older: float | None = values["maint_delay_min"]
+    if older is None or ini.get(ini.main, "maint_delay"):
+        older = values["maint_delay"]
+    return older
+
+
+def _values(
+    ini: IniFile, section: str, groups: tuple[Group, ...], source: str = ""
+) -> dict[str, Any]:
+    job_name = ini.get(ini.main, "job_name") or ini.job_name
+    consumer = f"{job_name}.{source}" if source else job_name
+    values = {
+        parameter.name: _value(ini, section, parameter, consumer)
+        for group in groups
+        for parameter in group.parameters
+    }
+    return values | {"job_name": job_name, "service_name": ini.get(ini.main, "service_name")}
+
+
+def _value(ini: IniFile, section: str, parameter: Parameter, consumer: str) -> object:
+    text = _text(ini, section, parameter)
+    if not text:
+        text = (parameter.default or "").replace("%(job_name)s", consumer)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{ini.place(section)}: {parameter.name}: not valid UTF-8") from None
+    try:
+        return parameter.kind.parse(text)
+    except ValueError as error:
+        shown = "" if parameter.kind is kinds.CONNECT else f" {text!r} is"
+        raise ConfigError(f"{ini.place(section)}: {parameter.name}:{shown} {error}") from None
+
+
+def _text(ini: IniFile, section: str, parameter: Parameter) -> str:
+    """The value as written; the older spelling wins; empty counts as not set."""
+    texts = [ini.get(section, key) for key in (parameter.older, parameter.name) if key]
+    # Python 2's parser treated "" as empty.
+    text = next((text for text in texts if text and text != '""'), "")
+    if not text and parameter.default is None:
+        state = "missing from" if texts[-1] is None else "empty in"
+        raise ConfigError(
+            f"{ini.path}: {parameter.name}: {state} [{section}]; it is the {parameter.meaning}"
+        )
+    return text
+
+
+def _pick(settings: type[T], values: Mapping[str, Any]) -> T:
+    return settings(**{field.name: values[field.name] for field in fields(settings)})
