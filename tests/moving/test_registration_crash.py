@@ -151,6 +151,19 @@ def test_the_first_start(pair: Pair) -> None:
     pair.assert_identical()
 
 
+@pytest.mark.parametrize("switch", ["--register", "-v"])
+def test_between_the_registration_and_the_position(pair: Pair, switch: str) -> None:
+    with killed_at(pair, switch, hold_positions, pair.target):
+        assert pair.subscription() is not None
+        assert pair.position is None
+    # then the next start sets it
+    pair.command(loop_delay=0).check()
+    assert pair.subscription() == (pair.position, None, None)
+    pair.produce(5)
+    pair.move()
+    pair.assert_identical()
+
+
 OLD = "a_former_name"
 
 

@@ -1,10 +1,12 @@
 """Consumers left behind: they moved this queue to this target under another name.
 
 A consumer that registers beside one begins at the newest tick, and what waits for the old one
-would never be moved.
+would never be moved. The position on the target tells them from consumers that have nothing to
+do with this target; registration sets it. One whose position was forgotten may be either.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from queue_mover.model import Position, Registration, Route
 from queue_mover.pgq import source, target
@@ -16,7 +18,16 @@ LeftBehind = tuple[Registration | None, Position]
 left on the target."""
 
 
-def read_left_behind(
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The other consumers of a queue that this process does not run."""
+
+    left_behind: Mapping[str, LeftBehind]
+    without_position: Sequence[Registration]
+    """Those that wait with events, and have no position on the target."""
+
+
+def read_others(
     src: Connection,
     dst: Connection,
     route: Route,
@@ -24,14 +35,22 @@ def read_left_behind(
     running: Collection[str],
     *,
     remembers: bool,
-) -> dict[str, LeftBehind]:
-    """Which consumers, other than the `running` ones, moved this queue to this target."""
+) -> Others:
+    """What both sides know of the consumers of this queue, other than the `running` ones."""
     with translating_errors("source", route.source_flavour):
         registrations = source.registrations(src, route)
     names = [registration.consumer for registration in registrations]
     with translating_errors("target", route.target_flavour):
         positions = target.positions(dst, names, identity, remembers=remembers)
-    return left_behind(registrations, positions, identity, {route.consumer, *running})
+    running = {route.consumer, *running}
+    return Others(
+        left_behind(registrations, positions, identity, running),
+        [
+            each
+            for each in registrations
+            if each.waiting and each.consumer not in positions and each.consumer not in running
+        ],
+    )
 
 
 def left_behind(
