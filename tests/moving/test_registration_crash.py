@@ -151,11 +151,9 @@ def test_the_first_start(pair: Pair) -> None:
     pair.assert_identical()
 
 
-@pytest.mark.parametrize("switch", ["--register", "-v"])
-def test_between_the_registration_and_the_position(pair: Pair, switch: str) -> None:
-    with killed_at(pair, switch, hold_positions, pair.target):
-        assert pair.subscription() is not None
-        assert pair.position is None
+def test_the_first_start_between_the_registration_and_the_position(pair: Pair) -> None:
+    with killed_at(pair, "-v", hold_positions, pair.target):
+        assert (pair.subscription() is None, pair.position) == (False, None)
     # then the next start sets it
     pair.command(loop_delay=0).check()
     assert pair.subscription() == (pair.position, None, None)
