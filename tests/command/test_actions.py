@@ -21,11 +21,10 @@ def test_a_warning_about_the_config_comes_once(world: World) -> None:
     assert "dst_queue:" not in world.run("-s", dst_queue="x").stderr
 
 
-def test_register_anew_forgets_the_position(world: World) -> None:
+def test_register_anew_replaces_the_position(world: World) -> None:
     world.target.execute("select pgq_ext.set_last_tick(%s, 77)", [world.job])
     world.run("--register").check()
-    assert world.position() is None
-    assert world.consumer() is not None
+    assert world.consumer() == (world.position(), None)
 
 
 def test_register_of_a_registered_consumer_changes_nothing(world: World) -> None:
@@ -103,6 +102,7 @@ def test_rewind_goes_back_to_the_target(world: World) -> None:
 
 def test_rewind_without_a_position_changes_nothing(world: World) -> None:
     world.register()
+    world.run("--reset").check()
     before = world.consumer()
     result = world.run("--rewind")
     assert result.returncode == 1

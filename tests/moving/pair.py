@@ -197,7 +197,12 @@ class Pair:
 
 
 def age(pair: Pair, interval: str, *, first: bool = False) -> None:
-    """Make the ticks that wait so old; with `first`, the one where the consumer stands instead."""
+    """Make the ticks that wait so old; with `first`, the one where the consumer stands instead.
+
+    Another time is another tick: a position at the one where it stands is forgotten.
+    """
+    if first:
+        value(pair.target, "select pgq_ext.set_last_tick(%s, null::bigint)", pair.consumer)
     pair.source.execute(
         """
         update pgq.tick set tick_time = now() - %s::interval

@@ -13,7 +13,7 @@ def moved(*counts: int) -> list[Outcome]:
 
 def test_no_tick_no_batch(registered: Pair) -> None:
     assert registered.move() == []
-    assert registered.position is None
+    assert registered.subscription() == (registered.position, None, None)
 
 
 def test_an_empty_batch_moves_the_position(registered: Pair) -> None:

@@ -198,11 +198,12 @@ def test_what_the_target_cannot_hold_is_named(
     insert(pair, data.encode(codec, "surrogateescape"))
     insert(pair, b"after")
     # then the batch is refused as a whole, however often
+    before = pair.position
     for _ in range(2):
         with pytest.raises(BadEventError):
             mover.move_batch()
         assert pair.target_events.count() == 0
-        assert pair.position is None
+        assert pair.position == before
     # and comes when the event is gone
     statement = sql.SQL("delete from {} where ev_data not in ('before', 'after')")
     pair.source.execute(statement.format(qualified(pair.source_events.table)))

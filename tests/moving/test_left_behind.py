@@ -156,7 +156,7 @@ def test_take_over_moves_the_position(renamed: Pair) -> None:
 
 def test_register_starts_anew_and_says_who_stays_behind(renamed: Pair) -> None:
     result = renamed.command("--register").check()
-    assert f'WARNING consumer "{old_name(renamed)}" stays behind' in result.stderr
+    assert f'WARNING consumer "{old_name(renamed)}" is left behind' in result.stderr
     assert f"--consumer {old_name(renamed)} --unregister" in result.stderr
     renamed.produce(3)
     renamed.command(loop_delay=0).check()

@@ -71,7 +71,7 @@ def test_register_starts_anew(registered: Pair) -> None:
     registered.produce(10)
     result = registered.command("--register").check()
     assert "Resetting queue tracking on dst side" in result.stderr
-    assert registered.position is None
+    assert registered.subscription() == (registered.position, None, None)
     registered.produce(3)
     registered.move()
     assert registered.target_events.count() == 13
@@ -107,13 +107,24 @@ def test_unregister_forgets_both_sides(registered: Pair) -> None:
 @pytest.mark.parametrize("switch", ["--rewind", "--accept-source"])
 def test_without_a_position_there_is_nothing_to_go_by(registered: Pair, switch: str) -> None:
     """An exit code of 0 would tell a script that the position is good now."""
+    registered.command("--reset").check()
     before = registered.subscription()
     result = registered.command(switch)
     assert result.returncode == 1
     assert f'ERROR consumer "{registered.consumer}" has no position' in result.stderr
-    assert "remedy: " in result.stderr
+    assert "start the mover, which resumes from the source's position" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert (registered.subscription(), registered.position) == (before, None)
+
+
+@pytest.mark.parametrize("switch", ["--rewind", "--accept-source"])
+def test_unknown_on_both_sides_there_is_nowhere_to_go_on_from(queues: Pair, switch: str) -> None:
+    result = queues.command(switch)
+    assert result.returncode == 1
+    assert "has no position on the target" in result.stderr
+    assert "remedy: correct the consumer's name, or --register" in result.stderr
+    assert "start the mover" not in result.stderr
+    assert queues.subscription() is None
 
 
 def test_reset_of_nothing(registered: Pair) -> None:

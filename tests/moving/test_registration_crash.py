@@ -151,6 +151,17 @@ def test_the_first_start(pair: Pair) -> None:
     pair.assert_identical()
 
 
+def test_the_first_start_between_the_registration_and_the_position(pair: Pair) -> None:
+    with killed_at(pair, "-v", hold_positions, pair.target):
+        assert (pair.subscription() is None, pair.position) == (False, None)
+    # then the next start sets it
+    pair.command(loop_delay=0).check()
+    assert pair.subscription() == (pair.position, None, None)
+    pair.produce(5)
+    pair.move()
+    pair.assert_identical()
+
+
 OLD = "a_former_name"
 
 

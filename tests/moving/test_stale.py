@@ -22,6 +22,8 @@ def test_a_partner_finished_it_and_went_on(registered: Pair, known: bool) -> Non
     if known:
         registered.produce(10)
         registered.move()
+    else:
+        registered.command("--reset").check()
 
     def partner() -> None:
         registered.move(max_events=0)
@@ -96,6 +98,8 @@ def test_an_operator_changed_the_registration(
         registered.produce(10)
         registered.move()
         before = 10
+    else:
+        registered.command("--reset").check()
 
     # given a mover with a batch in hand, while an operator changes the registration
     def operator() -> None:

@@ -82,7 +82,9 @@ def test_it_commits_the_batch_while_we_hold_it(
 ) -> None:
     target(pair)
     pair.register()
-    if not first:
+    if first:
+        pair.command("--reset").check()
+    else:
         pair.produce(10)
         pair.move()
     # given a mover of ours that has compared the position, and copies
@@ -112,7 +114,9 @@ def test_it_commits_the_batch_while_we_hold_it(
 @pytest.mark.parametrize("first", [True, False], ids=["no position yet", "a position"])
 def test_it_has_set_the_position_and_not_committed(pair: Pair, first: bool) -> None:
     pair.register()
-    if not first:
+    if first:
+        pair.command("--reset").check()
+    else:
         pair.produce(10)
         pair.move()
     # given a legacy mover in the midst of its transaction

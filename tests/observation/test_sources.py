@@ -51,6 +51,22 @@ def test_a_source_without_a_position(
     assert (codes(status), status.position) == ([], None)
 
 
+def test_one_renamed_before_its_first_batch(
+    make: Make, source: psycopg.Connection, source_db: Database, target: psycopg.Connection
+) -> None:
+    """Given what a first start leaves, then it fits, and a successor is shown it."""
+    create_queue(source, "q")
+    source.execute("select pgq.register_consumer('q', 'job.a')")
+    target.execute("select pgq_ext.set_last_tick('job.a', %s)", [last_tick(source, "q")])
+    (status,) = gather(make(a=source_db.conninfo()))
+    assert codes(status) == []
+    (status,) = gather(make(b=source_db.conninfo()))
+    (finding,) = judge(status)
+    assert finding.code is Code.CONSUMER_LEFT_BEHIND
+    assert '"job.a" has, up to tick ' in finding.text
+    assert "queue_mover3 --take-over job.a CONFIG --source b" in finding.remedy
+
+
 def test_the_end_of_the_active_batch_fits(
     make: Make, source: psycopg.Connection, source_db: Database, target: psycopg.Connection
 ) -> None:

@@ -5,6 +5,7 @@ more statements of ours already: these it may execute although the client is dea
 what the real mover does; a mutant changes one thing of it. The decisions are the real ones.
 """
 
+import contextlib
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -53,6 +54,8 @@ class Protocol:
     take_over_together: bool = True
     """Register the new and unregister the old consumer in one transaction."""
     take_over_target_first: bool = False
+    first_position: bool = True
+    """Set the position at the start already, to the tick of the registration."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,12 @@ class World:
     """Whether a mover that takes no locks has ever been at work."""
     doubled: list[int] = field(default_factory=list)
     """What it has committed after us, which nothing can prevent."""
+    registers: bool = False
+    """Whether a start registers; elsewhere the consumer is registered from the beginning."""
+    started: bool = False
+    """Whether a registered mover has ever completed its start."""
+    since: int = 0
+    """How many events came before the consumer was registered."""
 
     def rollback(self, me: int) -> None:
         """The client is gone: both servers roll back what it had open."""
@@ -168,6 +177,7 @@ def mover(world: World, me: int, span: int, consumer: str = OLD) -> Steps:
 
     Without a registration it waits: it would refuse to register beside a consumer left behind.
     """
+    yield from _start(world, me, consumer)
     applied: int | None = None
     while True:
         try:
@@ -193,6 +203,38 @@ def mover(world: World, me: int, span: int, consumer: str = OLD) -> Steps:
             return
         if decision in (Decision.APPLY, Decision.SKIP) and not world.protocol.finish_first:
             applied = batch.id
+
+
+def _start(world: World, me: int, consumer: str) -> Steps:
+    """Register, where no position belongs to the source; then set one."""
+    source = world.source
+    yield from _lock(source.locks, me, consumer)
+    if world.registers and source.sees(me, consumer) is None and not world.target.position:
+        newest = len(source.ticks) - 1
+        source.stage(me, consumer, Subscription(newest))
+        yield False
+        if not source.committed:
+            world.since = source.ticks[newest][0]
+    source.commit(me)
+    yield False
+    if world.protocol.first_position and consumer not in world.target.position:
+        yield from _set_first_position(world, me, consumer)
+    world.started |= consumer in source.committed
+
+
+def _set_first_position(world: World, me: int, consumer: str) -> Steps:
+    source, target = world.source, world.target
+    yield from _lock(target.locks, me, consumer)
+    before = target.position.get(consumer)
+    yield False
+    row = source.committed.get(consumer)
+    yield False
+    if before is None and row is not None and row.batch is None:
+        tick = source.tick(row.last)
+        with contextlib.suppress(UnlockedError):
+            yield from _commit(world, me, consumer, None, Position(tick.id, HERE, tick.mark))
+    target.rollback(me)
+    yield False
 
 
 def _next_batch(
@@ -347,6 +389,18 @@ def rewind(world: World, me: int, consumer: str = OLD) -> Steps:
             yield False
             source.commit(me)
         yield False
+    world.rollback(me)
+
+
+def reset(world: World, me: int) -> Steps:
+    """The operator's --reset, where both sides agree: elsewhere it repeats what the target has."""
+    target = world.target
+    yield from _lock(target.locks, me, OLD)
+    position, row = target.position.get(OLD), world.source.committed[OLD]
+    if position is not None and position.tick == row.last:
+        target.positions[me] = {OLD: None}
+        yield False
+        target.commit(me)
     world.rollback(me)
 
 

@@ -108,6 +108,15 @@ class Machine(RuleBasedStateMachine):
             next(command, None)
         self.world.rollback(me)
 
+    @rule(steps=st.integers(1, 6))
+    def reset(self, steps: int) -> None:
+        """An operator's --reset, to its end or not."""
+        me = next(self.clients)
+        command = model.reset(self.world, me)
+        for _ in range(steps):
+            next(command, None)
+        self.world.rollback(me)
+
     @rule()
     def back_up(self) -> None:
         """Remember the source as it is committed."""
@@ -134,14 +143,14 @@ class Machine(RuleBasedStateMachine):
         self.running = [self.start(span) for span in SPANS]
         world.source = self.backup
         world.restored = True
-        if len(world.target.content) > len(self.backup.events):
+        if world.since + len(world.target.content) > len(self.backup.events):
             # The target has what the source has lost: nothing may follow that.
             self.frozen = world.target.content[:]
 
     @invariant()
     def target_is_a_prefix_of_the_source(self) -> None:
         """Each event once, in order, none left out."""
-        content, events = self.world.target.content, self.world.source.events
+        content, events = self.world.target.content, self.world.source.events[self.world.since :]
         expected = events[: len(content)] if self.frozen is None else self.frozen
         if content != expected:
             raise BrokenError(f"target has {content}, source {events}")
@@ -155,7 +164,7 @@ class Machine(RuleBasedStateMachine):
             if not self.step(last):
                 break
         self.target_is_a_prefix_of_the_source()
-        waiting = world.source.events[: world.source.ticks[-1][0]]
+        waiting = world.source.events[world.since : world.source.ticks[-1][0]]
         if not (world.restored or world.unlocked) and world.target.content != waiting:
             raise BrokenError(f"target has {world.target.content}, ticked are {waiting}")
 
@@ -194,6 +203,11 @@ class BesideUnlocked(Machine):
     def restore(self) -> None:
         """Never."""
 
+    @precondition(lambda self: False)
+    @rule(steps=st.integers(1, 6))
+    def reset(self, steps: int) -> None:
+        """Never."""
+
     def disconnect(self) -> None:
         """The mover without locks, too."""
         super().disconnect()
@@ -207,12 +221,18 @@ class Renaming(Machine):
         super().__init__()
         self.operator: tuple[int, Steps] | None = None
 
+    def may_be_renamed(self) -> bool:
+        """Whether it has ever run under its old name."""
+        return self.world.started or not self.world.registers
+
+    @precondition(may_be_renamed)
     @rule(number=st.integers(0, 1))
     def start_renamed(self, number: int) -> None:
         """A mover dies and another one starts, under the new name."""
         self.world.rollback(self.running[number][0])
         self.running[number] = self.start(SPANS[number], NEW)
 
+    @precondition(may_be_renamed)
     @rule(steps=st.integers(1, 12))
     def take_over(self, steps: int) -> None:
         """An operator's --take-over goes on, or begins."""
@@ -224,6 +244,11 @@ class Renaming(Machine):
             if not self.step(self.operator):
                 self.operator = None
                 return
+
+    @precondition(lambda self: False)
+    @rule(steps=st.integers(1, 6))
+    def reset(self, steps: int) -> None:
+        """Never: no position would be left to know the old name by."""
 
     @precondition(lambda self: self.operator)
     @rule()
@@ -248,6 +273,16 @@ class Renaming(Machine):
         super().teardown()
 
 
+class RenamingNewcomer(Renaming):
+    """The same from the first start on, which registers; perhaps before anything was moved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world.registers = True
+        self.world.source.committed.clear()
+        self.backup.committed.clear()
+
+
 def explore(protocol: Protocol, examples: int, machine: type[Machine] = Machine) -> None:
     """Try schedules; the same ones each time. Raises BrokenError for the first that fails."""
     machine = type("Explored", (machine,), {"protocol": protocol})
@@ -266,7 +301,7 @@ def explore(protocol: Protocol, examples: int, machine: type[Machine] = Machine)
     )
 
 
-@pytest.mark.parametrize("machine", [Machine, Renaming, BesideUnlocked])
+@pytest.mark.parametrize("machine", [Machine, Renaming, RenamingNewcomer, BesideUnlocked])
 def test_each_event_once_whatever_the_schedule(machine: type[Machine]) -> None:
     explore(Protocol(), 600, machine)
 
@@ -287,6 +322,7 @@ OTHER_MUTANTS = {
     "takes over a batch on its way": (Renaming, Protocol(take_over_lock=False)),
     "takes over in two steps on the source": (Renaming, Protocol(take_over_together=False)),
     "takes over on the target first": (Renaming, Protocol(take_over_target_first=True)),
+    "sets no position at the start": (RenamingNewcomer, Protocol(first_position=False)),
     "sets the position without comparing": (BesideUnlocked, Protocol(compare=False)),
 }
 

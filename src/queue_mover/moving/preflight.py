@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from queue_mover.copying import copy
 from queue_mover.errors import NotReadyError, UnregisteredError
 from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
-from queue_mover.observation.left_behind import read_left_behind
+from queue_mover.moving.first_position import set_first_position, warn_without_position
+from queue_mover.observation.left_behind import read_others
 from queue_mover.observation.position_findings import newcomer_findings, orphan_findings
 from queue_mover.observation.side_findings import (
     interval_findings,
@@ -74,6 +75,10 @@ class Preflight:
             raise unregistered(self.route, position, source_state.identity)
         if not source_state.registered:
             self._register(src, dst, source_state.identity, remembers=target_state.remembers)
+        if first and position is None:
+            set_first_position(
+                src, dst, self.route, source_state.identity, remembers=target_state.remembers
+            )
         if first:
             self._warn(target_state)
         return BothSides(
@@ -114,8 +119,9 @@ class Preflight:
         with translating_errors("target", self.route.target_flavour):
             position = target.position(dst, route, remembers=remembers)
         require_none(orphan_findings(route, position, identity))
-        behind = read_left_behind(src, dst, route, identity, self.running(), remembers=remembers)
-        require_none(newcomer_findings(route, policy, behind))
+        others = read_others(src, dst, route, identity, self.running(), remembers=remembers)
+        require_none(newcomer_findings(route, policy, others.left_behind))
+        warn_without_position(others, self.log)
 
     def _warn(self, target_state: TargetState) -> None:
         """Log what works, but not as well as it could."""
@@ -146,5 +152,5 @@ def unregistered(route: Route, position: Position | None, identity: str) -> Exce
         return NotReadyError(found[0].message)
     return UnregisteredError(
         f'consumer "{route.consumer}" was unregistered from queue "{route.queue}": its mover ends;'
-        " started again, it would register anew and begin at the newest tick"
+        " started again, it would register again, at the newest tick"
     )

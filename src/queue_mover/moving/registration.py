@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import BatchLimits, Log, Policy, Position, Route
+from queue_mover.moving.first_position import set_first_position, warn_without_position
 from queue_mover.moving.preflight import Running, require_two_queues
 from queue_mover.moving.takeover import take_over_tick
 from queue_mover.observation.findings import Code
-from queue_mover.observation.left_behind import read_left_behind
+from queue_mover.observation.left_behind import read_others
 from queue_mover.observation.position_findings import foreign_position
 from queue_mover.observation.side_findings import (
     interval_findings,
@@ -47,34 +48,39 @@ class Registrar:
     """Those of its mover, which would not start with an interval that PostgreSQL cannot use."""
 
     def register(self) -> None:
-        """`--register`: register on the source; if new there, forget the position on the target.
+        """`--register`: register on the source; if new there, replace the position on the target.
 
-        The position goes first: a crash before the registration leaves a consumer that is
-        unknown on both sides.
+        The old position goes first: a crash before the registration leaves a consumer that is
+        unknown on both sides; one after it, a registration whose position the start sets.
         """
         with self.source.session() as src, self.target.session() as dst:
             identity = self._identity(src)
             require_two_queues(src, dst, self.route)
             self._require_intervals(src)
             with target.locked(dst, self.route, self.log):
-                with translating_errors("source", self.route.source_flavour):
-                    if source.is_registered(src, self.route):
-                        self.log.info("Consumer is registered on the source queue already")
-                        return
+                if self._is_registered(src):
+                    self.log.info("Consumer is registered on the source queue already")
+                    return
                 self._forget(src, dst)
             self.log.info("Registering consumer on source queue")
             with translating_errors("source", self.route.source_flavour):
                 source.register(src, self.route)
-            self._tell_left_behind(src, dst, identity)
+            remembers = self._remembers(dst)
+            set_first_position(src, dst, self.route, identity, remembers=remembers)
+            self._warn_left_behind(src, dst, identity, remembers=remembers)
 
-    def _tell_left_behind(self, src: Connection, dst: Connection, identity: str) -> None:
-        remembers = self._remembers(dst)
-        behind = read_left_behind(
-            src, dst, self.route, identity, self.running(), remembers=remembers
-        )
-        for name, (registration, position) in behind.items():
+    def _is_registered(self, src: Connection) -> bool:
+        with translating_errors("source", self.route.source_flavour):
+            return source.is_registered(src, self.route)
+
+    def _warn_left_behind(
+        self, src: Connection, dst: Connection, identity: str, *, remembers: bool
+    ) -> None:
+        others = read_others(src, dst, self.route, identity, self.running(), remembers=remembers)
+        warn_without_position(others, self.log)
+        for name, (registration, position) in others.left_behind.items():
             self.log.warning(
-                'consumer "%s" stays behind, at tick %d, with %d events; as long as it is'
+                'consumer "%s" is left behind at tick %d, with %d events waiting; as long as it is'
                 " registered, the queue keeps them; remedy, unless another mover runs it:"
                 " --consumer %s --unregister",
                 name,
@@ -122,7 +128,7 @@ class Registrar:
             self._identity(src)
             position, _ = self._own_position(src, dst)
             if position is None:
-                raise self._no_position("rewind to")
+                raise self._no_position(src, "rewind to")
             with translating_errors("source", self.route.source_flavour), src.transaction():
                 source.lock(src, self.route)
                 source.register(src, self.route, position.tick)
@@ -149,7 +155,7 @@ class Registrar:
         ):
             position, _ = self._position(dst)
             if position is None:
-                raise self._no_position("accept")
+                raise self._no_position(src, "accept")
             identity = self._identity(src)
             with translating_errors("source", self.route.source_flavour):
                 newest = source.newest_tick(src, self.route)
@@ -217,6 +223,8 @@ class Registrar:
             if theirs is not None:
                 target.set_position(dst, self.route, theirs)
                 target.forget_position(dst, behind, remembers=remembers)
+            else:
+                set_first_position(src, dst, self.route, identity, remembers=remembers)
         self.log.info('Took over from consumer "%s", at tick %d', old, tick)
 
     def _require_intervals(self, src: Connection) -> None:
@@ -224,11 +232,15 @@ class Registrar:
             unusable = server.unusable_intervals(src, self.limits)
         require_none(interval_findings(self.limits, unusable))
 
-    def _no_position(self, what: str) -> NotReadyError:
+    def _no_position(self, src: Connection, what: str) -> NotReadyError:
+        way_out = (
+            "start the mover, which resumes from the source's position"
+            if self._is_registered(src)
+            else "--register, which starts at the newest tick: it is not registered on the source"
+        )
         return NotReadyError(
             f'consumer "{self.route.consumer}" has no position on the target: nothing to {what};'
-            " remedy: correct the consumer's name, or start the mover, which goes on from where"
-            " the source has it"
+            f" remedy: correct the consumer's name, or {way_out}"
         )
 
     def close(self) -> None:

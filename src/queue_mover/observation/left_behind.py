@@ -1,9 +1,12 @@
 """Consumers left behind: they moved this queue to this target under another name.
 
-A new consumer starts at the newest tick, so the events waiting for an old one would never be moved.
+A new consumer starts at the newest tick, so the events waiting for an old one would never be
+moved. Registration sets a position on the target, by which an old one is recognised; one whose
+position was forgotten may just as well have nothing to do with this target.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from queue_mover.model import Position, Registration, Route
 from queue_mover.pgq import source, target
@@ -15,7 +18,16 @@ LeftBehind = tuple[Registration | None, Position]
 still on the target."""
 
 
-def read_left_behind(
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The other consumers of a queue that this process does not run."""
+
+    left_behind: Mapping[str, LeftBehind]
+    without_position: Sequence[Registration]
+    """Those that wait with events, and have no position on the target."""
+
+
+def read_others(
     src: Connection,
     dst: Connection,
     route: Route,
@@ -23,14 +35,22 @@ def read_left_behind(
     running: Collection[str],
     *,
     remembers: bool,
-) -> dict[str, LeftBehind]:
-    """The consumers, other than the `running` ones, that moved this queue to this target."""
+) -> Others:
+    """The consumers of this queue, other than the `running` ones."""
     with translating_errors("source", route.source_flavour):
         registrations = source.registrations(src, route)
     names = [registration.consumer for registration in registrations]
     with translating_errors("target", route.target_flavour):
         positions = target.positions(dst, names, identity, remembers=remembers)
-    return left_behind(registrations, positions, identity, {route.consumer, *running})
+    running = {route.consumer, *running}
+    return Others(
+        left_behind(registrations, positions, identity, running),
+        [
+            each
+            for each in registrations
+            if each.waiting and each.consumer not in positions and each.consumer not in running
+        ],
+    )
 
 
 def left_behind(

@@ -15,7 +15,7 @@ from queue_mover.observation.database import (
     read_quarantine,
     read_queues,
 )
-from queue_mover.observation.left_behind import LeftBehind, read_left_behind
+from queue_mover.observation.left_behind import LeftBehind, read_others
 from queue_mover.observation.sides import SourceState, TargetState, read_source, read_target
 from queue_mover.pgq import server, target
 from queue_mover.postgres.connection import Connection
@@ -192,10 +192,8 @@ def _read_both_sides(
         return status
     remembers = status.target.remembers
     if status.source.identity:
-        behind = read_left_behind(
-            src, dst, route, status.source.identity, running, remembers=remembers
-        )
-        status = replace(status, left_behind=behind)
+        others = read_others(src, dst, route, status.source.identity, running, remembers=remembers)
+        status = replace(status, left_behind=others.left_behind)
     if route.queue == route.target_queue:
         status = replace(status, same_database=server.is_same_database(src, dst, route))
     for _ in range(MAX_READS):

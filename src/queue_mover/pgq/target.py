@@ -3,7 +3,7 @@
 Each call takes a connection; the mover owns the transactions.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -30,8 +30,18 @@ _POSITION: dict[bool, LiteralString] = {
 }
 
 
+_ADVANCE: LiteralString = """
+    select queue_mover.advance_position(%(consumer)s, %(before)s, %(tick)s, %(source)s, %(mark)s)
+"""
+_ADVANCE_UNRECORDED: LiteralString = """
+    select pgq_ext.set_last_tick(%(consumer)s, %(tick)s::bigint)
+     where pgq_ext.get_last_tick(%(consumer)s) is not distinct from %(before)s::bigint
+"""
+
 POSITION_CHANGED = "QM001"
 """SQLSTATE of `queue_mover.advance_position` for a position that has changed."""
+LOCK_NOT_AVAILABLE = "55P03"
+"""SQLSTATE of a lock timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +91,8 @@ def commit_position(
     values = _values(route, after) | {"before": before.tick if before else None}
     if after.source is None:
         return _commit_unrecorded(connection, values)
-    advance: LiteralString = (
-        "select queue_mover.advance_position(%(consumer)s, %(before)s, %(tick)s,"
-        " %(source)s, %(mark)s)"
-    )
     try:
-        run_in_one_message(connection, [advance, "commit"], values)
+        run_in_one_message(connection, [_ADVANCE, "commit"], values)
     except psycopg.Error as error:
         if error.sqlstate != POSITION_CHANGED:
             raise
@@ -97,18 +103,35 @@ def commit_position(
 
 def _commit_unrecorded(connection: Connection, values: dict[str, object]) -> bool:
     """The same without the schema queue_mover: compared, but without a row lock."""
-    advanced = connection.execute(
-        """
-        select pgq_ext.set_last_tick(%(consumer)s, %(tick)s::bigint)
-         where pgq_ext.get_last_tick(%(consumer)s) is not distinct from %(before)s::bigint
-        """,
-        values,
-    ).fetchone()
+    advanced = connection.execute(_ADVANCE_UNRECORDED, values).fetchone()
     if advanced is None:
         connection.rollback()
         return False
     connection.commit()
     return True
+
+
+def set_first_position(
+    connection: Connection,
+    route: Route,
+    first: Callable[[], Position | None],
+    *,
+    remembers: bool,
+) -> None:
+    """Set the position of a consumer that has none, under its lock; `first` may find none to set.
+
+    Does nothing when another mover holds the lock for long, or sets the position meanwhile.
+    """
+    try:
+        with connection.transaction():
+            _lock_soon(connection, route)
+            if position(connection, route, remembers=remembers) or not (found := first()):
+                return
+            advance = _ADVANCE if found.source is not None else _ADVANCE_UNRECORDED
+            connection.execute(advance, _values(route, found) | {"before": None})
+    except psycopg.Error as error:
+        if error.sqlstate not in (POSITION_CHANGED, LOCK_NOT_AVAILABLE):
+            raise
 
 
 def set_position(connection: Connection, route: Route, position: Position) -> None:
@@ -167,9 +190,14 @@ def positions(
 def settled_position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
     """The position, read under the consumer's lock; waiting for the lock times out."""
     with connection.transaction():
-        connection.execute(f"select set_config('lock_timeout', '{LOCK_WAIT}', true)")
-        connection.execute("select pg_advisory_xact_lock(%s)", [_key(route)])
+        _lock_soon(connection, route)
         return position(connection, route, remembers=remembers)
+
+
+def _lock_soon(connection: Connection, route: Route) -> None:
+    """Take the consumer's lock, to the end of the transaction; the wait for it has an end."""
+    connection.execute(f"select set_config('lock_timeout', '{LOCK_WAIT}', true)")
+    connection.execute("select pg_advisory_xact_lock(%s)", [_key(route)])
 
 
 def _position(rows: list[tuple[Any, ...]]) -> Position | None:

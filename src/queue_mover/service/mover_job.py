@@ -1,8 +1,8 @@
 """Movers as jobs of the service."""
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from queue_mover.config.settings import MoverSettings, Settings
@@ -23,6 +23,9 @@ REMINDER = 60.0
 WATCH_INTERVAL = 1.0
 """Seconds between checks whether another program still moves the queue."""
 
+CONFIRM_INTERVAL = 1.0
+"""Seconds between the two checks that a consumer was unregistered."""
+
 FIRST_DIVISOR = 20
 """How much smaller the first batch is where more sources than target connections start at once.
 It is urgent, too: no source waits for the backlogs of others before its first events arrive."""
@@ -41,16 +44,21 @@ class MoverJob:
         self._log = log
         self._first = first
         self._reminded = float("-inf")
+        self._missing = False
 
     def prepare(self) -> None:
         """Check both sides, and register a new consumer."""
-        with self._stop_if_unregistered():
+        # A consumer that is missing is confirmed by the step.
+        with suppress(UnregisteredError):
             self._mover.prepare()
 
     def step(self) -> Step:
         """Move the next batch."""
-        with self._stop_if_unregistered():
+        try:
             outcome = self._mover.move_batch(self._first)
+        except UnregisteredError as error:
+            return self._confirm_unregistered(error)
+        self._missing = False
         if outcome.result is Result.BUSY:
             self._log_standby(outcome)
             return Step(worked=False, standby=True)
@@ -67,14 +75,17 @@ class MoverJob:
             self._log.warning("quarantined: %s", note)
         return Step(worked=True, count=outcome.count, quarantined=len(outcome.quarantined))
 
-    @contextmanager
-    def _stop_if_unregistered(self) -> Iterator[None]:
-        """An operator who unregisters the consumer wants its mover to end, not to fail."""
-        try:
-            yield
-        except UnregisteredError as error:
-            self._log.warning("%s", error)
-            raise StoppingError("its consumer was unregistered") from error
+    def _confirm_unregistered(self, error: UnregisteredError) -> Step:
+        """An operator who unregisters the consumer wants its mover to end, not to fail.
+
+        Checked twice: for a moment, `--register` beside it has forgotten the old position and not
+        registered yet.
+        """
+        if not self._missing:
+            self._missing = True
+            return Step(worked=False, delay=CONFIRM_INTERVAL)
+        self._log.warning("%s", error)
+        raise StoppingError("its consumer was unregistered") from error
 
     def _log_standby(self, outcome: Outcome) -> None:
         now = time.monotonic()
