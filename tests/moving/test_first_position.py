@@ -97,7 +97,7 @@ def test_renamed_before_the_first_batch(queues: Pair, way: Register) -> None:
     result = queues.command(loop_delay=0)
     assert result.returncode == 1
     assert f'"{old}" has, up to tick ' in result.stderr
-    assert "10 events wait there" in result.stderr
+    assert "10 events waiting" in result.stderr
     # and nothing is lost when the new one takes over
     queues.command("--take-over", old).check()
     queues.command(loop_delay=0).check()
@@ -110,7 +110,7 @@ def test_without_origins(pair: Pair) -> None:
     assert pair.subscription() == (pair.position, None, None)
     pair.produce(10)
     rename(pair)
-    assert "10 events wait there" in pair.command(loop_delay=0).stderr
+    assert "10 events waiting" in pair.command(loop_delay=0).stderr
 
 
 def test_whoever_takes_over_has_a_position(registered: Pair) -> None:
