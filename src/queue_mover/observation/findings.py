@@ -46,6 +46,17 @@ class Code(Enum):
     INTERVAL = "interval_not_usable"
     FOREIGN = "position_of_another_source"
     LEFT_BEHIND = "consumer_left_behind"
+    CONFIG = "config"
+    SERVER_VERSION = "server_version"
+    ORIGINS = "origins_not_recorded"
+    CLOCK = "clock_differs"
+    ENCODING = "encodings_differ"
+    TIME_ZONE = "time_zone_differs"
+    POOLER = "pooler_mode"
+    OPEN_FILES = "open_files"
+    PIDFILE = "pidfile_not_writable"
+    LOGFILE = "logfile_not_writable"
+    DISK = "disk_space"
 
 
 MARKS = {
@@ -73,6 +84,17 @@ MARKS = {
     Code.INTERVAL: "!",
     Code.FOREIGN: "X",
     Code.LEFT_BEHIND: "B",
+    Code.CONFIG: "!",
+    Code.SERVER_VERSION: "!",
+    Code.ORIGINS: "V",
+    Code.CLOCK: "!",
+    Code.ENCODING: "!",
+    Code.TIME_ZONE: "!",
+    Code.POOLER: "!",
+    Code.OPEN_FILES: "!",
+    Code.PIDFILE: "!",
+    Code.LOGFILE: "!",
+    Code.DISK: "!",
 }
 """The letter that marks a line of a table, by what is wrong there."""
 
@@ -86,6 +108,8 @@ class Place:
     """Of a mover: its section, or the job where the file has none."""
     queue: str = ""
     consumer: str = ""
+    side: str = ""
+    """Of a mover: "source" or "target"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def _source_place(route: Route) -> Place:
 
 
 def _target_place(route: Route) -> Place:
-    return Place(queue=route.target_queue)
+    return Place(queue=route.target_queue, side="target")
 
 
 def _server(state: ServerState, side: str, place: Place) -> Finding | None:

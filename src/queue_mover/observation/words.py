@@ -48,3 +48,11 @@ def literal(text: str) -> str:
 def identifier(name: str) -> str:
     """A name as an SQL identifier, for a statement that a person will paste."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def size(count: int) -> str:
+    """A number of bytes, in the largest unit that leaves one before the point: "1.5 GiB"."""
+    value, units = float(count), ["bytes", "KiB", "MiB", "GiB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{number(round(value, 1))} {units[0]}" if value < 1024 else f"{value / 1024:.1f} TiB"

@@ -12,6 +12,11 @@ FILES_PER_CONNECTION = 2
 """The socket, and what the driver waits with while it connects."""
 
 
+def needed_files(sources: int, target_connections: int) -> int:
+    """How many open files so many sources may need, which share their connections to the target."""
+    return BASE_FILES + FILES_PER_CONNECTION * (sources + min(sources, target_connections))
+
+
 def require_files(count: int, what: str) -> None:
     """Raise OperatorError where `count` open files are too many; they are for `what`, in words."""
     allowed = allow_files()

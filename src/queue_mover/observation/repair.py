@@ -1,0 +1,113 @@
+"""Which of the things that `--check` finds wrong it may mend itself: pure functions.
+
+Only what adds something that is missing, and never a position: that may lose or double events.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from queue_mover.model import PGQ
+from queue_mover.observation.environment_findings import Surroundings
+from queue_mover.observation.inspection import Inspection
+from queue_mover.postgres.conninfo import describe
+
+
+class RepairKind(Enum):
+    """What is done; the values are part of the JSON shape."""
+
+    INSTALL = "install"
+    IDENTIFY = "install_identity"
+    CREATE = "create_queue"
+    REGISTER = "register"
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Something to do, for the first of the sources that need it."""
+
+    kind: RepairKind
+    text: str
+    """In words, with the place."""
+    found: Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """A repair that was tried."""
+
+    repair: Repair
+    error: str = ""
+    """Why it could not be made; empty: it was."""
+
+
+def repairs(inspection: Inspection) -> list[Repair]:
+    """What to mend, in the order in which it has to be done, each thing once."""
+    todo = [repair for step in STEPS for found in inspection.surroundings for repair in step(found)]
+    return list({repair.text: repair for repair in reversed(todo)}.values())[::-1]
+
+
+def _install(found: Surroundings) -> Sequence[Repair]:
+    """The schemas that remember positions, beside a PgQ that is there."""
+    mover, state = found.status.mover, found.status.target
+    if state is None or found.target is None or mover.route.target_flavour != PGQ:
+        return ()
+    is_complete = state.has_pgq_ext and state.remembers
+    if not found.target.schemas.pgq_is_installed or is_complete or _is_closed(found, "target"):
+        return ()
+    text = f"install pgq_ext and queue_mover in {describe(mover.dst_db)}"
+    return (Repair(RepairKind.INSTALL, text, found),)
+
+
+def _identify(found: Surroundings) -> Sequence[Repair]:
+    """An identity of its own for a source whose server's one cannot be read."""
+    mover, state = found.status.mover, found.status.source
+    if state is None or not state.unidentified or mover.route.source_flavour != PGQ:
+        return ()
+    if "install" not in state.unidentified or _is_closed(found, "source"):
+        return ()
+    text = f"install schema queue_mover, with an identity, in {describe(mover.src_db)}"
+    return (Repair(RepairKind.IDENTIFY, text, found),)
+
+
+def _create(found: Surroundings) -> Sequence[Repair]:
+    """The target queue, where there is a source queue to take the settings from."""
+    mover = found.status.mover
+    if found.source is None or found.source.queue is None or found.target is None:
+        return ()
+    if not found.target.schemas.pgq_is_installed or found.target.queue is not None:
+        return ()
+    if _is_closed(found, "target"):
+        return ()
+    text = (
+        f'create queue "{mover.route.target_queue}" in {describe(mover.dst_db)}, with the settings'
+        f' of "{mover.route.queue}"'
+    )
+    return (Repair(RepairKind.CREATE, text, found),)
+
+
+def _register(found: Surroundings) -> Sequence[Repair]:
+    """A consumer that is new: on neither side is there anything of it, or of a predecessor."""
+    status = found.status
+    if not status.readable or status.source is None or not status.source.queue_exists:
+        return ()
+    if status.consumer is not None or status.position is not None or status.left_behind:
+        return ()
+    if _is_closed(found, "source") or _is_closed(found, "target"):
+        return ()
+    route = status.mover.route
+    text = (
+        f'register consumer "{route.consumer}" on queue "{route.queue}" in'
+        f" {describe(status.mover.src_db)}"
+    )
+    return (Repair(RepairKind.REGISTER, text, found),)
+
+
+def _is_closed(found: Surroundings, side: str) -> bool:
+    """Whether a side takes no writes."""
+    status = found.status
+    state = status.source if side == "source" else status.target
+    return state is None or state.server.standby or state.server.read_only
+
+
+STEPS = (_install, _identify, _create, _register)
