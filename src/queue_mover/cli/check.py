@@ -17,13 +17,13 @@ def run(given: argparse.Namespace, path: Path) -> int:
     Without --fix nothing is changed anywhere; no log is written either.
     """
     settings, about_config = read_config(path, dict(given.set), given.source)
-    inspection = inspect(settings, about_config)
-    todo, done = repairs(inspection), list[Repaired]()
+    inspection = inspect(path, settings, about_config)
+    todo, done = repairs(inspection.surroundings), list[Repaired]()
     if given.fix and todo and settings is not None:
         done = list(make_repairs(todo, settings.movers))
-        inspection = inspect(settings, about_config)
+        inspection = inspect(path, settings, about_config)
         failed = {each.repair.text for each in done if each.error}
-        todo = [repair for repair in repairs(inspection) if repair.text not in failed]
+        todo = [repair for repair in repairs(inspection.surroundings) if repair.text not in failed]
     if given.json:
         print(check_document.check_text(inspection, path, todo, done))
     else:

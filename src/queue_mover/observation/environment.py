@@ -27,6 +27,11 @@ class Clock:
     """Half of the round trip: the answer may have been made at any moment of it."""
 
     @property
+    def most(self) -> float:
+        """The most that it can be off by."""
+        return abs(self.ahead) + self.uncertainty
+
+    @property
     def difference(self) -> float:
         """The least that it can be off by."""
         return max(0.0, abs(self.ahead) - self.uncertainty)

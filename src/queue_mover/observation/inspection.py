@@ -4,11 +4,14 @@ Nothing is written, neither to a database nor to the disk. `check_report` prints
 people, `check_document` for programs.
 """
 
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
+from pathlib import Path
 
 from queue_mover.config.settings import MoverSettings, Settings
 from queue_mover.errors import QueueMoverError
@@ -19,6 +22,8 @@ from queue_mover.observation.environment_findings import Surroundings, judge_sur
 from queue_mover.observation.findings import Code, Finding, Place, Severity, exit_code, unreadable
 from queue_mover.observation.host import Host, read_host
 from queue_mover.observation.host_findings import judge_host
+from queue_mover.observation.repair import is_mended
+from queue_mover.observation.side_findings import INSTALL
 from queue_mover.observation.source_findings import judge
 from queue_mover.observation.topics import CONFIG, HOST_TOPICS, SOURCE_TOPICS
 
@@ -70,16 +75,24 @@ class Inspection:
         return exit_code(self.findings)
 
 
-def inspect(settings: Settings | None, config: Sequence[Finding]) -> Inspection:
+def inspect(path: Path, settings: Settings | None, about_config: Sequence[Finding]) -> Inspection:
     """Check everything. Raises nothing of its own, and writes nothing.
 
-    `settings`: None where no source of the config can be used; `config`: what is wrong with it.
+    `path`: of the config, for remedies; `settings`: None where no source of it can be used;
+    `about_config`: what is wrong with it.
     """
+    found = _inspect(settings, about_config)
+    return replace(found, lines=tuple(_pasteable(line, path) for line in found.lines))
+
+
+def _inspect(settings: Settings | None, config: Sequence[Finding]) -> Inspection:
     if settings is None:
         return Inspection((), (_config_line(config), *_all_skipped()))
     host = read_host(settings)
     found = _read(settings.movers)
-    judged = [_judge(each, error) for each, error in found]
+    judged = [
+        [_with_fix(finding, each) for finding in _judge(each, error)] for each, error in found
+    ]
     # A bad interval is a matter of the config, though only PostgreSQL can tell.
     about_config = [f for each in judged for f in each if f.code in CONFIG.codes]
     sides = [each for each, _ in found]
@@ -141,7 +154,21 @@ def _judge(found: Surroundings, errors: dict[str, str]) -> list[Finding]:
         if not already[side]
     ]
     plain = [f for f in judge(status) if (f.code, _side(f)) not in known]
-    return [*unread, *(_before_start(finding, found) for finding in plain), *surrounding]
+    return _refused_once(
+        [*unread, *(_before_start(finding, found) for finding in plain), *surrounding]
+    )
+
+
+def _refused_once(found: Sequence[Finding]) -> list[Finding]:
+    """What could not be read for want of a privilege, as a matter of privileges: nothing of it
+    where these are named anyway."""
+    named = {_side(finding) for finding in found if finding.code is Code.PRIVILEGE}
+    refused = [f for f in found if f.code is Code.UNREADABLE and "permission denied" in f.text]
+    return [
+        replace(finding, code=Code.PRIVILEGE) if finding in refused else finding
+        for finding in found
+        if finding not in refused or _side(finding) not in named
+    ]
 
 
 def _side(finding: Finding) -> str:
@@ -162,6 +189,27 @@ def _before_start(finding: Finding, found: Surroundings) -> Finding:
             severity=Severity.WARNING,
         )
     return finding
+
+
+def _with_fix(finding: Finding, found: Surroundings) -> Finding:
+    if not is_mended(finding, found):
+        return finding
+    return replace(finding, remedy=f"queue_mover3 --check --fix CONFIG, or {finding.remedy}")
+
+
+_OWN_COMMAND = re.compile(r"(queue_mover3(?: -\S+)*(?: OLD)?) CONFIG\b")
+
+
+def _pasteable(line: CheckLine, path: Path) -> CheckLine:
+    """With remedies that can be pasted: our commands with the file that was checked."""
+    name = shlex.quote(str(path))
+
+    def own(remedy: str) -> str:
+        remedy = remedy.replace(INSTALL, f"pgqadm.py install --movers {name}")
+        return _OWN_COMMAND.sub(lambda match: f"{match[1]} {name}", remedy)
+
+    findings = (replace(finding, remedy=own(finding.remedy)) for finding in line.findings)
+    return replace(line, findings=tuple(findings))
 
 
 def _named(found: Iterable[Finding]) -> list[Finding]:

@@ -3,13 +3,13 @@
 Only what adds something that is missing, and never a position: that may lose or double events.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from queue_mover.model import PGQ
 from queue_mover.observation.environment_findings import Surroundings
-from queue_mover.observation.inspection import Inspection
+from queue_mover.observation.findings import Code, Finding
 from queue_mover.postgres.conninfo import describe
 
 
@@ -41,9 +41,10 @@ class Repaired:
     """Why it could not be made; empty: it was."""
 
 
-def repairs(inspection: Inspection) -> list[Repair]:
+def repairs(surroundings: Iterable[Surroundings]) -> list[Repair]:
     """What to mend, in the order in which it has to be done, each thing once."""
-    todo = [repair for step in STEPS for found in inspection.surroundings for repair in step(found)]
+    every = list(surroundings)
+    todo = [repair for step in STEPS for found in every for repair in step(found)]
     return list({repair.text: repair for repair in reversed(todo)}.values())[::-1]
 
 
@@ -110,4 +111,19 @@ def _is_closed(found: Surroundings, side: str) -> bool:
     return state is None or state.server.standby or state.server.read_only
 
 
+ON_TARGET = (RepairKind.INSTALL, RepairKind.CREATE)
 STEPS = (_install, _identify, _create, _register)
+
+MENDS = {
+    RepairKind.INSTALL: (Code.NOT_INSTALLED, Code.ORIGINS),
+    RepairKind.IDENTIFY: (Code.IDENTITY,),
+    RepairKind.CREATE: (Code.QUEUE,),
+    RepairKind.REGISTER: (Code.UNREGISTERED,),
+}
+
+
+def is_mended(finding: Finding, found: Surroundings) -> bool:
+    """Whether one of the repairs of a source mends a finding about it."""
+    kinds = {repair.kind for repair in repairs([found])}
+    on_target = finding.place.side == "target"
+    return any(finding.code in MENDS[kind] and on_target is (kind in ON_TARGET) for kind in kinds)

@@ -150,7 +150,7 @@ def _rotation(found: Surroundings) -> str:
 
 def _clocks(found: Surroundings) -> str:
     return ", ".join(
-        f"{side.name} differs by {duration(round(side.environment.clock.difference, 3))}"
+        f"{side.name} off by {duration(round(side.environment.clock.most, 3))} at most"
         for side in found.sides
     )
 

@@ -1,14 +1,15 @@
 """The text of `queue_mover3 --check`: a line for each check, its remedy below, and a summary."""
 
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from queue_mover.config.settings import MoverSettings
 from queue_mover.observation.findings import Finding, Severity
 from queue_mover.observation.inspection import CheckLine, Inspection, Result
 from queue_mover.observation.repair import Repair, Repaired
 from queue_mover.observation.words import counted
+from queue_mover.postgres.conninfo import describe
 
 WORDS = {
     Result.OK: "ok",
@@ -20,7 +21,8 @@ WIDTH = max(map(len, WORDS.values()))
 NAMED = 5
 """How many sources a line names."""
 
-_OWN_COMMAND = re.compile(r"(queue_mover3(?: -\S+)*(?: OLD)?) CONFIG\b")
+_PGQADM = "pgqadm.py CONFIG"
+_ITS_CONFIG = "CONFIG: pgqadm's file for that database; pgqadm.py --ini prints a sample."
 
 Block = tuple[str, list[CheckLine]]
 """A heading and its lines."""
@@ -31,7 +33,7 @@ def report_lines(
 ) -> list[str]:
     """The whole report. `todo`: what --fix would mend; `done`: what it has."""
     lines = [*_done_lines(done)]
-    blocks = _blocks(inspection.lines)
+    blocks = _blocks(inspection)
     width = max(len(line.title) for _, found in blocks for line in found)
     for heading, found in blocks:
         lines += [heading] if heading else []
@@ -39,10 +41,14 @@ def report_lines(
             lines += _check_lines(line, width)
         lines.append("")
     if todo:
-        lines.append(f"To make these repairs: queue_mover3 --check --fix {quoted(config)}")
+        lines.append(
+            f"To make these repairs: queue_mover3 --check --fix {shlex.quote(str(config))}"
+        )
         lines += [f"  {repair.text}" for repair in todo]
         lines.append("")
-    return [_own(line, config) for line in lines] + [summary(inspection)]
+    if any(_PGQADM in finding.remedy for finding in inspection.findings):
+        lines += [_ITS_CONFIG, ""]
+    return [*lines, summary(inspection)]
 
 
 def summary(inspection: Inspection) -> str:
@@ -60,16 +66,6 @@ def summary(inspection: Inspection) -> str:
     checks = f"{counted(len(inspection.lines), 'check')}: {count[Result.OK]} ok"
     skipped = f", {count[Result.SKIPPED]} skipped" if count[Result.SKIPPED] else ""
     return f"{sources}, {checks}{skipped}; {told[0]}, {told[1]}."
-
-
-def quoted(path: Path) -> str:
-    """A path as it would be typed."""
-    return shlex.quote(str(path))
-
-
-def _own(line: str, config: Path) -> str:
-    """A remedy that a person can paste: our own commands with this file."""
-    return _OWN_COMMAND.sub(lambda match: f"{match[1]} {quoted(config)}", line)
 
 
 def _done_lines(done: Sequence[Repaired]) -> Iterator[str]:
@@ -94,30 +90,37 @@ def _check_lines(line: CheckLine, width: int) -> Iterator[str]:
         yield f"{indent}remedy: {finding.remedy}"
 
 
-def _blocks(lines: Sequence[CheckLine]) -> list[Block]:
+def _blocks(inspection: Inspection) -> list[Block]:
     """One list for one source; where there are many, grouped: what is the matter with several of
     them first, then each that has a matter of its own, then those that have none."""
+    lines = inspection.lines
     names = list(dict.fromkeys(line.source for line in lines if line.source))
     if len(names) < 2:
         return [("", list(lines))]
+    movers = {each.status.mover.source: each.status.mover for each in inspection.surroundings}
+
+    def heading(group: Sequence[str]) -> str:
+        return _heading(group, len(names)) + _way([movers[name] for name in group])
+
     process = [line for line in lines if not line.source]
     of_sources = [line for line in lines if line.source]
     blocks: list[Block] = [("The process", process)]
     shared = _shared(of_sources)
-    blocks += [(_heading(group, len(names)), found) for group, found in _grouped(shared, names)]
+    blocks += [(heading(group), found) for group, found in _grouped(shared, names)]
     alone, well = [], []
     for name in names:
         own = [line for line in of_sources if line.source == name]
         rest = [_without(line, shared) for line in own]
         bad = [line for line in rest if line.findings]
         if bad:
-            alone.append((f"Source {name}", [*bad, *_others(own, bad)]))
+            alone.append((heading([name]), [*bad, *_others(own, bad)]))
         elif all(line.result is Result.OK for line in own):
             well.append(name)
     if well:
-        heading = _heading(well, len(names))
         checks = len([line for line in of_sources if line.source == well[0]])
-        alone.append((heading, [CheckLine("", "all", "", Result.OK, counted(checks, "check"))]))
+        alone.append(
+            (heading(well), [CheckLine("", "all", "", Result.OK, counted(checks, "check"))])
+        )
     return blocks + alone
 
 
@@ -167,6 +170,15 @@ def _others(own: Sequence[CheckLine], bad: Sequence[CheckLine]) -> Iterator[Chec
         titles = [line.title for line in own if line.note == reason]
         words = f"{', '.join(titles)}: {reason}"
         yield CheckLine("", f"{len(titles)} more", "", Result.SKIPPED, words)
+
+
+def _way(movers: Sequence[MoverSettings]) -> str:
+    """From where to where, as far as it is the same for all of them."""
+    sources = {describe(mover.src_db) for mover in movers}
+    targets = {describe(mover.dst_db) for mover in movers}
+    start = f": from {sources.pop()}" if len(sources) == 1 else ""
+    end = f"{'' if start else ':'} to {targets.pop()}" if len(targets) == 1 else ""
+    return start + end
 
 
 def _heading(names: Sequence[str], total: int) -> str:
