@@ -154,7 +154,7 @@ def _clocks(found: Surroundings) -> list[Finding | None]:
         verdicts.append(
             side.finding(
                 Code.CLOCK,
-                f"the server's clock is {duration(abs(clock.ahead))} {way} this machine's",
+                f"the server's clock is {duration(round(abs(clock.ahead)))} {way} this machine's",
                 "run chrony, or another NTP client, on both machines; timedatectl shows its state",
                 Severity.WARNING,
             )

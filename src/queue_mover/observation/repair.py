@@ -10,6 +10,11 @@ from enum import Enum
 from queue_mover.model import PGQ
 from queue_mover.observation.environment_findings import Surroundings
 from queue_mover.observation.findings import Code, Finding
+from queue_mover.observation.side_findings import (
+    same_queue_finding,
+    source_findings,
+    target_findings,
+)
 from queue_mover.postgres.conninfo import describe
 
 
@@ -90,11 +95,11 @@ def _create(found: Surroundings) -> Sequence[Repair]:
 def _register(found: Surroundings) -> Sequence[Repair]:
     """A consumer that is new: on neither side is there anything of it, or of a predecessor."""
     status = found.status
-    if not status.readable or status.source is None or not status.source.queue_exists:
+    if not status.readable or status.source is None or status.queue is None:
         return ()
     if status.consumer is not None or status.position is not None or status.left_behind:
         return ()
-    if _is_closed(found, "source") or _is_closed(found, "target"):
+    if _is_hindered(found):
         return ()
     route = status.mover.route
     text = (
@@ -104,6 +109,21 @@ def _register(found: Surroundings) -> Sequence[Repair]:
     return (Repair(RepairKind.REGISTER, text, found),)
 
 
+def _is_hindered(found: Surroundings) -> bool:
+    """Whether more is wrong than the other repairs mend: a mover would not start."""
+    status, mover = found.status, found.status.mover
+    if status.source is None or status.target is None or status.unusable_intervals:
+        return True
+    kinds = {repair.kind for step in BEFORE for repair in step(found)}
+    same = same_queue_finding(mover.route, same_database=status.same_database)
+    wrong = [
+        *source_findings(status.source, mover.route),
+        *target_findings(status.target, mover.route, mover.policy),
+        *([same] if same else []),
+    ]
+    return not all(_mends(kinds, finding) for finding in wrong)
+
+
 def _is_closed(found: Surroundings, side: str) -> bool:
     """Whether a side takes no writes."""
     status = found.status
@@ -111,9 +131,10 @@ def _is_closed(found: Surroundings, side: str) -> bool:
     return state is None or state.server.standby or state.server.read_only
 
 
-ON_TARGET = (RepairKind.INSTALL, RepairKind.CREATE)
-STEPS = (_install, _identify, _create, _register)
+BEFORE = (_install, _identify, _create)
+STEPS = (*BEFORE, _register)
 
+ON_TARGET = (RepairKind.INSTALL, RepairKind.CREATE)
 MENDS = {
     RepairKind.INSTALL: (Code.NOT_INSTALLED, Code.ORIGINS),
     RepairKind.IDENTIFY: (Code.IDENTITY,),
@@ -124,6 +145,9 @@ MENDS = {
 
 def is_mended(finding: Finding, found: Surroundings) -> bool:
     """Whether one of the repairs of a source mends a finding about it."""
-    kinds = {repair.kind for repair in repairs([found])}
+    return _mends({repair.kind for repair in repairs([found])}, finding)
+
+
+def _mends(kinds: Iterable[RepairKind], finding: Finding) -> bool:
     on_target = finding.place.side == "target"
     return any(finding.code in MENDS[kind] and on_target is (kind in ON_TARGET) for kind in kinds)
