@@ -14,6 +14,8 @@ from queue_mover.observation.findings import REMEDY, Code, Finding, Place, Sever
 
 CORRECT = "correct the file; queue_mover3 --ini prints a sample with every key"
 
+NAME = "the path of a config that this user may read; queue_mover3 --ini prints a sample"
+
 ONE_BY_ONE = 100
 """Sources of a file with a conflict that are tried each by itself, at most."""
 
@@ -99,4 +101,6 @@ def _unusable(text: str, remedy: str = CORRECT) -> Finding:
 
 def _finding(text: str, otherwise: str, severity: Severity) -> Finding:
     words, _, remedy = text.partition(REMEDY)
+    if words.startswith("Config file not"):
+        otherwise = NAME
     return Finding(Code.CONFIG, Place(), words, remedy or otherwise, severity=severity)

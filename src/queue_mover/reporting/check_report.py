@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from queue_mover.config.settings import MoverSettings
@@ -20,6 +21,9 @@ WORDS = {
 WIDTH = max(map(len, WORDS.values()))
 NAMED = 5
 """How many sources a line names."""
+
+NAMED_REPAIRS = 20
+"""How many repairs are listed before they are made."""
 
 _PGQADM = "pgqadm.py CONFIG"
 _ITS_CONFIG = "CONFIG: pgqadm's file for that database; pgqadm.py --ini prints a sample."
@@ -44,7 +48,9 @@ def report_lines(
         lines.append(
             f"To make these repairs: queue_mover3 --check --fix {shlex.quote(str(config))}"
         )
-        lines += [f"  {repair.text}" for repair in todo]
+        lines += [f"  {repair.text}" for repair in todo[:NAMED_REPAIRS]]
+        if len(todo) > NAMED_REPAIRS:
+            lines.append(f"  and {len(todo) - NAMED_REPAIRS} more")
         lines.append("")
     if any(_PGQADM in finding.remedy for finding in inspection.findings):
         lines += [_ITS_CONFIG, ""]
@@ -96,7 +102,8 @@ def _blocks(inspection: Inspection) -> list[Block]:
     lines = inspection.lines
     names = list(dict.fromkeys(line.source for line in lines if line.source))
     if len(names) < 2:
-        return [("", list(lines))]
+        told = [line for line in lines if line.result is not Result.SKIPPED]
+        return [("", [*told, *_skipped(lines)])]
     movers = {each.status.mover.source: each.status.mover for each in inspection.surroundings}
 
     def heading(group: Sequence[str]) -> str:
@@ -106,14 +113,14 @@ def _blocks(inspection: Inspection) -> list[Block]:
     of_sources = [line for line in lines if line.source]
     blocks: list[Block] = [("The process", process)]
     shared = _shared(of_sources)
-    blocks += [(heading(group), found) for group, found in _grouped(shared, names)]
+    blocks += [(heading(group), found) for group, found in _grouped(shared)]
     alone, well = [], []
     for name in names:
         own = [line for line in of_sources if line.source == name]
         rest = [_without(line, shared) for line in own]
         bad = [line for line in rest if line.findings]
         if bad:
-            alone.append((heading([name]), [*bad, *_others(own, bad)]))
+            alone.append((heading([name]), [*bad, *_others(own)]))
         elif all(line.result is Result.OK for line in own):
             well.append(name)
     if well:
@@ -129,7 +136,11 @@ Matter = tuple[str, str, str]
 
 
 def _matter(line: CheckLine, finding: Finding) -> Matter:
-    return (line.topic, finding.text, finding.remedy.replace(f"--source {line.source}", ""))
+    """Without the names of the source and its consumer."""
+    consumer = f' "{finding.place.consumer}"' if finding.place.consumer else ""
+    remedy = finding.remedy.replace(f"--source {shlex.quote(line.source)}", "--source NAME")
+    text = finding.text.replace(consumer, "", 1) if consumer else finding.text
+    return (line.topic, text, remedy)
 
 
 def _shared(lines: Iterable[CheckLine]) -> dict[Matter, list[CheckLine]]:
@@ -142,13 +153,14 @@ def _shared(lines: Iterable[CheckLine]) -> dict[Matter, list[CheckLine]]:
 
 
 def _grouped(
-    shared: dict[Matter, list[CheckLine]], names: Sequence[str]
+    shared: dict[Matter, list[CheckLine]],
 ) -> list[tuple[list[str], list[CheckLine]]]:
     """What several sources share, by which sources these are."""
     groups: dict[tuple[str, ...], list[CheckLine]] = {}
     for matter, lines in shared.items():
         first = lines[0]
-        finding = next(f for f in first.findings if _matter(first, f) == matter)
+        one = next(f for f in first.findings if _matter(first, f) == matter)
+        finding = replace(one, text=matter[1], remedy=matter[2])
         group = tuple(line.source for line in lines)
         only = CheckLine(first.topic, first.title, "", first.result, "", (finding,))
         groups.setdefault(group, []).append(only)
@@ -160,16 +172,21 @@ def _without(line: CheckLine, shared: dict[Matter, list[CheckLine]]) -> CheckLin
     return CheckLine(line.topic, line.title, line.source, line.result, line.note, own)
 
 
-def _others(own: Sequence[CheckLine], bad: Sequence[CheckLine]) -> Iterator[CheckLine]:
+def _others(own: Sequence[CheckLine]) -> Iterator[CheckLine]:
     """One line for all checks that came out well, and one for each reason to skip some."""
     well = [line.title for line in own if line.result is Result.OK]
     if well:
         yield CheckLine("", f"{len(well)} more", "", Result.OK, ", ".join(well))
-    reasons = dict.fromkeys(line.note for line in own if line.result is Result.SKIPPED)
-    for reason in reasons:
-        titles = [line.title for line in own if line.note == reason]
-        words = f"{', '.join(titles)}: {reason}"
-        yield CheckLine("", f"{len(titles)} more", "", Result.SKIPPED, words)
+    yield from _skipped(own)
+
+
+def _skipped(lines: Sequence[CheckLine]) -> Iterator[CheckLine]:
+    """One line for each reason to skip checks."""
+    skipped = [line for line in lines if line.result is Result.SKIPPED]
+    for reason in dict.fromkeys(line.note for line in skipped):
+        titles = [line.title for line in skipped if line.note == reason]
+        words = f"{reason}: {', '.join(titles)}"
+        yield CheckLine("", counted(len(titles), "check"), "", Result.SKIPPED, words)
 
 
 def _way(movers: Sequence[MoverSettings]) -> str:
