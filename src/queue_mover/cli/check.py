@@ -11,8 +11,8 @@ from queue_mover.reporting import check_document, check_report
 
 
 def run(given: argparse.Namespace, path: Path) -> int:
-    """Check, with --fix mend what may be mended and check again, and print. Returns the exit code:
-    0: nothing is wrong; 1: something is; 2: something could not be checked.
+    """Check and print; with --fix make the repairs and check again. Returns the exit code: 0:
+    nothing is wrong; 1: something is; 2: something could not be checked.
 
     Without --fix nothing is changed anywhere; no log is written either.
     """

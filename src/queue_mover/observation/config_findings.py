@@ -14,7 +14,7 @@ from queue_mover.observation.findings import REMEDY, Code, Finding, Place, Sever
 
 CORRECT = "correct the file; queue_mover3 --ini prints a sample with every key"
 
-NAME = "the path of a config that this user may read; queue_mover3 --ini prints a sample"
+NAME = "name a config file that this user can read; queue_mover3 --ini prints a sample"
 
 ONE_BY_ONE = 100
 """Sources of a file with a conflict that are tried each by itself, at most."""
@@ -40,7 +40,9 @@ def _usable(
     path: Path, overrides: Mapping[str, str], wanted: Sequence[str], first: ConfigError
 ) -> tuple[Settings | None, list[Finding]]:
     if isinstance(first, UnknownSourceError):
-        return None, [_unusable(str(first), "a name of the file, or no --source for all")]
+        return None, [
+            _unusable(str(first), "one of the names in the file, or no --source for all of them")
+        ]
     try:
         found, names = complaints(path, overrides)
         names = choose(names, wanted)

@@ -197,7 +197,7 @@ def _time_zones(found: Surroundings) -> list[Finding | None]:
             Code.TIME_ZONE,
             Place(),
             f"source is in {one.time_zone}, target in {other.time_zone}: a timestamp without time"
-            " zone in an event means another moment there",
+            " zone in an event is a different moment there",
             f"on the target: ALTER DATABASE {identifier(_database(found))}"
             f" SET timezone = {literal(one.time_zone)}",
             severity=Severity.WARNING,
@@ -217,7 +217,7 @@ def _poolers(found: Surroundings) -> list[Finding | None]:
             verdicts.append(
                 side.finding(
                     Code.POOLER,
-                    "a pooler in statement mode stands before it: a batch is a transaction of"
+                    "it is behind a pooler in statement mode, and a batch is a transaction of"
                     " several statements",
                     "pool_mode = transaction in pgbouncer.ini, then RELOAD",
                 )
@@ -226,8 +226,8 @@ def _poolers(found: Surroundings) -> list[Finding | None]:
             verdicts.append(
                 side.finding(
                     Code.POOLER,
-                    "a pooler stands before it and gave no second connection within 5 s: all of"
-                    " its server connections are in use",
+                    "the pooler in front of it gave no second connection within 5 s: all of its"
+                    " server connections are in use",
                     "raise default_pool_size in pgbouncer.ini; SHOW POOLS there lists who waits",
                     Severity.WARNING,
                 )

@@ -22,7 +22,7 @@ from queue_mover.observation.environment_findings import Surroundings, judge_sur
 from queue_mover.observation.findings import Code, Finding, Place, Severity, exit_code, unreadable
 from queue_mover.observation.host import Host, read_host
 from queue_mover.observation.host_findings import judge_host
-from queue_mover.observation.repair import is_mended
+from queue_mover.observation.repair import is_repairable
 from queue_mover.observation.side_findings import INSTALL
 from queue_mover.observation.source_findings import judge
 from queue_mover.observation.topics import CONFIG, HOST_TOPICS, SOURCE_TOPICS
@@ -185,14 +185,14 @@ def _before_start(finding: Finding, found: Surroundings) -> Finding:
         return replace(
             finding,
             text=f'consumer "{mover.route.consumer}" is not registered yet: the first start'
-            " registers it at the newest tick, and moves nothing older",
+            " registers it at the newest tick, and older events are not moved",
             severity=Severity.WARNING,
         )
     return finding
 
 
 def _with_fix(finding: Finding, found: Surroundings) -> Finding:
-    if not is_mended(finding, found):
+    if not is_repairable(finding, found):
         return finding
     return replace(finding, remedy=f"queue_mover3 --check --fix CONFIG, or {finding.remedy}")
 

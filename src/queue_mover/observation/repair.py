@@ -1,4 +1,4 @@
-"""Which of the things that `--check` finds wrong it may mend itself: pure functions.
+"""Which of the things that `--check` finds wrong it may repair itself: pure functions.
 
 Only what adds something that is missing, and never a position: that may lose or double events.
 """
@@ -47,7 +47,7 @@ class Repaired:
 
 
 def repairs(surroundings: Iterable[Surroundings]) -> list[Repair]:
-    """What to mend, in the order in which it has to be done, each thing once."""
+    """What to repair, in the order in which it has to be done, each thing once."""
     every = list(surroundings)
     todo = [repair for step in STEPS for found in every for repair in step(found)]
     return list({repair.text: repair for repair in reversed(todo)}.values())[::-1]
@@ -110,7 +110,7 @@ def _register(found: Surroundings) -> Sequence[Repair]:
 
 
 def _is_hindered(found: Surroundings) -> bool:
-    """Whether more is wrong than the other repairs mend: a mover would not start."""
+    """Whether more is wrong than the other repairs fix: a mover would not start."""
     status, mover = found.status, found.status.mover
     if status.source is None or status.target is None or status.unusable_intervals:
         return True
@@ -121,7 +121,7 @@ def _is_hindered(found: Surroundings) -> bool:
         *target_findings(status.target, mover.route, mover.policy),
         *([same] if same else []),
     ]
-    return not all(_mends(kinds, finding) for finding in wrong)
+    return not all(_repairs(kinds, finding) for finding in wrong)
 
 
 def _is_closed(found: Surroundings, side: str) -> bool:
@@ -135,7 +135,7 @@ BEFORE = (_install, _identify, _create)
 STEPS = (*BEFORE, _register)
 
 ON_TARGET = (RepairKind.INSTALL, RepairKind.CREATE)
-MENDS = {
+REPAIRS = {
     RepairKind.INSTALL: (Code.NOT_INSTALLED, Code.ORIGINS),
     RepairKind.IDENTIFY: (Code.IDENTITY,),
     RepairKind.CREATE: (Code.QUEUE,),
@@ -143,11 +143,11 @@ MENDS = {
 }
 
 
-def is_mended(finding: Finding, found: Surroundings) -> bool:
-    """Whether one of the repairs of a source mends a finding about it."""
-    return _mends({repair.kind for repair in repairs([found])}, finding)
+def is_repairable(finding: Finding, found: Surroundings) -> bool:
+    """Whether one of the repairs of a source fixes a finding about it."""
+    return _repairs({repair.kind for repair in repairs([found])}, finding)
 
 
-def _mends(kinds: Iterable[RepairKind], finding: Finding) -> bool:
+def _repairs(kinds: Iterable[RepairKind], finding: Finding) -> bool:
     on_target = finding.place.side == "target"
-    return any(finding.code in MENDS[kind] and on_target is (kind in ON_TARGET) for kind in kinds)
+    return any(finding.code in REPAIRS[kind] and on_target is (kind in ON_TARGET) for kind in kinds)

@@ -1,4 +1,4 @@
-"""Whether a pooler stands before a server, and what it leaves of a session."""
+"""Whether a connection goes through a pooler, and in which mode."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ def has_pooler(connection: Connection) -> bool:
 
 
 def find_pooler(connection: Connection, second: Database, third: Database) -> Pooler:
-    """Which pooler stands before the server of a connection, which is outside a transaction.
+    """Which pooler a connection goes through. It must be outside a transaction.
 
     `second` and `third` lead to the same database; they are used where there is a pooler.
     """

@@ -35,7 +35,7 @@ Block = tuple[str, list[CheckLine]]
 def report_lines(
     inspection: Inspection, config: Path, todo: Sequence[Repair], done: Sequence[Repaired]
 ) -> list[str]:
-    """The whole report. `todo`: what --fix would mend; `done`: what it has."""
+    """The whole report. `todo`: what --fix would do; `done`: what it has."""
     lines = [*_done_lines(done)]
     blocks = _blocks(inspection)
     width = max(len(line.title) for _, found in blocks for line in found)
