@@ -160,6 +160,20 @@ def two_databases_for_mover(terminal: Terminal) -> None:
             conn.execute(grant.encode())
 
 
+def a_queue_for_new_events(terminal: Terminal) -> None:
+    """On the source only."""
+    terminal.enter("pgqadm.py admin.ini --set 'db=host=db1 dbname=app' create orders")
+
+
+def the_check_has_helped(terminal: Terminal) -> None:
+    said = {command: result.stdout for command, result in terminal.said.items()}
+    before = said['queue_mover3 --check new.ini || echo "exit code $?"']
+    assert "FAILURE  queues" in before
+    assert before.endswith("exit code 1\n")
+    assert "done     create queue" in said["queue_mover3 --check --fix new.ini"]
+    assert said["queue_mover3 --check new.ini"].endswith("; 0 failures, 0 warnings.\n")
+
+
 def move_an_event(terminal: Terminal) -> None:
     """Through PgBouncer, by the mover that the page has started."""
     app, central = (f"{name}_at_{host}" for name, host in HOSTS.items())

@@ -85,8 +85,10 @@ STEPS = {
     "operations.md": Steps(
         given=steps.two_databases_for_mover,
         before={
+            "queue_mover3 --check new.ini ||": steps.a_queue_for_new_events,
             "tail mover.log": steps.move_an_event,
         },
+        then=steps.the_check_has_helped,
     ),
 }
 

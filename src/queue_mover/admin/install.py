@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -48,16 +49,31 @@ def install(conn: Connection, pgq_sql: Path | None = None) -> list[str]:
     Raises OperatorError when there is no PgQ to install, when something else uses one of the
     schemas, or when a privilege is missing.
     """
+    return _install(
+        conn,
+        lambda: [
+            _install_pgq(conn, pgq_sql),
+            _install_pgq_ext(conn),
+            _install_queue_mover(conn),
+            "pgq is installed",
+        ],
+    )
+
+
+def install_schemas(conn: Connection) -> list[str]:
+    """Install what is missing beside a PgQ that is installed: pgq_ext and queue_mover.
+
+    Raises as `install` does.
+    """
+    return _install(conn, lambda: [_install_pgq_ext(conn), _install_queue_mover(conn)])
+
+
+def _install(conn: Connection, parts: Callable[[], list[str]]) -> list[str]:
     for attempts_left in reversed(range(ATTEMPTS)):
         try:
             with explained(conn, _privileges_remedy(conn)), conn.transaction():
                 conn.execute("select pg_advisory_xact_lock(%s)", [lock_key("install")])
-                return [
-                    _install_pgq(conn, pgq_sql),
-                    _install_pgq_ext(conn),
-                    _install_queue_mover(conn),
-                    "pgq is installed",
-                ]
+                return parts()
         except _CREATED_CONCURRENTLY:
             if not attempts_left:
                 raise

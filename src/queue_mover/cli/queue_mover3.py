@@ -4,7 +4,9 @@ import argparse
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 from queue_mover.cli import common
 from queue_mover.config import parameters, sample
@@ -47,6 +49,19 @@ def switches() -> argparse.ArgumentParser:
         metavar="NAME",
         help="only these sources of the file; wildcards allowed; repeatable",
     )
+    check = parser.add_argument_group("check before the start")
+    check.add_argument(
+        "--check",
+        action="store_true",
+        help="check config, machine and both databases, and change nothing; exit code 0: nothing"
+        " is wrong, 1: something is, 2: something could not be checked",
+    )
+    check.add_argument(
+        "--fix",
+        action="store_true",
+        help="with --check: install pgq_ext, create the target queue, register, where missing",
+    )
+    check.add_argument("--json", action="store_true", help="with --check: one JSON document")
     position = parser.add_argument_group("position")
     position.add_argument(
         "--consumer",
@@ -82,19 +97,17 @@ def _run() -> int:
     parser = switches()
     given = parser.parse_intermixed_args()
     purpose = given.action or (given.take_over is not None and "take-over")
-    common.require_one_purpose(parser, given, [f"--{purpose}" if purpose else None])
-    if given.consumer and not purpose:
-        raise OperatorError(
-            "--consumer works only with a position switch, such as --unregister;"
-            " remedy: to run a mover under another name, set consumer_name"
-        )
+    _require_sense(parser, given, purpose)
     overrides = dict(given.set)
-    if given.ini or given.signal or purpose:
+    if given.ini or given.signal or purpose or given.check:
         early_signals.release()
     if given.ini:
         print(sample.ini(COMMAND, parameters.MOVER, overrides))
         return 0
     path = common.config_path(given, NO_CONFIG)
+    if given.check:
+        # Only here: who runs a mover does not wait for what is needed to print a report.
+        return int(import_module("queue_mover.cli.check").run(given, path))
 
     if given.signal and given.source:
         raise OperatorError(
@@ -121,6 +134,24 @@ def _run() -> int:
         return replace(plan, warnings=(*plan.warnings, *paths))
 
     return common.serve(given, process, None, load)
+
+
+def _require_sense(
+    parser: argparse.ArgumentParser, given: argparse.Namespace, purpose: str | Literal[False]
+) -> None:
+    """Refuse switches of which one would have to be ignored. `purpose`: what changes a position."""
+    purposes = [f"--{purpose}" if purpose else None, "--check" if given.check else None]
+    common.require_one_purpose(parser, given, purposes)
+    if given.consumer and not purpose:
+        raise OperatorError(
+            "--consumer works only with a position switch, such as --unregister;"
+            " remedy: to run a mover under another name, set consumer_name"
+        )
+    if not given.check and (given.fix or given.json):
+        word = "--fix" if given.fix else "--json"
+        raise OperatorError(
+            f"{word} works only with --check; remedy: queue_mover3 --check {word} CONFIG"
+        )
 
 
 def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:

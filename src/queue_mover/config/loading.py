@@ -193,14 +193,14 @@ def _values(
     job_name = ini.get(ini.main, "job_name") or ini.job_name
     consumer = f"{job_name}.{source}" if source else job_name
     values = {
-        parameter.name: _value(ini, section, parameter, consumer)
+        parameter.name: parse_value(ini, section, parameter, consumer)
         for group in groups
         for parameter in group.parameters
     }
     return values | {"job_name": job_name, "service_name": ini.get(ini.main, "service_name")}
 
 
-def _value(ini: IniFile, section: str, parameter: Parameter, consumer: str) -> object:
+def parse_value(ini: IniFile, section: str, parameter: Parameter, consumer: str) -> object:
     text = _text(ini, section, parameter)
     if not text:
         text = (parameter.default or "").replace("%(job_name)s", consumer)

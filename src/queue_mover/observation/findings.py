@@ -48,6 +48,17 @@ class Code(Enum):
     INTERVAL_NOT_USABLE = "interval_not_usable"
     POSITION_OF_ANOTHER_SOURCE = "position_of_another_source"
     CONSUMER_LEFT_BEHIND = "consumer_left_behind"
+    CONFIG = "config"
+    SERVER_VERSION = "server_version"
+    ORIGINS_NOT_RECORDED = "origins_not_recorded"
+    CLOCK_DIFFERS = "clock_differs"
+    ENCODINGS_DIFFER = "encodings_differ"
+    TIME_ZONE_DIFFERS = "time_zone_differs"
+    POOLER_MODE = "pooler_mode"
+    OPEN_FILES = "open_files"
+    PIDFILE_NOT_WRITABLE = "pidfile_not_writable"
+    LOGFILE_NOT_WRITABLE = "logfile_not_writable"
+    DISK_SPACE = "disk_space"
 
 
 MARKS = {
@@ -75,6 +86,17 @@ MARKS = {
     Code.INTERVAL_NOT_USABLE: "!",
     Code.POSITION_OF_ANOTHER_SOURCE: "X",
     Code.CONSUMER_LEFT_BEHIND: "B",
+    Code.CONFIG: "!",
+    Code.SERVER_VERSION: "!",
+    Code.ORIGINS_NOT_RECORDED: "V",
+    Code.CLOCK_DIFFERS: "!",
+    Code.ENCODINGS_DIFFER: "!",
+    Code.TIME_ZONE_DIFFERS: "!",
+    Code.POOLER_MODE: "!",
+    Code.OPEN_FILES: "!",
+    Code.PIDFILE_NOT_WRITABLE: "!",
+    Code.LOGFILE_NOT_WRITABLE: "!",
+    Code.DISK_SPACE: "!",
 }
 """The letter that marks a line of a table."""
 
@@ -88,6 +110,8 @@ class Place:
     """Of a mover: its section, or the job where the file has none."""
     queue: str = ""
     consumer: str = ""
+    side: str = ""
+    """Of a mover: "source" or "target"."""
 
 
 def source_place(route: Route) -> Place:

@@ -38,3 +38,11 @@ def number(value: float | None) -> str:
 def counted(count: int, noun: str) -> str:
     """A count with its noun, in the plural unless it is one."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def size(count: int) -> str:
+    """A number of bytes, in the largest unit that leaves one before the point: "1.5 GiB"."""
+    value, units = float(count), ["bytes", "KiB", "MiB", "GiB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{number(round(value, 1))} {units[0]}" if value < 1024 else f"{value / 1024:.1f} TiB"

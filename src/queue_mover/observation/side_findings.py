@@ -71,7 +71,7 @@ def interval_findings(limits: BatchLimits, unusable: Sequence[str]) -> list[Find
 
 
 def _target_place(route: Route) -> Place:
-    return Place(queue=route.target_queue)
+    return Place(queue=route.target_queue, side="target")
 
 
 def _server(state: ServerState, side: str, place: Place) -> Finding | None:

@@ -33,7 +33,11 @@ def judge(status: SourceStatus) -> list[Finding]:
     """All findings about a source, each once."""
     route = status.mover.route
     place = Place("", status.name, route.queue, route.consumer)
-    found = [replace(finding, place=place) for check in CHECKS for finding in check(status)]
+    found = [
+        replace(finding, place=replace(place, side=finding.place.side))
+        for check in CHECKS
+        for finding in check(status)
+    ]
     return list({(finding.code, finding.text): finding for finding in found}.values())
 
 
@@ -50,8 +54,8 @@ def lag_limit(status: SourceStatus) -> LagLimit:
 
 
 def _errors(status: SourceStatus) -> list[Finding]:
-    errors = (status.source_error, status.target_error)
-    return [unreadable(error, Place()) for error in errors if error]
+    errors = {"source": status.source_error, "target": status.target_error}
+    return [unreadable(error, Place(side=side)) for side, error in errors.items() if error]
 
 
 def _sides(status: SourceStatus) -> list[Finding]:

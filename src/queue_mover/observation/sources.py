@@ -112,7 +112,7 @@ def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatu
             status = _read_source_side(src, status)
             try:
                 with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
-                    status = _read_target_side(dst, status)
+                    status = _with_position(dst, _read_target_side(dst, status))
                     return _read_both_sides(src, dst, status, running)
             except QueueMoverError as error:
                 return replace(status, target_error=str(error))
@@ -120,7 +120,7 @@ def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatu
         status = replace(status, source_error=str(error))
     try:
         with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
-            return _read_target_side(dst, status)
+            return _with_position(dst, _read_target_side(dst, status))
     except QueueMoverError as error:
         return replace(status, target_error=str(error))
 
@@ -168,13 +168,17 @@ def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
 
 
 def _read_target_side(dst: Connection, status: SourceStatus) -> SourceStatus:
-    state = read_target(dst, status.mover.route)
-    if not state.has_pgq_ext:
-        return replace(status, target=state)
+    return replace(status, target=read_target(dst, status.mover.route))
+
+
+def _with_position(dst: Connection, status: SourceStatus) -> SourceStatus:
+    """The position and the quarantine; a role may not be allowed to read them."""
+    state = status.target
+    if state is None or not state.has_pgq_ext:
+        return status
     held = read_quarantine(dst, status.mover.route.consumer)
     return replace(
         status,
-        target=state,
         position=target.position(dst, status.mover.route, remembers=state.remembers),
         quarantined=None if held is None else sum(each.events for each in held),
         quarantined_since=held[0].since if held else None,

@@ -31,7 +31,7 @@ def _overview(overview: Overview) -> Object:
         "exit_code": overview.exit_code,
         "databases": [_database(view) for view in overview.databases],
         "sources": [_source(view) for view in overview.sources],
-        "findings": [_finding(finding) for finding in overview.findings],
+        "findings": [finding_object(finding) for finding in overview.findings],
     }
 
 
@@ -129,7 +129,8 @@ def _source(view: SourceView) -> Object:
     }
 
 
-def _finding(finding: Finding) -> Object:
+def finding_object(finding: Finding) -> Object:
+    """A finding as docs/status-json.md describes it."""
     place = finding.place
     return {
         "code": finding.code.value,

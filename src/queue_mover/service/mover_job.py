@@ -15,7 +15,7 @@ from queue_mover.postgres.database import Database
 from queue_mover.postgres.pool import Pool, PoolClient
 from queue_mover.service.job import JobSpec, Plan, Step
 from queue_mover.system import logs
-from queue_mover.system.limits import BASE_FILES, FILES_PER_CONNECTION
+from queue_mover.system.limits import needed_files
 
 REMINDER = 60.0
 """Seconds between log lines while another mover holds the lock."""
@@ -174,7 +174,7 @@ def plan(settings: Settings, targets: Targets) -> Plan:
         "1 source" if count == 1 else f"{count} sources",
         settings.warnings,
         settings.refused,
-        BASE_FILES + FILES_PER_CONNECTION * (count + min(count, connections)),
+        needed_files(count, connections),
     )
 
 

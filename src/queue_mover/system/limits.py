@@ -12,6 +12,11 @@ FILES_PER_CONNECTION = 2
 """The socket, and the selector that the driver uses while it connects."""
 
 
+def needed_files(sources: int, target_connections: int) -> int:
+    """How many open files so many sources may need, which share their connections to the target."""
+    return BASE_FILES + FILES_PER_CONNECTION * (sources + min(sources, target_connections))
+
+
 def require_files(count: int, what: str) -> None:
     """Raise OperatorError when the limit is below `count` open files; `what` needs them."""
     allowed = allow_files()

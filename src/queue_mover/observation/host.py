@@ -1,0 +1,86 @@
+"""What a mover needs of the machine it runs on: open files, places for its files, disk."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from queue_mover.config.settings import Settings
+from queue_mover.system.limits import allow_files, needed_files
+from queue_mover.system.pidfile import running_pid
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFile:
+    """A file that a mover will write."""
+
+    key: str
+    """Of the config: pidfile or logfile."""
+    path: Path
+    folder_exists: bool
+    refusal: str
+    """Why it cannot be written, in a few words; empty: it can."""
+    free: int | None
+    """Bytes on its disk that this user may fill; None: no such folder."""
+    needed: int
+    """Bytes that it may come to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """This machine, as far as a mover's config concerns it."""
+
+    allowed_files: float
+    needed_files: int
+    sources: int
+    files: tuple[OwnFile, ...]
+    pid: int | None
+    """Of the process that holds the pidfile; None: it does not run."""
+
+
+PID_BYTES = 4096
+"""What a pidfile takes: a block."""
+
+
+def read_host(settings: Settings) -> Host:
+    """Read what concerns a mover. Writes nothing, not even for a moment."""
+    pidfile, log = settings.process.pidfile, settings.log
+    wanted = (
+        ("pidfile", pidfile, PID_BYTES),
+        ("logfile", log.logfile, log.log_size * (log.log_count + 1)),
+    )
+    return Host(
+        allowed_files=allow_files(),
+        needed_files=needed_files(len(settings.movers), settings.dst_connections),
+        sources=len(settings.movers),
+        files=tuple(_own_file(key, path, needed) for key, path, needed in wanted if path),
+        pid=running_pid(pidfile) if pidfile else None,
+    )
+
+
+def _own_file(key: str, path: Path, needed: int) -> OwnFile:
+    path = path.absolute()
+    folder = path.parent
+    exists = folder.is_dir()
+    return OwnFile(
+        key,
+        path,
+        exists,
+        _refusal(path, is_pidfile=key == "pidfile"),
+        shutil.disk_usage(folder).free if exists else None,
+        needed,
+    )
+
+
+def _refusal(path: Path, *, is_pidfile: bool) -> str:
+    folder = path.parent
+    # The log is rotated, the pidfile removed: both change their folder.
+    reasons = {
+        "no such directory": not folder.exists(),
+        "not a directory": not folder.is_dir(),
+        "a directory": path.is_dir(),
+        "a symbolic link": is_pidfile and path.is_symlink(),
+        "not writable by this user": path.exists() and not os.access(path, os.W_OK),
+        "its directory is not writable by this user": not os.access(folder, os.W_OK | os.X_OK),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
