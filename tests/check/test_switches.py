@@ -10,13 +10,13 @@ from testbed.processes import run, script
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--fix", "job.ini"], "--fix goes with --check; remedy: queue_mover3 --check --fix"),
-        (["--json", "job.ini"], "--json goes with --check; remedy: queue_mover3 --check --json"),
-        (["--check", "--reset", "job.ini"], "--reset does not go with --check"),
-        (["--check", "-d", "job.ini"], "-d does not go with --check"),
-        (["--check", "-s", "job.ini"], "-s does not go with --check"),
-        (["--check", "--ini"], "--ini does not go with --check"),
-        (["--check", "--consumer", "x", "job.ini"], "--consumer goes with a switch for positions"),
+        (["--fix", "job.ini"], "--fix works only with --check; remedy: queue_mover3 --check --fix"),
+        (["--json", "job.ini"], "--json works only with --check; remedy: queue_mover3 --check --json"),
+        (["--check", "--reset", "job.ini"], "--reset cannot be used with --check"),
+        (["--check", "-d", "job.ini"], "-d cannot be used with --check"),
+        (["--check", "-s", "job.ini"], "-s cannot be used with --check"),
+        (["--check", "--ini"], "--ini cannot be used with --check"),
+        (["--check", "--consumer", "x", "job.ini"], "--consumer works only with a position switch"),
         (["--check"], "need config file"),
     ],
 )

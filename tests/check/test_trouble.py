@@ -261,8 +261,8 @@ def test_who_holds_the_rotation_back(
     found = document(config)
     texts = [f["text"] for f in findings(found) if f["code"] == "rotation"]
     assert len(texts) == 2
-    assert texts[0].startswith('source database: queue "here": rotation late by 2h')
-    assert texts[1].startswith('target database: queue "there": rotation late by 2h')
+    assert texts[0].startswith('source database: queue "here": rotation overdue by 2h')
+    assert texts[1].startswith('target database: queue "there": rotation overdue by 2h')
     assert [text.rpartition(", held back by ")[2] for text in texts] == ["job", "sleeper"]
 
 

@@ -11,10 +11,10 @@ from queue_mover.observation.database_findings import ROTATION_GRACE, judge_queu
 from queue_mover.observation.environment import Environment
 from queue_mover.observation.findings import Code, Finding, Place, Severity
 from queue_mover.observation.formatting import duration
-from queue_mover.postgres.statements import quote_ident, quote_literal
 from queue_mover.observation.side_findings import INSTALL
 from queue_mover.observation.sources import SourceStatus
 from queue_mover.postgres.pooler import Pooler
+from queue_mover.postgres.statements import quote_ident, quote_literal
 
 OLDEST_SERVER = 110000
 """As server_version_num."""

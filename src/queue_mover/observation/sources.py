@@ -112,7 +112,8 @@ def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatu
             status = _read_source_side(src, status)
             try:
                 with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
-                    status = _with_position(dst, _read_target_side(dst, status))
+                    status = _read_target_side(dst, status)
+                    status = _with_position(dst, status)
                     return _read_both_sides(src, dst, status, running)
             except QueueMoverError as error:
                 return replace(status, target_error=str(error))
@@ -120,7 +121,8 @@ def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatu
         status = replace(status, source_error=str(error))
     try:
         with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
-            return _with_position(dst, _read_target_side(dst, status))
+            status = _read_target_side(dst, status)
+            return _with_position(dst, status)
     except QueueMoverError as error:
         return replace(status, target_error=str(error))
 
