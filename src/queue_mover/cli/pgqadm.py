@@ -230,7 +230,7 @@ def _print_status(seen: Overview, *, is_one: bool) -> None:
         what = finding.place.source or COMMAND
         print(f"{what}: {finding.text}; remedy: {finding.remedy}", file=sys.stderr)
     if seen.sources:
-        print("\n".join(source_report.lines(seen.sources)))
+        print("\n".join(source_report.lines(seen.sources, seen.targets)))
     for view in seen.databases:
         if is_one and view.status is None:
             print(f"{COMMAND}: {database_report.failure(view.findings)}", file=sys.stderr)

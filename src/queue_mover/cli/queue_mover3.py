@@ -2,11 +2,11 @@
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from queue_mover.cli import common
+from queue_mover.cli import common, mover_status
 from queue_mover.config import parameters, sample
 from queue_mover.config.settings import Settings, load_mover, load_process
 from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceError
@@ -37,7 +37,7 @@ def switches() -> argparse.ArgumentParser:
     )
     parser.epilog = (
         "The event ID is not kept: events get new numbers (ev_id) from the target queue, in the"
-        " same order."
+        " same order. " + mover_status.LEGEND
     )
     parser.add_argument(
         "--source",
@@ -46,6 +46,7 @@ def switches() -> argparse.ArgumentParser:
         metavar="NAME",
         help="only these of the file's sources; wildcards; repeatable",
     )
+    mover_status.add_switches(parser)
     position = parser.add_argument_group("position")
     position.add_argument(
         "--consumer",
@@ -81,18 +82,18 @@ def _run() -> int:
     parser = switches()
     given = parser.parse_intermixed_args()
     purpose = given.action or (given.take_over is not None and "take-over")
-    common.require_one_purpose(parser, given, [f"--{purpose}" if purpose else None])
+    status = mover_status.purpose(given)
+    common.require_one_purpose(parser, given, [f"--{purpose}" if purpose else None, status])
     if given.consumer and not purpose:
         raise OperatorError(
             "--consumer goes with a switch for positions, as --unregister;"
             " remedy: to run a mover under another name, set consumer_name"
         )
     overrides = dict(given.set)
-    if given.ini or given.signal or purpose:
+    if given.ini or given.signal or purpose or status:
         early_signals.release()
-    if given.ini:
-        print(sample.ini(COMMAND, parameters.MOVER, overrides))
-        return 0
+    if given.ini or status:
+        return _show(given, overrides)
     path = common.config_path(given, NO_CONFIG)
 
     if given.signal and given.source:
@@ -120,6 +121,14 @@ def _run() -> int:
         return replace(plan, warnings=(*plan.warnings, *elsewhere))
 
     return common.serve(given, process, None, load)
+
+
+def _show(given: argparse.Namespace, overrides: Mapping[str, str]) -> int:
+    """Print the sample config, or the status."""
+    if given.ini:
+        print(sample.ini(COMMAND, parameters.MOVER, overrides))
+        return 0
+    return mover_status.run(COMMAND, given, lambda path: load_mover(path, overrides, given.source))
 
 
 def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:

@@ -5,9 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from psycopg import conninfo
+
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import QueueMoverError
 from queue_mover.model import Flavour, Position
+from queue_mover.observation import activity
+from queue_mover.observation.activity import Activity, Process
 from queue_mover.observation.database import (
     Consumer,
     Queue,
@@ -59,6 +63,8 @@ class SourceStatus:
     """Events of this consumer in quarantine; None: not known, or not to be seen by this role."""
     quarantined_since: float | None = None
     """The age of the oldest of them, in seconds."""
+    activity: Activity = field(default_factory=Activity)
+    """Who runs its mover, and what that does."""
     moving: bool = False
     """It moved while it was looked at: the two sides need not fit."""
     source_error: str = ""
@@ -74,6 +80,13 @@ class SourceStatus:
     def readable(self) -> bool:
         """Whether both sides could be asked."""
         return not (self.source_error or self.target_error)
+
+    @property
+    def batch_since(self) -> float | None:
+        """Seconds since the active batch was taken; None: there is none."""
+        if self.consumer is None or self.consumer.batch is None:
+            return None
+        return self.consumer.since_seen
 
     @property
     def fits(self) -> bool:
@@ -92,10 +105,18 @@ def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
     for mover in movers:
         way = _way(mover)
         running[way] = running.get(way, frozenset()) | {mover.route.consumer}
+    here = activity.running_here(movers)
     # Each has two connections, to its source and to its target.
     at_once = (allow_files() - BASE_FILES) / (2 * FILES_PER_CONNECTION)
     with ThreadPoolExecutor(int(max(1, min(AT_ONCE, at_once)))) as pool:
-        return list(pool.map(lambda mover: _source_status(mover, running[_way(mover)]), movers))
+        return list(
+            pool.map(
+                lambda mover: _source_status(
+                    mover, running[_way(mover)], here.get(mover.process.pidfile)
+                ),
+                movers,
+            )
+        )
 
 
 def _way(mover: MoverSettings) -> tuple[str, ...]:
@@ -103,8 +124,10 @@ def _way(mover: MoverSettings) -> tuple[str, ...]:
     return (*location(mover.src_db), mover.route.queue, *location(mover.dst_db))
 
 
-def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatus:
-    status = SourceStatus(mover)
+def _source_status(
+    mover: MoverSettings, running: frozenset[str], process: Process | None
+) -> SourceStatus:
+    status = SourceStatus(mover, activity=Activity(process))
     try:
         with _session("source", mover.src_db, mover.route.source_flavour) as src:
             status = _on_source(src, status)
@@ -125,6 +148,8 @@ def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatu
 
 @contextmanager
 def _session(side: str, text: str, flavour: Flavour) -> Iterator[Connection]:
+    # With the mover's own name, we would be taken for one.
+    text = conninfo.make_conninfo(text, application_name="pgqadm")
     database = Database(side, text, "pgqadm", flavour=flavour)
     try:
         with database.session() as connection:
@@ -136,6 +161,7 @@ def _session(side: str, text: str, flavour: Flavour) -> Iterator[Connection]:
 def _on_source(src: Connection, status: SourceStatus) -> SourceStatus:
     mover = status.mover
     state = read_source(src, mover.route)
+    status = replace(status, activity=activity.read_source(src, mover, status.activity))
     if not state.has_pgq:
         return replace(status, source=state)
     limits = mover.limits
@@ -166,14 +192,16 @@ def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
 
 
 def _on_target(dst: Connection, status: SourceStatus) -> SourceStatus:
-    state = read_target(dst, status.mover.route)
+    mover = status.mover
+    state = read_target(dst, mover.route)
+    status = replace(status, activity=activity.read_target(dst, mover, status.activity))
     if not state.has_pgq_ext:
         return replace(status, target=state)
-    held = read_quarantine(dst, status.mover.route.consumer)
+    held = read_quarantine(dst, mover.route.consumer)
     return replace(
         status,
         target=state,
-        position=target.position(dst, status.mover.route, remembers=state.remembers),
+        position=target.position(dst, mover.route, remembers=state.remembers),
         quarantined=None if held is None else sum(each.events for each in held),
         quarantined_since=held[0].since if held else None,
     )
