@@ -13,7 +13,9 @@ from queue_mover.moving.registration import Registrar
 from queue_mover.postgres.conninfo import describe, location
 from queue_mover.postgres.database import Database
 from queue_mover.postgres.pool import Pool, PoolClient
-from queue_mover.service.job import JobSpec, Plan, Step
+from queue_mover.service.error_record import ErrorRecord
+from queue_mover.service.job import Job, JobSpec, Plan, Step
+from queue_mover.service.recorded_job import RecordedJob
 from queue_mover.system import logs
 from queue_mover.system.limits import BASE_FILES, FILES_PER_CONNECTION
 
@@ -109,6 +111,7 @@ class Targets:
 
     _pools: dict[tuple[object, ...], Pool] = field(default_factory=dict)
     _running: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+    errors: ErrorRecord = field(default_factory=ErrorRecord)
 
     def serve(self, movers: Iterable[MoverSettings]) -> None:
         """From now on these are the movers of the process, and no others."""
@@ -171,7 +174,7 @@ def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowde
     limits = settings.limits
     first = replace(limits, max_events=limits.max_events // FIRST_SHARE) if crowded else None
 
-    def make() -> MoverJob:
+    def make() -> Job:
         log = logs.logger(settings.process.job_name, settings.source)
         client = targets.client(settings, connections)
         source = source_database(settings)
@@ -184,7 +187,7 @@ def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowde
             settings.policy,
             lambda: targets.running(settings),
         )
-        return MoverJob(mover, client, log, first)
+        return RecordedJob(MoverJob(mover, client, log, first), settings, targets.errors)
 
     target = describe(settings.dst_db) if settings.source else ""
     return JobSpec(settings.source, (settings, connections), settings.process, make, target)
