@@ -10,7 +10,7 @@ from queue_mover.observation.target_queues import TargetQueue
 from queue_mover.observation.words import counted, duration, number
 from queue_mover.reporting import target_report, trouble_report
 from queue_mover.reporting.database_report import ruled
-from queue_mover.reporting.tables import columns
+from queue_mover.reporting.tables import columns, listed
 
 HEADER = ("Source", "Queue", "Consumer", "State", "Lag", "LastSeen", "Pending", "New", "EPS",
           "Batch", "Tick", "Target", "Quarantined", "")  # fmt: skip
@@ -20,14 +20,19 @@ def lines(sources: Sequence[SourceView], targets: Sequence[TargetQueue] = ()) ->
     """The table, where it is slow, the last errors, who reads from the targets, a line about each
     thing that is wrong with a source, and a summary."""
     rows = [_row(view.source, view.findings) for view in sources]
-    told = [
-        f"  {finding.mark}  {view.source.name}: {finding.text}{REMEDY}{finding.remedy}"
-        for view in sources
-        for finding in view.findings
-    ]
     table = ruled(columns([HEADER, *rows], "<<<<>>>>>>>>><"))
     below = [*trouble_report.lines(sources), *target_report.lines(targets)]
-    return [*table, "", *below, *told, _summary(sources)]
+    return [*table, "", *below, *_finding_lines(sources), _summary(sources)]
+
+
+def _finding_lines(sources: Sequence[SourceView]) -> list[str]:
+    """One line for what sources have in common, such as a target that is down."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for view in sources:
+        for finding in view.findings:
+            text = f"{finding.text}{REMEDY}{finding.remedy}"
+            told.setdefault((finding.mark, text), []).append(view.source.name)
+    return [f"  {mark}  {listed(names)}: {text}" for (mark, text), names in told.items()]
 
 
 def is_trouble(found: Sequence[Finding]) -> bool:

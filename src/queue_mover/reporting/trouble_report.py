@@ -7,15 +7,13 @@ from queue_mover.observation.findings import REMEDY
 from queue_mover.observation.overview import SourceView
 from queue_mover.observation.verdict import Cause
 from queue_mover.observation.words import counted, duration
+from queue_mover.reporting.tables import listed
 
 AT_MOST = 5
 """Lines for one cause, and last errors: at night nobody reads fifty."""
 
 OLD = 86400.0
 """Seconds after which an error that is over is left out."""
-
-NAMES = 8
-"""Sources that a line names."""
 
 
 def lines(sources: Sequence[SourceView]) -> list[str]:
@@ -36,12 +34,11 @@ def _of_cause(cause: Cause, views: Sequence[SourceView]) -> list[str]:
     """One line for what several sources have in common; the longest lags first."""
     names: dict[str, list[str]] = {}
     for view in sorted(views, key=_lag, reverse=True):
-        remedy = REMEDY + view.verdict.remedy if view.verdict.remedy else ""
-        names.setdefault(view.verdict.text + remedy, []).append(view.source.name)
+        names.setdefault(_words(view), []).append(view.source.name)
     shown = list(names.items())[:AT_MOST]
     rest = len(views) - sum(len(each) for _, each in shown)
     title = "Not known" if cause is Cause.UNKNOWN else f"Slow: {cause.value}"
-    result = [f"{title}: {_list(each)}: {text}" for text, each in shown]
+    result = [f"{title}: {listed(each)}{text}" for text, each in shown]
     return [*result, f"{title}: {counted(rest, 'source')} more"] if rest else result
 
 
@@ -50,9 +47,12 @@ def _lag(view: SourceView) -> float:
     return (consumer.waiting if consumer else None) or 0.0
 
 
-def _list(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
-    return ", ".join(names[:NAMES]) + more
+def _words(view: SourceView) -> str:
+    """Why, unless a line further down says so."""
+    verdict = view.verdict
+    if any(finding.text == verdict.text for finding in view.findings):
+        return " (see below)"
+    return f": {verdict.text}" + (REMEDY + verdict.remedy if verdict.remedy else "")
 
 
 def _errors(sources: Sequence[SourceView]) -> list[str]:
@@ -63,13 +63,13 @@ def _errors(sources: Sequence[SourceView]) -> list[str]:
         and (error.recovered is None or error.recovered < OLD)
     ]
     known.sort(key=lambda each: (each[0].recovered is not None, each[0].seen))
-    result = [f"Last error of {name}, {_words(error)}" for error, name in known[:AT_MOST]]
+    result = [f"Last error of {name}, {_error_words(error)}" for error, name in known[:AT_MOST]]
     rest = len(known) - len(result)
     more = [f"Last errors of {counted(rest, 'source')} more: --json"] if rest else []
     return [*result, *more, ""] if result else []
 
 
-def _words(error: LastError) -> str:
+def _error_words(error: LastError) -> str:
     over = "not recovered"
     if error.recovered is not None:
         over = f"recovered {duration(error.recovered)} ago"

@@ -1,4 +1,4 @@
-"""The last error of each mover, kept on its target for the status: written aside, where it can be."""
+"""The last error of each mover, kept on its target for the status."""
 
 import logging
 import os
