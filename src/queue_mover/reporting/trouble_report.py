@@ -56,6 +56,7 @@ def _words(view: SourceView) -> str:
 
 
 def _errors(sources: Sequence[SourceView]) -> list[str]:
+    """One line for what several sources have in common; those that last come first."""
     known = [
         (error, view.source.name)
         for view in sources
@@ -63,8 +64,16 @@ def _errors(sources: Sequence[SourceView]) -> list[str]:
         and (error.recovered is None or error.recovered < OLD)
     ]
     known.sort(key=lambda each: (each[0].recovered is not None, each[0].seen))
-    result = [f"Last error of {name}, {_error_words(error)}" for error, name in known[:AT_MOST]]
-    rest = len(known) - len(result)
+    alike: dict[tuple[object, ...], list[tuple[LastError, str]]] = {}
+    for error, name in known:
+        key = (error.message, error.host, error.pid, error.recovered is None)
+        alike.setdefault(key, []).append((error, name))
+    shown = list(alike.values())[:AT_MOST]
+    result = [
+        f"Last error of {listed([name for _, name in each])}, {_error_words(each[0][0])}"
+        for each in shown
+    ]
+    rest = len(known) - sum(map(len, shown))
     more = [f"Last errors of {counted(rest, 'source')} more: --json"] if rest else []
     return [*result, *more, ""] if result else []
 
