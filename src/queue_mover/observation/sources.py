@@ -133,6 +133,7 @@ def _source_status(
             status = _on_source(src, status)
             try:
                 with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
+                    status = _with_activity(dst, status)
                     status = _on_target(dst, status)
                     return _on_both(src, dst, status, running)
             except QueueMoverError as error:
@@ -141,6 +142,7 @@ def _source_status(
         status = replace(status, source_error=str(error))
     try:
         with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
+            status = _with_activity(dst, status)
             return _on_target(dst, status)
     except QueueMoverError as error:
         return replace(status, target_error=str(error))
@@ -191,10 +193,15 @@ def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
     return found[0] if found else None
 
 
+def _with_activity(dst: Connection, status: SourceStatus) -> SourceStatus:
+    """First, since what ails the target may keep the rest from being read."""
+    known = activity.read_target(dst, status.mover, status.activity)
+    return replace(status, activity=known)
+
+
 def _on_target(dst: Connection, status: SourceStatus) -> SourceStatus:
     mover = status.mover
     state = read_target(dst, mover.route)
-    status = replace(status, activity=activity.read_target(dst, mover, status.activity))
     if not state.has_pgq_ext:
         return replace(status, target=state)
     held = read_quarantine(dst, mover.route.consumer)
