@@ -98,7 +98,10 @@ CASES: list[tuple[str, dict[str, Any], TargetQueue | None, Cause, str]] = [
     ("behind", {"consumer": BEHIND}, READS, Cause.MOVER, "50 events behind"),
     (
         "behind, and moving",
-        {"consumer": BEHIND, "activity": replace(RUNNING, events_per_second=25.0)},
+        {
+            "consumer": replace(BEHIND, batch=1, batch_end=101),
+            "activity": replace(RUNNING, events_per_second=25.0, since_batch=10.0),
+        },
         READS,
         Cause.MOVER,
         "moving 25 events a second",
@@ -109,6 +112,23 @@ CASES: list[tuple[str, dict[str, Any], TargetQueue | None, Cause, str]] = [
         READS,
         Cause.MOVER,
         "its batch, taken 30s ago, has not reached the target",
+    ),
+    (
+        "a batch that waits for a connection, which a lock blocks",
+        {
+            "consumer": replace(BEHIND, batch=1, batch_end=101, since_seen=30.0),
+            "activity": replace(
+                RUNNING,
+                target=(
+                    IDLE,
+                    replace(HOLDER, holds_lock=False, wait_type="Lock", blocked_by=(33,)),
+                ),
+                blockers=(PSQL,),
+            ),
+        },
+        READS,
+        Cause.TARGET,
+        "taken 30s ago, waits for a connection, blocked on the target by pid 33",
     ),
     (
         "the source is slow",

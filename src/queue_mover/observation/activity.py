@@ -105,7 +105,7 @@ class Activity:
     target: tuple[Session, ...] = ()
     """The same on the target, and whoever holds the consumer's lock."""
     blockers: tuple[Session, ...] = ()
-    """The sessions that block the one that moves a batch."""
+    """The sessions that block those on the target."""
     since_batch: float | None = None
     """Seconds since the last batch arrived; None: not known, or there was none."""
     events_per_second: float | None = None
@@ -118,6 +118,13 @@ class Activity:
     def holder(self) -> Session | None:
         """The session that moves a batch right now."""
         return next((each for each in self.target if each.holds_lock), None)
+
+    @property
+    def busy(self) -> Session | None:
+        """The session on the target that the job waits for most: blocked, or at work."""
+        busy = [each for each in self.target if not each.waits_for_client]
+        busy.sort(key=lambda each: (not each.blocked_by, -(each.since or 0)))
+        return busy[0] if busy else None
 
     @property
     def failing(self) -> LastError | None:
@@ -222,7 +229,7 @@ def read_target(dst: Connection, mover: MoverSettings, known: Activity) -> Activ
     """Add what the target knows."""
     key = lock_key("target", mover.route.consumer)
     found = _sessions(dst, key, application_name(mover.dst_db, mover))
-    blocking = [pid for each in found if each.holds_lock for pid in each.blocked_by]
+    blocking = [pid for each in found for pid in each.blocked_by]
     blockers = _sessions(dst, key, "", blocking) if blocking else ()
     return _read_records(dst, mover, replace(known, target=found, blockers=blockers))
 

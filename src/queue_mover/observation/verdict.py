@@ -129,14 +129,8 @@ def _moving(source: SourceStatus, _: object, __: object) -> Verdict | None:
     if holder is None:
         return _without_batch(source, waiting)
     batch = f"a batch has been on its way for {duration(holder.since)}"
-    if holder.blocked_by:
-        return _blocked(source, holder, batch)
     if not holder.waits_for_client:
-        return Verdict(
-            Cause.TARGET,
-            f"{batch}; its session on the target, {holder.words}, {_occupation(holder)}",
-            "check load, disks, triggers and synchronous standbys of the target",
-        )
+        return _by_target(source, holder, batch)
     busy = [each for each in source.activity.source if not each.waits_for_client]
     if busy:
         return Verdict(
@@ -151,15 +145,25 @@ def _moving(source: SourceStatus, _: object, __: object) -> Verdict | None:
     )
 
 
-def _blocked(source: SourceStatus, holder: Session, batch: str) -> Verdict:
+def _by_target(source: SourceStatus, session: Session, batch: str) -> Verdict:
+    if session.blocked_by:
+        return _blocked(source, session, batch)
+    return Verdict(
+        Cause.TARGET,
+        f"{batch}; its session on the target, {session.words}, {_occupation(session)}",
+        "check load, disks, triggers and synchronous standbys of the target",
+    )
+
+
+def _blocked(source: SourceStatus, session: Session, batch: str) -> Verdict:
     known = {each.pid: each for each in source.activity.blockers}
     blockers = [
         f"{known[pid].words}, {known[pid].state or 'state hidden'} for {duration(known[pid].since)}"
         if pid in known
         else "a prepared transaction"
-        for pid in holder.blocked_by
+        for pid in session.blocked_by
     ]
-    first = next((pid for pid in holder.blocked_by if pid in known), None)
+    first = next((pid for pid in session.blocked_by if pid in known), None)
     remedy = "select * from pg_prepared_xacts, then COMMIT PREPARED or ROLLBACK PREPARED"
     if first is not None:
         remedy = f"end that transaction, or on the target: select pg_terminate_backend({first})"
@@ -175,8 +179,8 @@ def _occupation(session: Session) -> str:
 def _without_batch(source: SourceStatus, waiting: float) -> Verdict:
     consumer, activity = source.consumer, source.activity
     pending = (consumer.pending if consumer else None) or 0
-    rate = activity.events_per_second
-    speed = f", moving {number(rate)} events a second" if rate else ""
+    is_moving = activity.since_batch is not None and activity.since_batch <= BEHIND
+    speed = f", moving {number(activity.events_per_second)} events a second" if is_moving else ""
     behind = f"{counted(pending, 'event')} behind, the oldest waiting for {duration(waiting)}"
     if activity.process and not activity.source:
         return Verdict(
@@ -184,7 +188,10 @@ def _without_batch(source: SourceStatus, waiting: float) -> Verdict:
             f"{behind}; process {activity.process.pid} runs, without a session on the source",
             "see its log; with --source it may run other sources only",
         )
-    if consumer and consumer.batch is not None and not rate:
+    if consumer and consumer.batch is not None and not is_moving:
+        taken = f"a batch, taken {duration(consumer.since_seen)} ago, waits for a connection"
+        if activity.busy:
+            return _by_target(source, activity.busy, taken)
         return Verdict(
             Cause.MOVER,
             f"{behind}; its batch, taken {duration(consumer.since_seen)} ago, has not reached the"
@@ -194,7 +201,7 @@ def _without_batch(source: SourceStatus, waiting: float) -> Verdict:
     return Verdict(
         Cause.MOVER,
         behind + speed,
-        "wait until it has caught up; see its log for errors" if rate else "see its log",
+        "wait until it has caught up" if is_moving else "see its log",
     )
 
 

@@ -32,13 +32,16 @@ def _slow(sources: Sequence[SourceView]) -> list[str]:
 
 def _of_cause(cause: Cause, views: Sequence[SourceView]) -> list[str]:
     """One line for what several sources have in common; the longest lags first."""
-    names: dict[str, list[str]] = {}
+    # Durations differ from source to source: what helps is what they have in common.
+    alike: dict[str, list[SourceView]] = {}
     for view in sorted(views, key=_lag, reverse=True):
-        names.setdefault(_words(view), []).append(view.source.name)
-    shown = list(names.items())[:AT_MOST]
-    rest = len(views) - sum(len(each) for _, each in shown)
+        alike.setdefault(view.verdict.remedy, []).append(view)
+    shown = list(alike.values())[:AT_MOST]
+    rest = len(views) - sum(map(len, shown))
     title = "Not known" if cause is Cause.UNKNOWN else f"Slow: {cause.value}"
-    result = [f"{title}: {listed(each)}{text}" for text, each in shown]
+    result = [
+        f"{title}: {listed([view.source.name for view in each])}{_words(each[0])}" for each in shown
+    ]
     return [*result, f"{title}: {counted(rest, 'source')} more"] if rest else result
 
 
