@@ -229,8 +229,9 @@ language sql security definer set search_path = pg_catalog, pg_temp
 as $$
     select extract(epoch from n.at - o.recorded)::float8,
            case when o.recorded < n.at - interval '5 minutes' then 0
-                when o.sample_times[1] < n.at then
-                     greatest(queue_mover.event_number(o.mark) - o.sample_events[1], 0)
+                when o.sample_times[1] < n.at
+                 and o.sample_events[1] <= queue_mover.event_number(o.mark) then
+                     (queue_mover.event_number(o.mark) - o.sample_events[1])
                      / extract(epoch from n.at - o.sample_times[1])::float8 end,
            extract(epoch from n.at - e.began)::float8,
            extract(epoch from n.at - e.seen)::float8,
