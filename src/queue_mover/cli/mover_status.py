@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from queue_mover.cli import common
+from queue_mover.cli.status_switches import EVERY
 from queue_mover.config.settings import Settings
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.observation import overview
@@ -14,53 +15,9 @@ from queue_mover.observation.findings import Place, unreadable
 from queue_mover.observation.overview import Overview
 from queue_mover.reporting import document, source_report
 
-EVERY = "2"
-"""Seconds between two reports, where --watch does not say."""
-
 SHORTEST = 0.1
 
 CLEAR = "\033[H\033[2J"
-
-LEGEND = (
-    "The columns of --status: State: 'here' with the pid from the pidfile, 'standby' while"
-    " another mover holds the lock, 'at' the address it runs at, retrying after errors, stopped,"
-    " or ? where that cannot be known. Lag: age of the last tick finished. LastSeen: since it"
-    " took or finished a batch. Pending: events that have a tick and wait; New: those without"
-    " one. EPS: events per second over the last minutes. Batch: since when the batch in progress"
-    " has been taken. Tick and Target: the position on the source and on the target."
-    " Quarantined: events kept aside on the target. Marks, each with its line under the table: C"
-    " not seen, L lagging, T no ticks, P ticker paused, E transaction ids behind, X position"
-    " does not fit, N no position on the target, B another consumer left behind, Q quarantine, ?"
-    " not readable, ! anything else that keeps it from moving. 'Slow' names the cause of a lag:"
-    " ticker, mover, target, or reader (a consumer of the target queue)."
-)
-
-
-def add_switches(parser: argparse.ArgumentParser) -> None:
-    """Add --status and what goes with it."""
-    group = parser.add_argument_group("status")
-    group.add_argument(
-        "--status",
-        action="store_true",
-        help="show each source: state, lag, errors, and where it is slow; exit code 0: nothing is"
-        " wrong, 1: something is, 2: something could not be read",
-    )
-    group.add_argument("--json", action="store_true", help="the status as one JSON document")
-    group.add_argument(
-        "--watch",
-        nargs="?",
-        const=EVERY,
-        metavar="SECONDS",
-        help=f"the status again and again, every {EVERY} seconds or as given, until ^C",
-    )
-
-
-def purpose(given: argparse.Namespace) -> str | None:
-    """--status where it was asked for. Raises OperatorError for a switch that needs it."""
-    if not given.status and (given.json or given.watch is not None):
-        word = "--json" if given.json else "--watch"
-        raise OperatorError(f"{word} goes with --status; remedy: add --status")
-    return "--status" if given.status else None
 
 
 def run(command: str, given: argparse.Namespace, load: Callable[[Path], Settings]) -> int:

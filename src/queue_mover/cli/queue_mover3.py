@@ -4,9 +4,10 @@ import argparse
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
-from queue_mover.cli import common, mover_status
+from queue_mover.cli import common, status_switches
 from queue_mover.config import parameters, sample
 from queue_mover.config.settings import Settings, load_mover, load_process
 from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceError
@@ -37,7 +38,7 @@ def switches() -> argparse.ArgumentParser:
     )
     parser.epilog = (
         "The event ID is not kept: events get new numbers (ev_id) from the target queue, in the"
-        " same order. " + mover_status.LEGEND
+        " same order. " + status_switches.LEGEND
     )
     parser.add_argument(
         "--source",
@@ -46,7 +47,7 @@ def switches() -> argparse.ArgumentParser:
         metavar="NAME",
         help="only these of the file's sources; wildcards; repeatable",
     )
-    mover_status.add_switches(parser)
+    status_switches.add_switches(parser)
     position = parser.add_argument_group("position")
     position.add_argument(
         "--consumer",
@@ -82,7 +83,7 @@ def _run() -> int:
     parser = switches()
     given = parser.parse_intermixed_args()
     purpose = given.action or (given.take_over is not None and "take-over")
-    status = mover_status.purpose(given)
+    status = status_switches.purpose(given)
     common.require_one_purpose(parser, given, [f"--{purpose}" if purpose else None, status])
     if given.consumer and not purpose:
         raise OperatorError(
@@ -128,7 +129,9 @@ def _show(given: argparse.Namespace, overrides: Mapping[str, str]) -> int:
     if given.ini:
         print(sample.ini(COMMAND, parameters.MOVER, overrides))
         return 0
-    return mover_status.run(COMMAND, given, lambda path: load_mover(path, overrides, given.source))
+    run = import_module("queue_mover.cli.mover_status").run
+    code: int = run(COMMAND, given, lambda path: load_mover(path, overrides, given.source))
+    return code
 
 
 def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:
