@@ -38,7 +38,7 @@ def switches() -> argparse.ArgumentParser:
     )
     parser.epilog = (
         "The event ID is not kept: events get new numbers (ev_id) from the target queue, in the"
-        " same order. " + status_switches.LEGEND
+        " same order."
     )
     parser.add_argument(
         "--source",
