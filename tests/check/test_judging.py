@@ -123,7 +123,9 @@ def test_a_transaction_that_holds_the_rotation_back_is_named(surroundings: Surro
     sleeper = replace(CONSUMER, holds=True)
     side = replace(SIDE, queue=held, consumers=(sleeper,), oldest=oldest)
     (finding,) = judge_surroundings(replace(surroundings, target=side))
-    assert finding.text.startswith('target database: queue "q": rotation overdue by 1h23m, held back')
+    assert finding.text.startswith(
+        'target database: queue "q": rotation overdue by 1h23m, held back'
+    )
     assert finding.text.endswith(": pid 4711 (psql, user app), open for 4h10m")
     assert finding.remedy == "end it: SELECT pg_terminate_backend(4711)"
     # one that is younger than the rotation is not the one

@@ -11,7 +11,10 @@ from testbed.processes import run, script
     ("words", "told"),
     [
         (["--fix", "job.ini"], "--fix works only with --check; remedy: queue_mover3 --check --fix"),
-        (["--json", "job.ini"], "--json works only with --check; remedy: queue_mover3 --check --json"),
+        (
+            ["--json", "job.ini"],
+            "--json works only with --check; remedy: queue_mover3 --check --json",
+        ),
         (["--check", "--reset", "job.ini"], "--reset cannot be used with --check"),
         (["--check", "-d", "job.ini"], "-d cannot be used with --check"),
         (["--check", "-s", "job.ini"], "-s cannot be used with --check"),

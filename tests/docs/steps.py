@@ -137,6 +137,31 @@ def each_half_runs(terminal: Terminal) -> None:
         _wait_for(terminal, f"app_at_{shard}", registered, f"the consumer on {shard}")
 
 
+# lag.md
+
+
+def a_mover_that_was_started(terminal: Terminal) -> None:
+    """And has registered."""
+    terminal.write("admin.ini", "[pgqadm]\ndb = dbname=postgres")
+    for name, queue in (("app", "app_events"), ("central", "all_events")):
+        terminal.create_database(name)
+        terminal.enter(f"pgqadm.py admin.ini --set db=dbname={name} install")
+        terminal.enter(f"pgqadm.py admin.ini --set db=dbname={name} create {queue}")
+    terminal.write(
+        "mover.ini",
+        "[queue_mover3]\nsrc_db = dbname=app\ndst_db = dbname=central\n"
+        "queue_name = app_events\ndst_queue_name = all_events\npidfile = mover.pid\n",
+    )
+    terminal.enter("queue_mover3 -d mover.ini")
+    _wait_for(terminal, "app", "select exists (select from pgq.subscription)", "the consumer")
+
+
+def nothing_is_slow(terminal: Terminal) -> None:
+    (table,) = (said.stdout for command, said in terminal.said.items() if "--status" in command)
+    assert " here " in table
+    assert "Slow: " not in table
+
+
 # operations.md
 
 HOSTS = {"app": "db1", "central": "db2"}

@@ -8,8 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from queue_mover.observation.activity import State
 from queue_mover.observation.findings import MARKS, Severity
 from queue_mover.observation.overview import DatabaseView, Overview
+from queue_mover.observation.verdict import Cause
 from queue_mover.reporting.document import text
 from testbed.database import Database
 from testbed.processes import Argument, Result, run, script, write_ini
@@ -25,8 +27,10 @@ TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float),
     "boolean": (bool,),
     "array": (list,),
+    "object": (dict,),
     "null": (type(None),),
 }
+CAUSES = {cause.value for cause in Cause}
 
 
 def tables() -> dict[str, dict[str, str]]:
@@ -40,6 +44,8 @@ def tables() -> dict[str, dict[str, str]]:
             key, second = (cell.strip().strip("`") for cell in line.split("|")[1:3])
             found.setdefault(heading, {})[key] = second
     codes = {key for key in found["A finding"] if len(found["A finding"][key]) == 1}
+    states = {state.value for state in State}
+    found["states"] = {key: found["A source"].pop(key) for key in states}
     found["codes"] = {code: found["A finding"].pop(code) for code in codes}
     return found
 
@@ -51,6 +57,16 @@ def check(value: dict[str, Any], shape: dict[str, str]) -> None:
         allowed = tuple(kind for name in kinds.split(" or ") for kind in TYPES[name])
         assert isinstance(value[key], allowed), (key, value[key])
         assert bool in allowed or not isinstance(value[key], bool), key
+
+
+def check_source(source: dict[str, Any], shapes: dict[str, dict[str, str]]) -> None:
+    """Compare a source with its tables."""
+    check(source, shapes["A source"])
+    assert source["state"] in shapes["states"]
+    check(source["verdict"], shapes["A verdict"])
+    assert source["verdict"]["cause"] in CAUSES
+    if source["last_error"]:
+        check(source["last_error"], shapes["A last error"])
 
 
 def checked(result: Result) -> Any:
@@ -71,7 +87,11 @@ def checked(result: Result) -> Any:
         for held in database["quarantined"] or ():
             check(held, shapes["Events in quarantine"])
     for source in document["sources"]:
-        check(source, shapes["A source"])
+        check_source(source, shapes)
+    for queue in document["targets"]:
+        check(queue, shapes["A target queue"])
+        for consumer in queue["consumers"]:
+            check(consumer, shapes["A consumer"])
     for finding in document["findings"]:
         check(finding, shapes["A finding"])
         assert finding["code"] in shapes["codes"]
@@ -96,6 +116,11 @@ def config(tmp_path: Path, target_db: Database) -> Path:
 
 def test_the_page_lists_every_code_with_its_mark() -> None:
     assert tables()["codes"] == {code.value: mark for code, mark in MARKS.items()}
+
+
+def test_the_page_names_every_cause() -> None:
+    row = next(line for line in PAGE.read_text().splitlines() if line.startswith("| `cause`"))
+    assert [cause for cause in CAUSES if f"`{cause}`" not in row] == []
 
 
 def test_nothing_wrong_exits_0(config: Path, target: psycopg.Connection) -> None:

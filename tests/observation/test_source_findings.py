@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from queue_mover.config.settings import MoverSettings
-from queue_mover.model import BatchLimits, Position
+from queue_mover.model import PGQ, BatchLimits, Position
+from queue_mover.observation.activity import Activity, LastError, Process
 from queue_mover.observation.findings import Code, Severity
 from queue_mover.observation.overview import SourceView
 from queue_mover.observation.sides import ServerState, SourceState, TargetState
 from queue_mover.observation.source_findings import judge
 from queue_mover.observation.sources import SourceStatus
+from queue_mover.observation.target_queues import TargetQueue
+from queue_mover.observation.verdict import NOTHING, Cause, Verdict
 from queue_mover.reporting.source_report import lines
 from tests.config.files import load, only
 from tests.observation.test_database_findings import CONSUMER, QUEUE
@@ -124,26 +127,51 @@ def view(source: SourceStatus) -> SourceView:
     return SourceView(source, tuple(judge(source)))
 
 
+BROKEN = LastError("no room", "db7", 47, began=300.0, seen=300.0, recovered=240.0)
+AT_WORK = Activity(Process(47, frozenset()), events_per_second=25.0, last_error=BROKEN)
+READERS = TargetQueue("dbname=central", "all", PGQ, queue=QUEUE, consumers=(CONSUMER,))
+
+
 def test_the_table(mover: MoverSettings) -> None:
     a, b, c, d, e = (replace(mover, source=name) for name in "abcde")
+    late = replace(LATE, pending=1000, batch=1, batch_end=100)
     sources_seen = [
         SourceStatus(a, replace(QUEUE, new_events=3), CONSUMER, position=AT_100, quarantined=0),
-        SourceStatus(b, QUEUE, replace(LATE, pending=1000), position=AT_100, quarantined=12,
-                 quarantined_since=5.0),
+        SourceStatus(b, QUEUE, late, position=AT_100, quarantined=12, quarantined_since=5.0,
+                     activity=AT_WORK),
         SourceStatus(c, source_error="source database not available: refused"),
         SourceStatus(d, QUEUE, CONSUMER, quarantined=0),
         SourceStatus(e, replace(QUEUE, ticker_paused=True), SLOW, target_error="target: away"),
     ]  # fmt: skip
+    verdicts = {"b": Verdict(Cause.MOVER, "behind", "wait"), "e": Verdict(Cause.TICKER, "x", "y")}
+    views = [replace(view(each), verdict=verdicts.get(each.name, NOTHING)) for each in sources_seen]
     assert (
-        "\n".join(lines([view(source) for source in sources_seen]))
+        "\n".join(lines(views, [READERS]))
         == """\
-Source  Queue      Consumer  Lag  LastSeen  Pending  New  Tick  Target  Quarantined
-----------------------------------------------------------------------------------------
-a       from_here  mover      5s        5s        0    3   100     100            0
-b       from_here  mover      5s     6m40s     1000    0   100     100           12  CQ
-c       from_here  mover       -         -        -    -     -       -            -  ?
-d       from_here  mover      5s        5s        0    0   100       -            0
-e       from_here  mover      5s        5s        7    0   100       -            -  ?PL
+Source  Queue      Consumer  State    Lag  LastSeen  Pending  New  EPS  Batch  Tick  Target  \
+Quarantined
+-----------------------------------------------------------------------------------------------\
+--------------
+a       from_here  mover     stopped   5s        5s        0    3    -      -   100     100  \
+          0
+b       from_here  mover     here 47   5s     6m40s     1000    0   25  6m40s   100     100  \
+         12  CQ
+c       from_here  mover     ?          -         -        -    -    -      -     -       -  \
+          -  ?
+d       from_here  mover     stopped   5s        5s        0    0    -      -   100       -  \
+          0
+e       from_here  mover     ?         5s        5s        7    0    -      -   100       -  \
+          -  ?PL
+
+Slow: ticker: e: x; remedy: y
+Slow: mover: b: behind; remedy: wait
+
+Last error of b, 5m ago (db7, pid 47), recovered 4m ago: no room
+
+Target dbname=central:
+Target queue  Consumer  Lag  LastSeen  Pending  Tick
+----------------------------------------------------
+all           c          5s        5s        0   100
 
   C  b: not seen for 6m40s, 1000 events waiting; remedy: start its mover: queue_mover3 -d CONFIG; \
 its log shows why it ended
@@ -157,6 +185,22 @@ its log shows why it ended
 load on whatever it writes to; if it lags on purpose, raise trouble_after
 5 sources, 1010 events waiting, 12 in quarantine, 3 in trouble."""
     )
+
+
+def test_many_sources_with_one_trouble_are_one_line(mover: MoverSettings) -> None:
+    away = "target database not available: refused"
+    many = [
+        SourceStatus(replace(mover, source=f"s{n}"), QUEUE, CONSUMER, target_error=away)
+        for n in range(50)
+    ]
+    stuck = Verdict(Cause.TARGET, "stuck for 5s", "free it")
+    text = lines([replace(view(each), verdict=stuck) for each in many])
+    told = [line for line in text if "and 42 more" in line]
+    assert told == [
+        "Slow: target: s0, s1, s2, s3, s4, s5, s6, s7 and 42 more: stuck for 5s; remedy: free it",
+        f"  ?  s0, s1, s2, s3, s4, s5, s6, s7 and 42 more: {away};"
+        " remedy: check the server and the connect string",
+    ]
 
 
 def test_one_is_not_many_and_a_warning_is_no_trouble(mover: MoverSettings) -> None:

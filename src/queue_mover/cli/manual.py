@@ -21,7 +21,7 @@ def page(parser: argparse.ArgumentParser, section: str, groups: tuple[Group, ...
         names = ", ".join(action.option_strings) or str(action.metavar)
         lines += [".TP", f".B {_roff(names)}", _roff(action.help or "")]
     if parser.epilog:
-        lines += [".SH NOTES", _roff(parser.epilog)]
+        lines += [".SH NOTES", "\n.br\n".join(map(_roff, parser.epilog.splitlines()))]
     lines += [".SH CONFIGURATION", f"An ini file with a section [{section}]."]
     for group in groups:
         lines.append(f".SS {_roff(group.title)}")

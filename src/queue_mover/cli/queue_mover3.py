@@ -2,13 +2,13 @@
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
-from queue_mover.cli import common
+from queue_mover.cli import common, report_switches
 from queue_mover.config import parameters, sample
 from queue_mover.config.loading import load_mover, load_process
 from queue_mover.config.settings import Settings
@@ -49,19 +49,7 @@ def switches() -> argparse.ArgumentParser:
         metavar="NAME",
         help="only these sources of the file; wildcards allowed; repeatable",
     )
-    check = parser.add_argument_group("check before the start")
-    check.add_argument(
-        "--check",
-        action="store_true",
-        help="check config, machine and both databases, and change nothing; exit code 0: nothing"
-        " is wrong, 1: something is, 2: something could not be checked",
-    )
-    check.add_argument(
-        "--fix",
-        action="store_true",
-        help="with --check: install pgq_ext, create the target queue, register, where missing",
-    )
-    check.add_argument("--json", action="store_true", help="with --check: one JSON document")
+    report_switches.add_switches(parser)
     position = parser.add_argument_group("position")
     position.add_argument(
         "--consumer",
@@ -97,13 +85,13 @@ def _run() -> int:
     parser = switches()
     given = parser.parse_intermixed_args()
     purpose = given.action or (given.take_over is not None and "take-over")
-    _require_sense(parser, given, purpose)
+    report = report_switches.purpose(given)
+    _require_sense(parser, given, purpose, report)
     overrides = dict(given.set)
-    if given.ini or given.signal or purpose or given.check:
+    if given.ini or given.signal or purpose or report:
         early_signals.release()
-    if given.ini:
-        print(sample.ini(COMMAND, parameters.MOVER, overrides))
-        return 0
+    if given.ini or given.status:
+        return _show(given, overrides)
     path = common.config_path(given, NO_CONFIG)
     if given.check:
         # Only here: who runs a mover does not wait for what is needed to print a report.
@@ -137,21 +125,28 @@ def _run() -> int:
 
 
 def _require_sense(
-    parser: argparse.ArgumentParser, given: argparse.Namespace, purpose: str | Literal[False]
+    parser: argparse.ArgumentParser,
+    given: argparse.Namespace,
+    purpose: str | Literal[False],
+    report: str | None,
 ) -> None:
-    """Refuse switches of which one would have to be ignored. `purpose`: what changes a position."""
-    purposes = [f"--{purpose}" if purpose else None, "--check" if given.check else None]
-    common.require_one_purpose(parser, given, purposes)
+    """Refuse switches of which one would be ignored. `purpose`: what changes a position."""
+    common.require_one_purpose(parser, given, [f"--{purpose}" if purpose else None, report])
     if given.consumer and not purpose:
         raise OperatorError(
             "--consumer works only with a position switch, such as --unregister;"
             " remedy: to run a mover under another name, set consumer_name"
         )
-    if not given.check and (given.fix or given.json):
-        word = "--fix" if given.fix else "--json"
-        raise OperatorError(
-            f"{word} works only with --check; remedy: queue_mover3 --check {word} CONFIG"
-        )
+
+
+def _show(given: argparse.Namespace, overrides: Mapping[str, str]) -> int:
+    """Print the sample config, or the status."""
+    if given.ini:
+        print(sample.ini(COMMAND, parameters.MOVER, overrides))
+        return 0
+    run = import_module("queue_mover.cli.mover_status").run
+    code: int = run(COMMAND, given, lambda path: load_mover(path, overrides, given.source))
+    return code
 
 
 def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:

@@ -55,7 +55,7 @@ def _print(command: str, seen: Overview, *, alone: bool) -> None:
         what = finding.place.source or command
         print(f"{what}: {finding.text}; remedy: {finding.remedy}", file=sys.stderr)
     if seen.sources:
-        print("\n".join(source_report.lines(seen.sources)))
+        print("\n".join(source_report.lines(seen.sources, seen.targets)))
     for view in seen.databases:
         if alone and view.status is None:
             print(f"{command}: {database_report.failure(view.findings)}", file=sys.stderr)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import QueueMoverError
 from queue_mover.model import PGQ, Flavour
-from queue_mover.observation import source_findings
+from queue_mover.observation import source_findings, target_queues
 from queue_mover.observation.database import DatabaseStatus, gather
 from queue_mover.observation.database_findings import problems
 from queue_mover.observation.findings import Finding, Place, exit_code, unreadable
 from queue_mover.observation.sources import SourceStatus
 from queue_mover.observation.sources import gather as gather_sources
+from queue_mover.observation.target_queues import TargetQueue
+from queue_mover.observation.verdict import NOTHING, Verdict, verdict
 from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.database import Database
 
@@ -36,6 +38,8 @@ class SourceView:
 
     source: SourceStatus
     findings: tuple[Finding, ...]
+    verdict: Verdict = NOTHING
+    """Where it is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Overview:
 
     databases: tuple[DatabaseView, ...] = ()
     sources: tuple[SourceView, ...] = ()
+    targets: tuple[TargetQueue, ...] = ()
+    """The queues that these sources go to."""
     others: tuple[Finding, ...] = ()
     """Of neither: errors that prevented reading at all."""
 
@@ -73,12 +79,19 @@ def read(
     `flavour`: of the PgQ in the databases.
     """
     statuses = gather_sources(sources)
+    targets = target_queues.gather(sources)
     return Overview(
         tuple(
             _read_database(text, queue, trouble_after, flavour) for text in dict.fromkeys(databases)
         ),
-        tuple(SourceView(each, tuple(source_findings.judge(each))) for each in statuses),
+        tuple(_view(each, targets[target_queues.key(each.mover)]) for each in statuses),
+        tuple(targets.values()),
     )
+
+
+def _view(status: SourceStatus, target: TargetQueue) -> SourceView:
+    found = tuple(source_findings.judge(status))
+    return SourceView(status, found, verdict(status, found, target))
 
 
 def _read_database(

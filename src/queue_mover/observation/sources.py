@@ -5,9 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from psycopg import conninfo
+
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import QueueMoverError
 from queue_mover.model import Flavour, Position
+from queue_mover.observation import activity
+from queue_mover.observation.activity import Activity, Process
 from queue_mover.observation.database import (
     Consumer,
     Queue,
@@ -59,6 +63,8 @@ class SourceStatus:
     """Quarantined events of this consumer; None: unknown, or not readable by this role."""
     quarantined_since: float | None = None
     """The age of the oldest of them, in seconds."""
+    activity: Activity = field(default_factory=Activity)
+    """Who runs its mover, and what that does."""
     moving: bool = False
     """It moved while it was read: the two sides need not match."""
     source_error: str = ""
@@ -74,6 +80,13 @@ class SourceStatus:
     def readable(self) -> bool:
         """Whether both sides could be read."""
         return not (self.source_error or self.target_error)
+
+    @property
+    def batch_since(self) -> float | None:
+        """Seconds since the active batch was taken; None: there is none."""
+        if self.consumer is None or self.consumer.batch is None:
+            return None
+        return self.consumer.since_seen
 
     @property
     def fits(self) -> bool:
@@ -92,11 +105,17 @@ def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
     for mover in movers:
         key = _route_key(mover)
         running[key] = running.get(key, frozenset()) | {mover.route.consumer}
+    here = activity.running_here(movers)
     # Each needs two connections, to its source and to its target.
     at_once = (allow_files() - BASE_FILES) / (2 * FILES_PER_CONNECTION)
     with ThreadPoolExecutor(int(max(1, min(MAX_CONCURRENT, at_once)))) as pool:
         return list(
-            pool.map(lambda mover: _source_status(mover, running[_route_key(mover)]), movers)
+            pool.map(
+                lambda mover: _source_status(
+                    mover, running[_route_key(mover)], here.get(mover.process.pidfile)
+                ),
+                movers,
+            )
         )
 
 
@@ -105,13 +124,16 @@ def _route_key(mover: MoverSettings) -> tuple[str, ...]:
     return (*location(mover.src_db), mover.route.queue, *location(mover.dst_db))
 
 
-def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatus:
-    status = SourceStatus(mover)
+def _source_status(
+    mover: MoverSettings, running: frozenset[str], process: Process | None
+) -> SourceStatus:
+    status = SourceStatus(mover, activity=Activity(process))
     try:
         with _session("source", mover.src_db, mover.route.source_flavour) as src:
             status = _read_source_side(src, status)
             try:
                 with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
+                    status = _with_activity(dst, status)
                     status = _read_target_side(dst, status)
                     status = _with_position(dst, status)
                     return _read_both_sides(src, dst, status, running)
@@ -121,6 +143,7 @@ def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatu
         status = replace(status, source_error=str(error))
     try:
         with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
+            status = _with_activity(dst, status)
             status = _read_target_side(dst, status)
             return _with_position(dst, status)
     except QueueMoverError as error:
@@ -129,6 +152,8 @@ def _source_status(mover: MoverSettings, running: frozenset[str]) -> SourceStatu
 
 @contextmanager
 def _session(side: str, text: str, flavour: Flavour) -> Iterator[Connection]:
+    # With the mover's own name, we would be taken for one.
+    text = conninfo.make_conninfo(text, application_name="pgqadm")
     database = Database(side, text, "pgqadm", flavour=flavour)
     try:
         with database.session() as connection:
@@ -140,6 +165,7 @@ def _session(side: str, text: str, flavour: Flavour) -> Iterator[Connection]:
 def _read_source_side(src: Connection, status: SourceStatus) -> SourceStatus:
     mover = status.mover
     state = read_source(src, mover.route)
+    status = replace(status, activity=activity.read_source(src, mover, status.activity))
     if not state.has_pgq:
         return replace(status, source=state)
     limits = mover.limits
@@ -171,6 +197,12 @@ def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
 
 def _read_target_side(dst: Connection, status: SourceStatus) -> SourceStatus:
     return replace(status, target=read_target(dst, status.mover.route))
+
+
+def _with_activity(dst: Connection, status: SourceStatus) -> SourceStatus:
+    """First, since what ails the target may keep the rest from being read."""
+    known = activity.read_target(dst, status.mover, status.activity)
+    return replace(status, activity=known)
 
 
 def _with_position(dst: Connection, status: SourceStatus) -> SourceStatus:

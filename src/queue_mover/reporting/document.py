@@ -8,10 +8,13 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from queue_mover.observation.activity import Activity, LastError
 from queue_mover.observation.database import Consumer, Quarantine, Queue
 from queue_mover.observation.findings import Finding
 from queue_mover.observation.overview import DatabaseView, Overview, SourceView
 from queue_mover.observation.source_findings import lag_limit
+from queue_mover.observation.target_queues import TargetQueue
+from queue_mover.observation.verdict import Verdict
 from queue_mover.reporting.source_report import is_trouble
 
 VERSION = 1
@@ -32,6 +35,7 @@ def _overview(overview: Overview) -> Object:
         "databases": [_database(view) for view in overview.databases],
         "sources": [_source(view) for view in overview.sources],
         "findings": [finding_object(finding) for finding in overview.findings],
+        "targets": [_target(target) for target in overview.targets],
     }
 
 
@@ -126,6 +130,53 @@ def _source(view: SourceView) -> Object:
         "quarantined_events": source.quarantined,
         "trouble_after_seconds": limit.trouble_after,
         "allowance_seconds": _number(limit.allowance),
+        **_activity(source.activity, readable=source.readable),
+        "batch_since_seconds": _number(source.batch_since),
+        "verdict": _verdict(view.verdict),
+    }
+
+
+def _activity(activity: Activity, *, readable: bool) -> Object:
+    others = activity.others
+    return {
+        "state": activity.state(readable=readable).value,
+        "pid": activity.process.pid if activity.process else None,
+        "elsewhere": (others[0].address or None) if others else None,
+        "events_per_second": _number(activity.events_per_second),
+        "since_batch_seconds": _number(activity.since_batch),
+        "last_error": _error(activity.last_error) if activity.last_error else None,
+    }
+
+
+def _error(error: LastError) -> Object:
+    return {
+        "text": error.message,
+        "host": error.host,
+        "pid": error.pid,
+        "since_seconds": _number(error.began),
+        "since_seen_seconds": _number(error.seen),
+        "since_recovered_seconds": _number(error.recovered),
+    }
+
+
+def _verdict(verdict: Verdict) -> Object:
+    return {
+        "cause": verdict.cause.value,
+        "text": verdict.text,
+        "remedy": verdict.remedy,
+    }
+
+
+def _target(target: TargetQueue) -> Object:
+    queue = target.queue
+    return {
+        "database": target.database,
+        "queue": target.name,
+        "readable": target.readable,
+        "last_tick": queue.last_tick if queue else None,
+        "since_tick_seconds": _number(queue.since_tick) if queue else None,
+        "new_events": queue.new_events if queue else None,
+        "consumers": [_consumer(each) for each in target.consumers],
     }
 
 

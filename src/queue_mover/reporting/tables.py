@@ -22,3 +22,13 @@ def columns(rows: Sequence[Sequence[str]], alignment: str) -> list[str]:
         ]
         lines.append("  ".join(cells).rstrip())
     return lines
+
+
+NAMES = 8
+"""Names that a line lists."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of several names, and how many more there are."""
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    return ", ".join(names[:NAMES]) + more

@@ -13,7 +13,9 @@ from queue_mover.moving.registration import Registrar
 from queue_mover.postgres.conninfo import describe, location
 from queue_mover.postgres.database import Database
 from queue_mover.postgres.pool import Pool, PoolClient
-from queue_mover.service.job import JobSpec, Plan, Step
+from queue_mover.service.error_record import ErrorRecord
+from queue_mover.service.job import Job, JobSpec, Plan, Step
+from queue_mover.service.recorded_job import RecordedJob
 from queue_mover.system import logs
 from queue_mover.system.limits import needed_files
 
@@ -120,6 +122,7 @@ class Targets:
 
     _pools: dict[tuple[object, ...], Pool] = field(default_factory=dict)
     _running: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+    errors: ErrorRecord = field(default_factory=ErrorRecord)
 
     def set_movers(self, movers: Iterable[MoverSettings]) -> None:
         """Replace the movers of the process."""
@@ -182,7 +185,7 @@ def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowde
     limits = settings.limits
     first = replace(limits, max_events=limits.max_events // FIRST_DIVISOR) if crowded else None
 
-    def make() -> MoverJob:
+    def make() -> Job:
         log = logs.logger(settings.process.job_name, settings.source)
         client = targets.client(settings, connections)
         source = source_database(settings)
@@ -195,7 +198,7 @@ def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowde
             settings.policy,
             lambda: targets.running(settings),
         )
-        return MoverJob(mover, client, log, first)
+        return RecordedJob(MoverJob(mover, client, log, first), settings, targets.errors)
 
     target = describe(settings.dst_db) if settings.source else ""
     return JobSpec(settings.source, (settings, connections), settings.process, make, target)

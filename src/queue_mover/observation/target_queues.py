@@ -1,0 +1,83 @@
+"""The queues that movers write to, and who reads from them."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from psycopg import conninfo
+
+from queue_mover.config.settings import MoverSettings
+from queue_mover.errors import QueueMoverError
+from queue_mover.model import Flavour
+from queue_mover.observation.database import Consumer, Queue, read_consumers, read_queues
+from queue_mover.postgres.conninfo import describe
+from queue_mover.postgres.database import Database
+from queue_mover.postgres.statements import has_function
+
+Key = tuple[str, str]
+"""A target's connect string, and the queue in it."""
+
+AT_ONCE = 8
+"""Targets read at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetQueue:
+    """A queue that movers write to."""
+
+    database: str
+    """Where its connect string leads: never a password."""
+    name: str
+    flavour: Flavour
+    readable: bool = True
+    """Whether it could be read; where not, each of its sources has a finding that says why."""
+    queue: Queue | None = None
+    """None: not readable, or there is none."""
+    consumers: tuple[Consumer, ...] = ()
+
+
+def key(mover: MoverSettings) -> Key:
+    """Which target queue is a mover's."""
+    return mover.dst_db, mover.route.target_queue
+
+
+def gather(movers: Sequence[MoverSettings]) -> dict[Key, TargetQueue]:
+    """Read each target queue once, in the order of the movers. Raises nothing of its own."""
+    by_database: dict[str, dict[Key, MoverSettings]] = {}
+    for mover in movers:
+        by_database.setdefault(mover.dst_db, {}).setdefault(key(mover), mover)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(_read, by_database.values()))
+    everything = {each: queue for part in found for each, queue in part.items()}
+    return {key(mover): everything[key(mover)] for mover in movers}
+
+
+def _read(wanted: dict[Key, MoverSettings]) -> dict[Key, TargetQueue]:
+    text = next(iter(wanted))[0]
+    unread = {
+        each: TargetQueue(
+            describe(text), mover.route.target_queue, mover.route.target_flavour, readable=False
+        )
+        for each, mover in wanted.items()
+    }
+    database = Database("target", conninfo.make_conninfo(text, application_name="pgqadm"), "pgqadm")
+    try:
+        with database.session() as connection:
+            found = {}
+            for each, blank in unread.items():
+                flavour = blank.flavour
+                if not has_function(connection, flavour.sql("{pgq}.get_consumer_info()")):
+                    return unread
+                queues = read_queues(connection, blank.name, flavour)
+                found[each] = TargetQueue(
+                    blank.database,
+                    blank.name,
+                    flavour,
+                    queue=queues[0] if queues else None,
+                    consumers=read_consumers(connection, blank.name, flavour=flavour),
+                )
+            return found
+    except QueueMoverError:
+        return unread
+    finally:
+        database.close()
