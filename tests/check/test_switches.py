@@ -13,7 +13,7 @@ from testbed.processes import run, script
         (["--fix", "job.ini"], "--fix works only with --check; remedy: queue_mover3 --check --fix"),
         (
             ["--json", "job.ini"],
-            "--json works only with --check; remedy: queue_mover3 --check --json",
+            "--json works only with --check or --status",
         ),
         (["--check", "--reset", "job.ini"], "--reset cannot be used with --check"),
         (["--check", "-d", "job.ini"], "-d cannot be used with --check"),

@@ -191,13 +191,13 @@ def test_what_cannot_be_read_exits_2_without_a_password(world: World) -> None:
 @pytest.mark.parametrize(
     ("switches", "words"),
     [
-        (["--json"], "--json goes with --status"),
-        (["--watch"], "--watch goes with --status"),
+        (["--json"], "--json works only with --check or --status"),
+        (["--watch"], "--watch works only with --status"),
         (["--status", "--watch", "0"], "--watch: 0 is not from"),
         (["--status", "--watch=soon"], "--watch: 'soon' is not a number"),
-        (["--status", "-s"], "-s does not go with --status"),
-        (["--status", "--reset"], "--reset does not go with --status"),
-        (["--status", "-d"], "-d does not go with --status"),
+        (["--status", "-s"], "-s cannot be used with --status"),
+        (["--status", "--reset"], "--reset cannot be used with --status"),
+        (["--status", "-d"], "-d cannot be used with --status"),
     ],
 )
 def test_switches_that_do_not_go_together(world: World, switches: list[str], words: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from queue_mover.config.settings import MoverSettings, load_mover
+from queue_mover.config.loading import load_mover
+from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import UnavailableError
 from queue_mover.service.error_record import ErrorRecord
 from queue_mover.service.job import Step
