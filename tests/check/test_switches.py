@@ -32,4 +32,4 @@ def test_senseless_combinations(tmp_path: Path, words: list[str], told: str) -> 
 
 def test_help_tells_the_exit_codes() -> None:
     text = " ".join(run([script("queue_mover3"), "--help"]).check().stdout.split())
-    assert "0: nothing is wrong, 1: something is, 2: something could not be checked" in text
+    assert "0: no problem, 1: some, 2: something could not be checked" in text
