@@ -99,11 +99,11 @@ def start(
             raise
         # The loaded config is responsible for the console.
         handlers = handlers[:-1]
+    # At once: a line that another thread writes meanwhile would find none, or both.
+    loaded = [handler for handler in root.handlers if handler not in before]
+    root.handlers[:] = [*loaded, *handlers]
     for handler in before:
-        root.removeHandler(handler)
         handler.close()
-    for handler in handlers:
-        root.addHandler(handler)
     root.setLevel(level)
     # The driver logs each pipeline step at DEBUG: that is "everything", not "verbose".
     logging.getLogger("psycopg").setLevel(level if level <= TRACE else logging.WARNING)
