@@ -106,6 +106,7 @@ def test_the_status_of_many_sources(world: World, manager: Manager) -> None:
         ({"sources": 1, "failing": 1, "stopped": 0, "events": 7}, "failing, 7 events moved"),
         ({"sources": 1, "failing": 0, "stopped": 0, "events": None}, "running"),
         ({"sources": 0, "failing": 0, "stopped": 1, "events": 0}, "stopped, 0 events moved"),
+        ({"sources": 0, "failing": 0, "stopped": 0, "events": None}, "no source is running"),
         (
             {"sources": 10, "failing": 2, "stopped": 1, "events": 7},
             "10 sources, 2 failing, 1 stopped, 7 events moved",
@@ -166,10 +167,15 @@ def test_a_stop_is_announced(
     assert process.wait() == code
 
 
-def test_the_end_of_a_drained_mover_is_announced(manager: Manager, start: Start) -> None:
+def test_the_end_of_a_drained_mover_is_announced(
+    world: World, manager: Manager, start: Start
+) -> None:
+    world.register()
+    world.produce(2)
     assert start(loop_delay=0).wait() == 0
     kinds = [next(iter(message)) for message in manager.drain()]
     assert [kind for kind in kinds if kind != "STATUS"] == ["READY", "STOPPING"]
+    assert manager.received[-1] == {"STATUS": "stopping: 2 events moved"}
 
 
 # Watchdog

@@ -81,4 +81,4 @@ def describe(*, sources: int, failing: int, stopped: int, events: int | None) ->
         parts.append(f"{stopped} stopped" if many else "stopped")
     if events is not None:
         parts.append(f"{events} events moved")
-    return ", ".join(parts) or "running"
+    return ", ".join(parts) or ("running" if sources else "no source is running")

@@ -136,12 +136,13 @@ class WorkerSet:
         """What they do, in one short line."""
         workers = self._workers.values()
         running = [worker.progress for worker in workers]
-        expected = any(worker.spec.log_idle for worker in workers)
+        moved = self._process_log.moved(running)
+        expected = bool(moved) or any(worker.spec.log_idle for worker in workers)
         return describe(
             sources=len(running),
             failing=sum(progress.failing for progress in running),
             stopped=len({*self._failed, *self._refused} - set(self._workers)),
-            events=self._process_log.moved(running) if expected else None,
+            events=moved if expected else None,
         )
 
     def _start_worker(self, spec: JobSpec, *, reloaded: bool = False, not_ready: str = "") -> None:
