@@ -23,6 +23,7 @@ PROCESS = {
     "logfile": "",
     "log_size": "10485760",
     "log_count": "3",
+    "log_format": "text",
     "logfmt_file": "",
     "logfmt_console": "",
     "logdatefmt_file": "",

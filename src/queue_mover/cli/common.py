@@ -16,7 +16,7 @@ from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
 from queue_mover.service.job import Plan
 from queue_mover.service.supervisor import Supervisor
-from queue_mover.system import logs
+from queue_mover.system import journal, logs, notify
 from queue_mover.system.background import go_background
 from queue_mover.system.logs import LogSettings
 from queue_mover.system.pidfile import PidFile, running_pid
@@ -98,7 +98,7 @@ def guarded(command: str, run: Callable[[], int]) -> int:
 def _print_error(line: str) -> None:
     # stderr may be closed.
     with suppress(OSError):
-        print(line, file=sys.stderr)
+        print(journal.marked(logging.ERROR, line), file=sys.stderr)
 
 
 def _drop_output() -> None:
@@ -160,7 +160,8 @@ def start_command_log(switches: argparse.Namespace, settings: LogSettings) -> No
 def warn(command: str, warnings: Sequence[str]) -> None:
     """Print the config's warnings on stderr; a service logs them instead."""
     for warning in warnings:
-        print(f"{command}: warning: {warning}", file=sys.stderr)
+        line = f"{command}: warning: {warning}"
+        print(journal.marked(logging.WARNING, line), file=sys.stderr)
 
 
 def print_block(title: str, lines: Sequence[str]) -> None:
@@ -222,7 +223,8 @@ def serve(
     if settings.pidfile is None:
         if switches.daemon:
             raise OperatorError("Daemon needs pidfile; remedy: set pidfile in the config file")
-        supervisor = Supervisor(switches.program, load, settings, log)
+        notifier = notify.from_environment()
+        supervisor = Supervisor(switches.program, load, settings, log, notifier=notifier)
         with signals(supervisor.notify):
             return supervisor.run(plan)
     pidfile = PidFile(settings.pidfile)
@@ -236,6 +238,7 @@ def serve(
         log,
         notes=[note] if note else [],
         running=running,
+        notifier=notify.from_environment(),
     )
     with signals(supervisor.notify):
         try:

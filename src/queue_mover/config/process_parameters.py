@@ -81,6 +81,13 @@ LOG = Group(
         ),
         Parameter("log_size", kinds.COUNT, "10485760", "bytes before the file is rotated"),
         Parameter("log_count", kinds.COUNT, "3", "rotated files kept"),
+        Parameter(
+            "log_format",
+            kinds.choice("text", "json"),
+            "text",
+            "json: an object per line, in the file and on stderr; logfmt_* and logdatefmt_* then"
+            " have no effect",
+        ),
         *(
             Parameter(
                 f"{name}{suffix}",

@@ -55,6 +55,10 @@ class ProcessLog:
         self._ended.batches += progress.batches
         self._ended.events += progress.events
 
+    def moved(self, running: Iterable[Progress]) -> int:
+        """Events moved since the start, by ended and `running` workers."""
+        return self._ended.events + sum(progress.events for progress in running)
+
     def summary(self, running: Collection[Progress], stopped: int, period: float) -> None:
         """Log what has been done since the last summary. `stopped`: how many sources have failed
         for good; `period`: in seconds."""
@@ -70,6 +74,6 @@ class ProcessLog:
             "stopped": stopped,
             "batches": batches,
             "count": events,
-            "seconds": f"{period:g}",
+            "seconds": int(period) if period == int(period) else period,
         }
         self.log.info("%s", logs.statistics(values))

@@ -12,10 +12,12 @@ from queue_mover.service.backoff import Backoff
 from queue_mover.service.config_reader import ConfigReader, Loaded
 from queue_mover.service.job import Plan
 from queue_mover.service.process_log import ProcessLog
+from queue_mover.service.service_manager import ServiceManager
 from queue_mover.service.timer import Timer
 from queue_mover.service.worker import WorkerReport
 from queue_mover.service.worker_set import WorkerSet
 from queue_mover.system.limits import require_files
+from queue_mover.system.notify import Notifier
 
 EXIT_TERMINATED = 128 + SIGTERM
 
@@ -41,9 +43,11 @@ class Supervisor:
         *,
         notes: Sequence[str] = (),
         running: Callable[[], None] = lambda: None,
+        notifier: Notifier | None = None,
     ) -> None:
         """`program`: name and version. `load` reads the config; True: on HUP. `notes`: warnings
-        about the start. `running` is called when all jobs have started or wait for a retry."""
+        about the start. `running` is called when all jobs have started or wait for a retry.
+        `notifier`: to the service manager, if there is one."""
         self._settings = settings
         self._log = log
         self._process_log = ProcessLog(log, program, settings.job_name)
@@ -54,6 +58,7 @@ class Supervisor:
         self._planned = False
         self._first = Backoff(settings.exception_sleep, 0, 0)
         self._workers = WorkerSet(self._inbox.put, self._process_log, self._report_running)
+        self._manager = ServiceManager(notifier or Notifier(), self._workers.describe)
         self._stopping = False
         self._interrupted = float("-inf")
         self._refresh = Timer(0, lambda: self._reader.read(fresh=False))
@@ -62,6 +67,7 @@ class Supervisor:
             Timer(PATIENCE, self._workers.log_waiting),
             self._refresh,
             self._workers.stalls_timer,
+            *self._manager.timers,
         ]
         self._reason = ""
 
@@ -89,6 +95,7 @@ class Supervisor:
             else:
                 self._log.exception("Job %s crashed: %s", self._settings.job_name, error)
             code, self._reason = 1, str(error) or type(error).__name__
+        self._manager.stopping()
         reason = self._reason or self._workers.reason or "nothing left to do"
         self._process_log.end(code, reason)
         return code
@@ -103,6 +110,7 @@ class Supervisor:
                     return code
             elif isinstance(message, WorkerReport):
                 self._workers.handle(message)
+                self._manager.changed()
             elif isinstance(message, Loaded):
                 self._handle_config(message)
         if self._stopping:
@@ -117,12 +125,15 @@ class Supervisor:
     def _await_message(self) -> Signals | WorkerReport | Loaded | None:
         now = time.monotonic()
         due = min(timer.due_in(now) for timer in self._timers)
-        try:
-            return self._inbox.get(timeout=None if due == float("inf") else due)
-        except Empty:
-            for timer in self._timers:
-                timer.ring(time.monotonic())
-            return None
+        if due > 0:
+            try:
+                return self._inbox.get(timeout=None if due == float("inf") else due)
+            except Empty:
+                pass
+        # Also while messages are waiting: a busy loop is no dead one.
+        for timer in self._timers:
+            timer.ring(time.monotonic())
+        return None
 
     # Signals, and the end
 
@@ -130,12 +141,14 @@ class Supervisor:
         """Handle a signal. Returns an exit code to exit at once."""
         if number != SIGHUP:
             self._process_log.begin()
+            self._manager.stopping()
         if number == SIGTERM:
             self._log.info("got SIGTERM: rolling back and exiting")
             self._reason = "stopped by SIGTERM"
             self._workers.abandon()
             return EXIT_TERMINATED
         if number == SIGHUP and not self._stopping:
+            self._manager.reloading()
             self._reader.read(fresh=True)
         if number == SIGINT:
             now = time.monotonic()
@@ -174,6 +187,8 @@ class Supervisor:
             self._log_rejected(plan, fresh=loaded.fresh)
         else:
             self._retry_later(plan)
+        if loaded.fresh:
+            self._manager.reloaded(rejected=not isinstance(plan, Plan))
         self._reader.done()
 
     def _log_rejected(self, error: Exception, *, fresh: bool) -> None:
@@ -206,5 +221,6 @@ class Supervisor:
         self._workers.start(plan)
 
     def _report_running(self) -> None:
+        self._manager.running()
         self._running()
         self._running = lambda: None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from queue_mover.service.job import JobSpec, Plan
 from queue_mover.service.outages import Outages
 from queue_mover.service.process_log import ProcessLog
+from queue_mover.service.service_manager import describe
 from queue_mover.service.stalls import LAST_WAIT, Stalls
 from queue_mover.service.timer import Timer
 from queue_mover.service.worker import Worker, WorkerReport, WorkerState
@@ -130,6 +131,19 @@ class WorkerSet:
             return
         running = [worker.progress for worker in self._workers.values()]
         self._process_log.summary(running, len(stopped), period)
+
+    def describe(self) -> str:
+        """What they do, in one short line."""
+        workers = self._workers.values()
+        running = [worker.progress for worker in workers]
+        moved = self._process_log.moved(running)
+        expected = bool(moved) or any(worker.spec.log_idle for worker in workers)
+        return describe(
+            sources=len(running),
+            failing=sum(progress.failing for progress in running),
+            stopped=len({*self._failed, *self._refused} - set(self._workers)),
+            events=moved if expected else None,
+        )
 
     def _start_worker(self, spec: JobSpec, *, reloaded: bool = False, not_ready: str = "") -> None:
         self._failed.pop(spec.source, None)

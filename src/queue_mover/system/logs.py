@@ -13,6 +13,7 @@ from typing import Any
 
 from queue_mover.errors import ConfigError
 from queue_mover.model import Log
+from queue_mover.system import journal
 
 LOG_FORMAT = "%(asctime)s %(process)s %(levelname)s %(message)s"
 
@@ -29,6 +30,7 @@ class LogSettings:
     logfile: Path | None
     log_size: int
     log_count: int
+    log_format: str
     logfmt_file: str
     logfmt_console: str
     logdatefmt_file: str
@@ -41,9 +43,18 @@ class LogSettings:
     skylog_locations: tuple[str, ...]
 
 
-def statistics(values: Mapping[str, object]) -> str:
+class StatisticsLine(str):
+    """The text of a statistics line, with its values for a log in JSON."""
+
+    values: Mapping[str, object]
+
+
+def statistics(values: Mapping[str, object]) -> StatisticsLine:
     """The line that fifteen years of log collectors parse: `{count: 1000, duration: 0.0527}`."""
-    return "{" + ", ".join(f"{key}: {value}" for key, value in values.items()) + "}"
+    text = ", ".join(f"{key}: {value}" for key, value in values.items())
+    line = StatisticsLine(f"{{{text}}}")
+    line.values = values
+    return line
 
 
 def logger(job_name: str, source: str) -> Log:
@@ -57,7 +68,7 @@ class _SourceLog(logging.LoggerAdapter[logging.Logger]):
         self, msg: object, kwargs: MutableMapping[str, Any]
     ) -> tuple[str, MutableMapping[str, Any]]:
         assert self.extra is not None
-        return f"{self.extra['source']}: {msg}", kwargs
+        return f"{self.extra['source']}: {msg}", {**kwargs, "extra": self.extra}
 
 
 def start(
@@ -88,11 +99,11 @@ def start(
             raise
         # The loaded config is responsible for the console.
         handlers = handlers[:-1]
+    # At once: a line that another thread writes meanwhile would find none, or both.
+    loaded = [handler for handler in root.handlers if handler not in before]
+    root.handlers[:] = [*loaded, *handlers]
     for handler in before:
-        root.removeHandler(handler)
         handler.close()
-    for handler in handlers:
-        root.addHandler(handler)
     root.setLevel(level)
     # The driver logs each pipeline step at DEBUG: that is "everything", not "verbose".
     logging.getLogger("psycopg").setLevel(level if level <= TRACE else logging.WARNING)
@@ -161,10 +172,16 @@ def _formatter(settings: LogSettings, kind: str, *, verbose: bool) -> logging.Fo
         usual: str = getattr(settings, f"{name}_{kind}")
         return (verbose and getattr(settings, f"{name}_{kind}_verbose")) or usual
 
+    to_journal = kind == "console" and journal.connected()
+    default = journal.LINE_FORMAT if to_journal else LOG_FORMAT
     try:
-        return logging.Formatter(chosen("logfmt") or LOG_FORMAT, chosen("logdatefmt") or None)
+        formatter = logging.Formatter(chosen("logfmt") or default, chosen("logdatefmt") or None)
     except ValueError as error:
         raise ConfigError(f"logfmt_{kind}: {error}") from None
+    if settings.log_format == "json":
+        # Imported only when needed, as the log file above.
+        formatter = import_module("queue_mover.system.json_log").JsonFormatter()
+    return journal.JournalFormatter(formatter) if to_journal else formatter
 
 
 def _load_config(settings: LogSettings) -> None:
