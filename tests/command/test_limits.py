@@ -161,7 +161,7 @@ def test_a_source_without_a_thread_fails_alone_and_in_one_line(
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     (told,) = [line for line in news(result.stderr) if " ERROR " in line]
-    assert " ERROR s1: can't start new thread; remedy: TasksMax=" in told
+    assert " ERROR s1: can't start new thread; remedy: raise TasksMax=" in told
     assert "INFO s0: Registering" in result.stderr
     assert " WARNING ended with exit code 1: failed: s1: can't" in world.log.splitlines()[-1]
 
@@ -171,5 +171,5 @@ def test_a_config_that_no_thread_can_read_is_one_line(world: World, tmp_path: Pa
     env = {"PYTHONPATH": str(tmp_path), "NO_THREAD": "config"}
     result = run([script("queue_mover3"), world.write()], env=env)
     assert result.returncode == 1
-    assert result.stderr.startswith("queue_mover3: can't start new thread; remedy: TasksMax=")
+    assert result.stderr.startswith("queue_mover3: can't start new thread; remedy: raise TasksMax=")
     assert result.stderr.count("\n") == 1
