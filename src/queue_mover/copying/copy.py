@@ -6,7 +6,7 @@ event that is larger.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -51,9 +51,16 @@ def common_encoding(source: str, target: str) -> str:
 
 
 def copy_events(
-    source: Connection, select: str, target: Connection, table: str, encoding: str, route: Route
+    source: Connection,
+    select: str,
+    target: Connection,
+    table: str,
+    encoding: str,
+    route: Route,
+    sent: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Copy the rows of a SELECT of COLUMNS into an event table. Returns the events written.
+    `sent` is called with the size of each block that has been handed on, in bytes.
 
     Raises BadEventError when the target refuses one of them, StatementError when it
     counts other than the source.
@@ -70,6 +77,7 @@ def copy_events(
     ):
         for block in reading.blocks():
             sink.write(block)
+            sent(len(block))
     if reading.count != writer.rowcount:
         raise StatementError(
             f"the source sent {reading.count} events, the target counts {writer.rowcount}"

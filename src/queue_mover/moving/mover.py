@@ -53,6 +53,8 @@ class Mover:
         self._watch = Watch(route, log)
         self._tick_watch = TickWatch(route, log)
         self._recorded = False
+        self.sent = 0
+        """Bytes of the batch in progress, or of the last one, as COPY has sent them."""
 
     def prepare(self) -> None:
         """Check both sides, unless that has been done since the last error, and register
@@ -168,13 +170,14 @@ class Mover:
     def _copy(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
+        self.sent = 0
         columns = insert.SELECTED if self._policy.insert else copy.COLUMNS
         route, encoding = self.route, sides.encoding
         select = source.event_select(batch, route, columns)
         try:
             if self._policy.insert:
                 return insert.insert_events(src, select, dst, encoding, route), ()
-            return copy.copy_events(src, select, dst, table, encoding, route), ()
+            return copy.copy_events(src, select, dst, table, encoding, route, self._add), ()
         except BadEventError as error:
             with translating_errors("source", route.source_flavour):
                 event = source.describe_event(src, batch, route, error.line)
@@ -182,6 +185,9 @@ class Mover:
                 f"the target cannot take {event}: {error.column or 'a column'}: {error};"
                 " remedy: on_bad_event = quarantine moves the batch without it"
             ) from error
+
+    def _add(self, size: int) -> None:
+        self.sent += size
 
     def _copy_carefully(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
@@ -201,6 +207,7 @@ class Mover:
         def keep(row: insert.Row, reason: str) -> str:
             return quarantine.keep_aside(dst, row, encoding, route, sides.identity, reason)
 
+        self.sent = 0
         select = source.event_select(batch, route, quarantine.SELECTED)
         return quarantine.write_sound_events(src, select, dst, write, encoding, keep, route)
 

@@ -19,6 +19,8 @@ class Step:
     """Events that the target could not take."""
     waits: bool = False
     """Whether somebody else is at the work: there is more to do, but not now and not for us."""
+    size: int = 0
+    """Bytes of the batch, where known."""
     again_in: float = 0
     """Seconds until the next step, whatever the settings say; 0: as they say."""
 
@@ -43,6 +45,9 @@ class Job(Protocol):
 
     def waiting_since(self) -> float | None:
         """From another thread: since when, on the monotonic clock, a server owes an answer."""
+
+    def connections(self) -> Mapping[str, int]:
+        """From another thread: how many connections of its own are open, by side."""
 
     def abandon(self) -> None:
         """From another thread: make the running step fail now, rolled back."""
@@ -78,3 +83,5 @@ class Plan:
     """Sources that cannot be run as they are written, and why."""
     files: int = 0
     """Open files, connections included, that it takes at most."""
+    adopted: Callable[[], None] = field(default=lambda: None, compare=False)
+    """Called in the main thread when the service follows it."""

@@ -8,11 +8,13 @@ from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
 from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
+from queue_mover.observation.progress import ProcessSnapshot
 from queue_mover.service.backoff import Backoff
 from queue_mover.service.config_reader import Loaded, Reader
 from queue_mover.service.job import JobSpec, Plan
 from queue_mover.service.outages import Outages
 from queue_mover.service.process_log import ProcessLog
+from queue_mover.service.record import Records
 from queue_mover.service.stalls import LAST_WAIT, Stalls
 from queue_mover.service.timer import Timer
 from queue_mover.service.worker import Worker, WorkerReport, WorkerState
@@ -79,11 +81,16 @@ class Supervisor:
             self._stops,
         ]
         self._outages = Outages()
+        self._records = Records(settings.job_name)
         self._reason = ""
 
     def notify(self, number: Signals) -> None:
         """A signal came: `run` will act on it. May be called from a signal handler."""
         self._inbox.put(number)
+
+    def snapshot(self) -> ProcessSnapshot:
+        """From any thread: what the sources have done, and what they are doing."""
+        return self._records.snapshot(self._refused, planned=self._planned)
 
     def run(self, plan: Plan | None = None) -> int:
         """Run the jobs of a plan; without one, of the config. Returns the exit code.
@@ -232,7 +239,9 @@ class Supervisor:
 
     def _follow(self, plan: Plan, *, fresh: bool) -> None:
         self._refresh.restart(plan.refresh)
+        plan.adopted()
         specs = {spec.source: spec for spec in plan.specs}
+        self._records.keep({*specs, *plan.refused, *self._workers})
         self._tell_refused(plan.refused, fresh=fresh)
         if not self._planned:
             self._planned = True
@@ -261,7 +270,10 @@ class Supervisor:
     def _start(self, spec: JobSpec, *, reloaded: bool = False, lacking: str = "") -> None:
         self._failed.pop(spec.source, None)
         self._done.pop(spec.source, None)
-        worker = Worker(spec, self._inbox.put, self._outages, patient=reloaded, lacking=lacking)
+        record = self._records.of(spec.source)
+        worker = Worker(
+            spec, self._inbox.put, self._outages, patient=reloaded, lacking=lacking, record=record
+        )
         self._workers[spec.source] = worker
         worker.start()
 

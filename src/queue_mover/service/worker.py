@@ -19,6 +19,7 @@ from queue_mover.errors import (
 from queue_mover.service.backoff import Backoff
 from queue_mover.service.job import Job, JobSpec, Step
 from queue_mover.service.outages import Outages
+from queue_mover.service.record import Record
 from queue_mover.service.statistics import Statistics
 from queue_mover.system import logs
 from queue_mover.system.signals import start_thread
@@ -101,16 +102,20 @@ class Worker:
         *,
         patient: bool = False,
         lacking: str = "",
+        record: Record | None = None,
     ) -> None:
         """A patient worker retries from the start what a server lacks.
         `outages`: of the databases that it shares with other workers.
-        `lacking`: what a server lacks, where the log has it already."""
+        `lacking`: what a server lacks, where the log has it already.
+        `record`: where the source's work is counted across workers."""
         self.spec = spec
         self._outages = outages
         self._error: Exception | None = None
         self._report = report
         self._log = logs.logger(spec.process.job_name, spec.source)
         self._job: Job = spec.make()
+        self._record = record or Record()
+        self._record.begin(self._job)
         self._stopping = threading.Event()
         self._stopped_at = 0.0
         self._abandoned = False
@@ -155,6 +160,7 @@ class Worker:
         except OperatorError as error:
             self._error = error
             self._log.error("%s", error)
+            self._record.end(error)
             self._job.close()
             self._report(WorkerReport(self, WorkerState.FAILED))
 
@@ -191,6 +197,7 @@ class Worker:
             self._error = error
             self._tell_end(error)
         finally:
+            self._record.end(None if self.stopping else self._error)
             self._outages.leave(self.spec.target, self)
             try:
                 self._job.close()
@@ -239,6 +246,7 @@ class Worker:
             self._tell_running()
             return seconds
         self._worked_before = True
+        self._record.succeeded(step, time.monotonic() - self._began)
         self.progress.failing = False
         self._failing_since = None
         if self._backoff.succeeded(time.monotonic()):
@@ -263,6 +271,7 @@ class Worker:
         process = self.spec.process
         now = time.monotonic()
         self.progress.failing = True
+        self._record.failed(error)
         self._failing_since = self._failing_since or now
         away = isinstance(error, UnavailableError)
         # An outage has many words: terminating, refused, starting up.
