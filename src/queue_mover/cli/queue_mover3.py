@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from queue_mover.cli import common
+from queue_mover.cli.web import Web
 from queue_mover.config import parameters, sample
 from queue_mover.config.settings import Settings, load_mover, load_process
 from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceError
@@ -100,7 +101,7 @@ def _run() -> int:
             "--source does not go with -r, -s or -k, which are for the whole process;"
             " remedy: to stop one source, take its section out of the file and reload"
         )
-    process, log = load_process(path, overrides)
+    process, log, http = load_process(path, overrides)
     common.start_log(given, log)
     if given.signal:
         return common.send_signal(process, given.signal)
@@ -111,15 +112,18 @@ def _run() -> int:
             require_no_unlocked(process.pidfile)
         return _act(given, action, _settings(given, path), targets)
 
+    web = Web(http, targets.connections)
+
     def load(fresh: bool) -> Plan:
         settings = load_mover(path, overrides, given.source)
         if fresh:
             common.start_log(given, settings.log)
         plan = mover_job.plan(settings, targets)
+        plan = web.plan(settings, plan)
         elsewhere = common.elsewhere(given, settings.process, settings.log)
         return replace(plan, warnings=(*plan.warnings, *elsewhere))
 
-    return common.serve(given, process, None, load)
+    return common.serve(given, process, None, load, web)
 
 
 def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:

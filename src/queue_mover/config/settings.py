@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from queue_mover.config import inifile, kinds, notes, parameters, sources
 from queue_mover.config.conflicts import Conflicts
+from queue_mover.config.http import HttpSettings
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.parameters import Group, Parameter
 from queue_mover.errors import ConfigError
@@ -27,7 +28,7 @@ _PGQADMS_FILE = {
 }
 """What to do with a file of the other command, by a section that tells it."""
 
-T = TypeVar("T", "ProcessSettings", "LogSettings")
+T = TypeVar("T", "ProcessSettings", "LogSettings", HttpSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Settings:
     warnings: tuple[str, ...]
     refused: Mapping[str, str]
     """Rows of the catalogue that cannot be used, and why."""
+    http: HttpSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,14 @@ class AdminSettings:
     warnings: tuple[str, ...]
 
 
-def load_process(path: Path, overrides: Mapping[str, str]) -> tuple[ProcessSettings, LogSettings]:
-    """Of a queue_mover3 file, only what it takes to signal its process: no source is looked for,
+def load_process(
+    path: Path, overrides: Mapping[str, str]
+) -> tuple[ProcessSettings, LogSettings, HttpSettings]:
+    """Of a queue_mover3 file, only what is about its process: no source is looked for,
     and no database asked. Raises ConfigError."""
     ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, elsewhere=_PGQADMS_FILE)
     values = _values(ini, ini.main, parameters.SERVICE)
-    return _pick(ProcessSettings, values), _pick(LogSettings, values)
+    return _pick(ProcessSettings, values), _pick(LogSettings, values), _pick(HttpSettings, values)
 
 
 def load_mover(
@@ -159,6 +163,7 @@ def load_mover(
             *notes.unmatched(ini, included),
         ),
         refused,
+        _pick(HttpSettings, values),
     )
 
 

@@ -11,6 +11,9 @@ BASE_FILES = 24
 FILES_PER_CONNECTION = 2
 """The socket, and what the driver waits with while it connects."""
 
+HTTP_FILES = 32
+"""Open files for HTTP: connections of its clients, its own socket, pipes to a look."""
+
 
 def require_files(count: int, what: str) -> None:
     """Raise OperatorError where `count` open files are too many; they are for `what`, in words."""
