@@ -1,4 +1,4 @@
-"""The last half hour as a small picture: one bar for each period."""
+"""The last half hour as a small picture: one step for each period."""
 
 import math
 from collections.abc import Sequence
@@ -8,22 +8,30 @@ from queue_mover.observation.history import PERIODS
 HEIGHT = 24
 
 
-def bars(values: Sequence[float], kind: str, meaning: str) -> str:
-    """An inline SVG, its highest bar as high as it is; empty where nothing is known.
+def steps(values: Sequence[float], kind: str, meaning: str, *, at_least: float = 0.0) -> str:
+    """An inline SVG, in which the highest value, or `at_least`, is as high as it is. Where nothing
+    is known it shows nothing.
 
-    `kind`: its class; `meaning`: in words, for those who cannot see it and for the pointer.
+    `kind`: its class; `meaning`: in words, for those who cannot see it.
     """
     known = [value for value in values if math.isfinite(value)]
-    if not known:
-        return ""
-    highest = max(known) or 1.0
-    path = []
-    for index, value in enumerate(values):
-        if math.isfinite(value) and value > 0:
-            height = max(1, round(HEIGHT * value / highest))
-            path.append(f"M{2 * index + 1} {HEIGHT}v-{height}")
-    base = f'<path class="base" d="M0 {HEIGHT - 0.5}H{2 * PERIODS}"/>'
+    highest = max([at_least, *known]) or 1.0
+    path, height, run = [f"M0 {HEIGHT}"], 0, 0
+    for value in values:
+        now = _height(value / highest)
+        if now != height:
+            path.append(f"h{run}v{height - now}" if run else f"v{height - now}")
+            height, run = now, 0
+        run += 2
+    path.append(f"h{run}v{height}z")
     return (
         f'<svg class="{kind}" viewBox="0 0 {2 * PERIODS} {HEIGHT}" preserveAspectRatio="none"'
-        f' role="img"><title>{meaning}</title>{base}<path d="{"".join(path)}"/></svg>'
+        f' role="img" aria-label="{meaning}"><path d="{"".join(path)}"/></svg>'
     )
+
+
+def _height(share: float) -> int:
+    """Of a step; what is little is still seen."""
+    if not math.isfinite(share) or share <= 0:
+        return 0
+    return max(1, round(HEIGHT * share))

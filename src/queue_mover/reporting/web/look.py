@@ -70,7 +70,12 @@ class Look:
             if self._process.returncode == -signal.SIGALRM:
                 last = f"it took longer than {LONGEST} s"
             return _failed(f"no look at the databases: {last}", "pgqadm.py status --movers CONFIG")
-        seen: Overview = pickle.loads(out)
+        try:
+            seen: Overview = pickle.loads(out)
+        except (EOFError, pickle.UnpicklingError):
+            return _failed(
+                "no look at the databases: no answer", "pgqadm.py status --movers CONFIG"
+            )
         return seen
 
     def stop(self) -> None:

@@ -46,6 +46,7 @@ class Looker:
         self._changed = threading.Condition()
         self._seen: Seen | None = None
         self._asked = False
+        self._looking = False
         self._look = Look()
         self._stopping = False
         self._lags: dict[str, History] = {}
@@ -69,14 +70,16 @@ class Looker:
             self._changed.notify_all()
 
     def see(self, patience: float) -> Seen | None:
-        """The latest look. Waits for so many seconds at most when it is not fresh; None: there has
-        been none yet."""
+        """The latest look. Waits for so many seconds at most when it is not fresh and another is
+        under way; None: there has been none yet."""
         with self._changed:
-            before = self._seen
-            if before is not None and time.monotonic() - before.taken < FRESH:
+            before, now = self._seen, time.monotonic()
+            if before is not None and now - before.taken < FRESH:
                 return before
             self._asked = True
             self._changed.notify_all()
+            if before is not None and not self._looking and (self._due_in(now) or 0) > 0:
+                return before
             self._changed.wait_for(lambda: self._seen is not before or self._stopping, patience)
             return self._seen
 
@@ -95,7 +98,7 @@ class Looker:
             while not self._stopping:
                 wait = self._due_in(time.monotonic())
                 if wait == 0:
-                    self._asked = False
+                    self._asked, self._looking = False, True
                     return self._question
                 self._changed.wait(wait)
         return None
@@ -108,7 +111,7 @@ class Looker:
             text = document.text(seen)
             taken = Seen(seen, text, now, now - began, self._remember(seen, now))
             with self._changed:
-                self._seen = taken
+                self._seen, self._looking = taken, False
                 self._changed.notify_all()
 
     def _remember(self, seen: Overview, now: float) -> dict[str, tuple[float, ...]]:

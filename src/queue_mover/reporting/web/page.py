@@ -13,7 +13,7 @@ from queue_mover.observation.overview import SourceView
 from queue_mover.observation.progress import ErrorSeen, MoverSnapshot, ProcessSnapshot, State
 from queue_mover.observation.words import counted, duration, number
 from queue_mover.reporting.web.backlog import backlog
-from queue_mover.reporting.web.charts import bars
+from queue_mover.reporting.web.charts import steps
 from queue_mover.reporting.web.health import is_healthy
 from queue_mover.reporting.web.looker import Seen
 from queue_mover.reporting.web.style import STYLE
@@ -22,14 +22,24 @@ from queue_mover.reporting.web.verdict import where_is_it_slow
 REFRESH = 15
 """Seconds after which a browser asks again."""
 
+TALL = 60.0
+"""Seconds of lag that a chart has room for at least: little lag shall look like little."""
+
+OPEN = 5
+"""Sources in trouble, up to which what to do about them is shown at once."""
+
+PAST = 20
+"""Sources whose past errors are shown."""
+
 RECENT = 10
 """Periods of `history` over which events per second are averaged: five minutes."""
 
 _COLUMNS = (
-    ("Source", ""), ("State", ""), ("Lag", "n"), ("Lag, last 30 min", "chart"), ("Waiting", "n"),
-    ("Events/s", "n"), ("Events, last 30 min", "chart"), ("Last batch", "n"),
+    ("Source", ""), ("State", ""), ("Lag", "n"), ("Lag, last 30 min", "chart"),
+    ("Events/s", "n"), ("Events, last 30 min", "chart"), ("Waiting", "n"), ("Last batch", "n"),
     ("Quarantined", "n"),
 )  # fmt: skip
+"""Their names stand in the style sheet, too, for narrow windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +79,12 @@ def page(process: ProcessSnapshot, seen: Seen | None, *, only_trouble: bool = Fa
             f"<style>{STYLE}</style></head><body><h1>{job}</h1>",
             _summary(process, seen),
             _verdict(process, seen),
+            _troubles(troubled, seen),
             _choice(len(troubled), len(rows), only_trouble=only_trouble),
             _table(troubled if only_trouble else rows),
-            _troubles(troubled, seen),
-            '<p class="soft">The same for programs: <a href="/metrics">/metrics</a>,'
-            ' <a href="/status.json">/status.json</a>, <a href="/healthz">/healthz</a>.</p>'
+            _recovered(rows),
+            '<footer class="soft">The same for programs: <a href="/metrics">/metrics</a>,'
+            ' <a href="/status.json">/status.json</a>, <a href="/healthz">/healthz</a>.</footer>'
             "</body></html>",
         )
     )
@@ -142,22 +153,22 @@ def _line(row: _Row) -> str:
     last = mover.last_batch
     mark = f' <span class="mark">{escape(marks(row.findings))}</span>' if row.findings else ""
     cells = [
-        ("name", "", f"<strong>{escape(mover.source)}</strong>{_route(row)}"),
-        ("state-cell", "", f'<span class="state {mover.state.value}">{mover.state.value}</span>'
-         + mark),
-        ("n", "Lag", duration(lag)),
-        ("chart", "Lag, last 30 min", _lag_chart(row.lags)),
-        ("n", "Waiting", number(waiting)),
-        ("n", "Events/s", number(_rate(mover))),
-        ("chart", "Events, last 30 min", _rate_chart(mover.rates)),
-        ("n", "Last batch", f"{number(last.events)} in {duration(last.seconds)}" if last else "-"),
-        ("n", "Quarantined", number(quarantined)),
-    ]  # fmt: skip
-    return (
-        "<tr>"
-        + "".join(f'<td class="{kind}" data-is="{name}">{text}</td>' for kind, name, text in cells)
-        + "</tr>"
-    )
+        ("name", f"<strong>{escape(mover.source)}</strong>{_route(row)}"),
+        ("", f'<span class="state {mover.state.value}">{mover.state.value}</span>{mark}'),
+        ("n", duration(lag)),
+        ("chart", _lag_chart(row.lags)),
+        ("n", number(_rate(mover))),
+        ("chart", _rate_chart(mover.rates)),
+        ("n", number(waiting)),
+        ("n", f"{number(last.events)} in {duration(last.seconds)}" if last else "-"),
+        ("n", number(quarantined)),
+    ]
+    return "<tr>" + "".join(map(_cell, cells)) + "</tr>"
+
+
+def _cell(cell: tuple[str, str]) -> str:
+    kind, text = cell
+    return f'<td class="{kind}">{text}</td>' if kind else f"<td>{text}</td>"
 
 
 def _route(row: _Row) -> str:
@@ -175,14 +186,16 @@ def _rate(mover: MoverSnapshot) -> float:
 def _rate_chart(rates: Sequence[float]) -> str:
     if not any(rates):
         return "-"
-    return bars(rates, "rate", f"at most {number(max(rates) / PERIOD)} events/s")
+    meaning = f"peak {number(max(rates) / PERIOD)}/s"
+    return f"{steps(rates, 'rate', meaning)}<small>{meaning}</small>"
 
 
 def _lag_chart(lags: Sequence[float]) -> str:
     known = [lag for lag in lags if math.isfinite(lag)]
     if not known:
         return "-"
-    return bars(lags, "lag", f"at most {duration(max(known))}")
+    meaning = f"peak {duration(round(max(known)))}"
+    return f"{steps(lags, 'lag', meaning, at_least=TALL)}<small>{meaning}</small>"
 
 
 def _troubles(rows: Sequence[_Row], seen: Seen | None) -> str:
@@ -199,7 +212,25 @@ def _troubles(rows: Sequence[_Row], seen: Seen | None) -> str:
     ]
     if not told:
         return ""
-    return f"<h2>What needs attention</h2><dl>{''.join(told)}</dl>"
+    return _details("What needs attention", told, is_open=len(told) <= OPEN)
+
+
+def _recovered(rows: Sequence[_Row]) -> str:
+    """The errors of sources that work again, newest first."""
+    movers = [row.mover for row in rows if row.mover.last_errors and not row.in_trouble]
+    movers.sort(key=lambda mover: -mover.last_errors[0].last)
+    told = [
+        f"<dt>{escape(mover.source)}</dt>{''.join(map(_error, mover.last_errors))}"
+        for mover in movers[:PAST]
+    ]
+    return _details("Errors that are over", told) if told else ""
+
+
+def _details(title: str, terms: Sequence[str], *, is_open: bool = False) -> str:
+    return (
+        f"<details{' open' if is_open else ''}><summary>{title} ({len(terms)})</summary>"
+        f"<dl>{''.join(terms)}</dl></details>"
+    )
 
 
 def _finding(finding: Finding) -> str:

@@ -14,7 +14,6 @@ STYLE = """
 body{margin:0 auto;max-width:76rem;padding:1.25rem 1rem 3rem;background:var(--back);
 color:var(--text);font:15px/1.45 system-ui,sans-serif}
 h1{font-size:1.5rem;margin:0 0 .15rem}
-h2{font-size:1.1rem;margin:2rem 0 .5rem}
 p{margin:.25rem 0}
 a{color:var(--wait)}
 .soft,small{color:var(--soft);font-size:.85rem}
@@ -28,15 +27,17 @@ th{font-size:.8rem;font-weight:600;color:var(--soft);white-space:nowrap}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.name{overflow-wrap:anywhere;min-width:9rem}
 td.chart,th.chart{width:10.5rem}
-svg{display:block;width:9.5rem;height:1.6rem}
-svg path{fill:none;stroke:var(--bar);stroke-width:1.5}
-svg.lag path{stroke:var(--lag)}
-svg path.base{stroke:var(--line);stroke-width:1}
+svg{display:block;width:9.5rem;height:1.5rem;border-bottom:1px solid var(--line)}
+svg path{fill:var(--bar)}
+svg.lag path{fill:var(--lag)}
 .state{display:inline-block;padding:.05rem .5rem;border-radius:1rem;border:1px solid currentColor;
 font-size:.8rem;white-space:nowrap}
 .running,.idle{color:var(--good)}
 .standby,.starting{color:var(--wait)}
 .failing,.stopped{color:var(--bad)}
+summary{font-size:1.1rem;font-weight:600;cursor:pointer}
+details{margin:1rem 0 1.5rem}
+footer{margin-top:1.5rem}
 .mark{color:var(--warn);font-size:.8rem;white-space:nowrap}
 dl{margin:0}
 dt{margin-top:.8rem;font-weight:600;overflow-wrap:anywhere}
@@ -51,9 +52,14 @@ border:1px solid var(--line);border-radius:.5rem;background:var(--card)}
 td,td.n{display:block;width:auto;padding:.1rem 0;border:0;text-align:left;min-width:0}
 td.name{min-width:0}
 td.chart{width:auto}
-td[data-is]:not([data-is=""])::before{content:attr(data-is);display:block;color:var(--soft);
-font-size:.75rem}
-td.state-cell{text-align:right}
+td:nth-child(n+3)::before{display:block;color:var(--soft);font-size:.75rem;content:"Quarantined"}
+td:nth-child(2){text-align:right}
+td:nth-child(3)::before{content:"Lag"}
+td:nth-child(4)::before{content:"Lag, last 30 min"}
+td:nth-child(5)::before{content:"Events/s"}
+td:nth-child(6)::before{content:"Events, last 30 min"}
+td:nth-child(7)::before{content:"Waiting"}
+td:nth-child(8)::before{content:"Last batch"}
 svg{width:100%}
 }
 """
