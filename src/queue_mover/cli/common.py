@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from queue_mover import __version__
+from queue_mover.cli.web import Web
 from queue_mover.config import config_warnings
 from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
@@ -212,18 +213,23 @@ def serve(
     settings: ProcessSettings,
     plan: Plan | None,
     load: Callable[[bool], Plan],
+    web: Web | None = None,
 ) -> int:
     """Run a plan, or without one what `load` reads, under the pidfile's lock; with -d in the
-    background. Returns the exit code.
+    background; with HTTP if set. Returns the exit code.
 
     Raises OperatorError when another process holds the pidfile, or the config cannot be used.
     """
     log = logging.getLogger(settings.job_name)
+
+    def beside(supervisor: Supervisor) -> AbstractContextManager[None]:
+        return web.beside(supervisor.snapshot, log) if web else nullcontext()
+
     if settings.pidfile is None:
         if switches.daemon:
             raise OperatorError("Daemon needs pidfile; remedy: set pidfile in the config file")
         supervisor = Supervisor(switches.program, load, settings, log)
-        with signals(supervisor.notify):
+        with signals(supervisor.notify), beside(supervisor):
             return supervisor.run(plan)
     pidfile = PidFile(settings.pidfile)
     note = pidfile.lock()
@@ -240,6 +246,7 @@ def serve(
     with signals(supervisor.notify):
         try:
             pidfile.write()
-            return supervisor.run(plan)
+            with beside(supervisor):
+                return supervisor.run(plan)
         finally:
             pidfile.remove()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from queue_mover.cli import common
+from queue_mover.cli.web import Web
 from queue_mover.config import parameters, sample
 from queue_mover.config.loading import load_mover, load_process
 from queue_mover.config.settings import Settings
@@ -101,7 +102,7 @@ def _run() -> int:
             "--source cannot be used with -r, -s or -k, which apply to the whole process;"
             " remedy: to stop one source, remove its section from the file and reload"
         )
-    process, log = load_process(path, overrides)
+    process, log, http = load_process(path, overrides)
     common.start_log(given, log)
     if given.signal:
         return common.send_signal(process, given.signal)
@@ -112,15 +113,18 @@ def _run() -> int:
             require_no_unlocked(process.pidfile)
         return _act(given, action, _settings(given, path), targets)
 
+    web = Web(http, targets.connections)
+
     def load(fresh: bool) -> Plan:
         settings = load_mover(path, overrides, given.source)
         if fresh:
             common.start_log(given, settings.log)
         plan = mover_job.plan(settings, targets)
+        plan = web.plan(settings, plan)
         paths = common.path_warnings(given, settings.process, settings.log)
         return replace(plan, warnings=(*plan.warnings, *paths))
 
-    return common.serve(given, process, None, load)
+    return common.serve(given, process, None, load, web)
 
 
 def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:

@@ -53,6 +53,8 @@ class Mover:
         self._legacy_watch = LegacyWatch(route, log)
         self._tick_watch = TickWatch(route, log)
         self._recorded = False
+        self.sent = 0
+        """Bytes of the batch in progress, or of the last one, as COPY has sent them."""
 
     def prepare(self) -> None:
         """Check both sides, unless done since the last error, and register a new consumer.
@@ -175,13 +177,14 @@ class Mover:
     def _copy(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
+        self.sent = 0
         columns = insert.SELECT_COLUMNS if self._policy.insert else copy.COLUMNS
         route, encoding = self.route, sides.encoding
         select = batches.event_select(batch, route, columns)
         try:
             if self._policy.insert:
                 return insert.insert_events(src, select, dst, encoding, route), ()
-            return copy.copy_events(src, select, dst, table, encoding, route), ()
+            return copy.copy_events(src, select, dst, table, encoding, route, self._add), ()
         except BadEventError as error:
             with translating_errors("source", route.source_flavour):
                 event = batches.describe_event(src, batch, route, error.line)
@@ -189,6 +192,9 @@ class Mover:
                 f"the target rejected {event}: {error.column or 'a column'}: {error};"
                 " remedy: on_bad_event = quarantine moves the batch without it"
             ) from error
+
+    def _add(self, size: int) -> None:
+        self.sent += size
 
     def _copy_with_quarantine(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
@@ -208,6 +214,7 @@ class Mover:
         def keep(row: insert.Row, reason: str) -> str:
             return quarantine.quarantine_event(dst, row, encoding, route, sides.identity, reason)
 
+        self.sent = 0
         select = batches.event_select(batch, route, quarantine.SELECT_COLUMNS)
         return quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
 

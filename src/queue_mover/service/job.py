@@ -19,6 +19,8 @@ class Step:
     """Events that the target could not store."""
     standby: bool = False
     """Whether another mover does the work, so that there is nothing to do for this one."""
+    size: int = 0
+    """Bytes of the batch, where known."""
     delay: float = 0
     """Seconds until the next step; 0: as the settings say."""
 
@@ -43,6 +45,9 @@ class Job(Protocol):
 
     def waiting_since(self) -> float | None:
         """From another thread: since when, on the monotonic clock, it waits for a server."""
+
+    def connections(self) -> Mapping[str, int]:
+        """From another thread: how many connections of its own are open, by side."""
 
     def abandon(self) -> None:
         """From another thread: make the running step fail now, rolled back."""
@@ -78,3 +83,5 @@ class Plan:
     """Sources that cannot be run, and why."""
     files: int = 0
     """The most open files, connections included, that it needs."""
+    adopted: Callable[[], None] = field(default=lambda: None, compare=False)
+    """Called in the main thread when the service follows it."""

@@ -1,7 +1,7 @@
 """Movers as jobs of the service."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -32,11 +32,17 @@ class MoverJob:
     """Moves one source queue, one batch per step."""
 
     def __init__(
-        self, mover: Mover, client: PoolClient, log: Log, first: BatchLimits | None
+        self,
+        mover: Mover,
+        source: Database,
+        client: PoolClient,
+        log: Log,
+        first: BatchLimits | None,
     ) -> None:
-        """`client`: of the pool of connections to the target. `first`: limits of the first batch;
-        None: the usual ones."""
+        """`source` is the mover's alone. `client`: of the pool of connections to the target.
+        `first`: limits of the first batch; None: the usual ones."""
         self._mover = mover
+        self._source = source
         self._client = client
         self._log = log
         self._first = first
@@ -65,7 +71,12 @@ class MoverJob:
             self._log.info("batch %s: not applied again", outcome.result.value)
         for note in outcome.quarantined:
             self._log.warning("quarantined: %s", note)
-        return Step(worked=True, count=outcome.count, quarantined=len(outcome.quarantined))
+        return Step(
+            worked=True,
+            count=outcome.count,
+            quarantined=len(outcome.quarantined),
+            size=self._mover.sent if outcome.result is Result.MOVED else 0,
+        )
 
     @contextmanager
     def _stop_if_unregistered(self) -> Iterator[None]:
@@ -98,6 +109,10 @@ class MoverJob:
         """Since when it waits for a server."""
         return self._mover.waiting_since()
 
+    def connections(self) -> Mapping[str, int]:
+        """Of the source; those to the target are shared."""
+        return {"source": int(self._source.is_open)}
+
     def abandon(self) -> None:
         """Close the connections under the running step."""
         self._mover.abandon()
@@ -121,6 +136,10 @@ class Targets:
     def running(self, settings: MoverSettings) -> frozenset[str]:
         """The consumers of the process that move the same source queue to the same target."""
         return self._running.get(_route_key(settings), frozenset())
+
+    def connections(self) -> dict[str, int]:
+        """From any thread: how many connections to targets are open."""
+        return {"target": sum(pool.open for pool in list(self._pools.values()))}
 
     def client(self, settings: MoverSettings, size: int) -> PoolClient:
         """A client of the pool for a mover's target; `size`: the most connections it opens."""
@@ -184,7 +203,7 @@ def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowde
             settings.policy,
             lambda: targets.running(settings),
         )
-        return MoverJob(mover, client, log, first)
+        return MoverJob(mover, source, client, log, first)
 
     target = describe(settings.dst_db) if settings.source else ""
     return JobSpec(settings.source, (settings, connections), settings.process, make, target)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -145,6 +145,10 @@ class TickerJob:
     def waiting_since(self) -> float | None:
         """Since when it waits for the server."""
         return self._database.waiting_since()
+
+    def connections(self) -> Mapping[str, int]:
+        """To the database."""
+        return {"source": int(self._database.is_open)}
 
     def abandon(self) -> None:
         """Close the connection under the running step."""

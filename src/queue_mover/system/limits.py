@@ -11,6 +11,9 @@ BASE_FILES = 24
 FILES_PER_CONNECTION = 2
 """The socket, and the selector that the driver uses while it connects."""
 
+HTTP_FILES = 32
+"""Open files for HTTP: connections of its clients, its own socket, pipes to a look."""
+
 
 def require_files(count: int, what: str) -> None:
     """Raise OperatorError when the limit is below `count` open files; `what` needs them."""
