@@ -97,6 +97,15 @@ class Batch:
     end: Tick
     sql: str
 
+    @property
+    def span(self) -> int | None:
+        """Event numbers between its two ticks: its events, those of rolled-back transactions and
+        those of other tables included. None: unknown."""
+        numbers = [tick.mark.rpartition(" ")[2] for tick in (self.start, self.end)]
+        if not all(number.isdigit() for number in numbers):
+            return None
+        return max(0, int(numbers[1]) - int(numbers[0]))
+
 
 @dataclass(frozen=True, slots=True)
 class Position:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from queue_mover.cli import common
+from queue_mover.cli import common, control
 from queue_mover.cli.web import Web
 from queue_mover.config import parameters, sample
 from queue_mover.config.loading import load_mover, load_process
@@ -105,7 +105,7 @@ def _run() -> int:
     process, log, http = load_process(path, overrides)
     common.start_log(given, log)
     if given.signal:
-        return common.send_signal(process, given.signal)
+        return control.send_signal(process, given)
     action = _action(given)
     targets = mover_job.Targets()
     if action:

@@ -56,10 +56,10 @@ def copy_events(
     table: str,
     encoding: str,
     route: Route,
-    sent: Callable[[int], None] = lambda _: None,
+    sent: Callable[[int, int], None] = lambda *_: None,
 ) -> int:
     """Copy the rows of a SELECT of COLUMNS into an event table. Returns the events written.
-    `sent` is called with the size of each block that has been handed on, in bytes.
+    `sent` is called for each block that has been handed on: events so far, size of the block.
 
     Raises BadEventError when the target rejects one of them, StatementError when the two
     counts differ.
@@ -76,7 +76,7 @@ def copy_events(
     ):
         for block in reading.blocks():
             sink.write(block)
-            sent(len(block))
+            sent(reading.received, len(block))
     if reading.count != writer.rowcount:
         raise StatementError(
             f"the source sent {reading.count} events, the target received {writer.rowcount}"

@@ -61,6 +61,18 @@ class BatchSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchInProgress:
+    """A batch that is being copied."""
+
+    events: int
+    """Copied so far."""
+    total: int | None
+    """About how many it has; None: unknown, as with a table_filter."""
+    seconds: float
+    """Since it began."""
+
+
+@dataclass(frozen=True, slots=True)
 class MoverSnapshot:
     """What one source has done since the process began; times since 1970, in seconds."""
 
@@ -76,6 +88,9 @@ class MoverSnapshot:
     batch_counts: tuple[int, ...] = ()
     """Batches by BATCH_SECONDS, and one number more for longer ones; nothing before the first."""
     last_batch: BatchSeen | None = None
+    batch: BatchInProgress | None = None
+    span: int = 0
+    """Event numbers that all batches together have covered, see `Batch.span`."""
     last_success: float | None = None
     """When an attempt last ended without an error, with or without a batch."""
     errors: Mapping[ErrorKind, int] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from queue_mover.config.settings import ProcessSettings
+from queue_mover.observation.progress import BatchInProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Step:
     """Whether another mover does the work, so that there is nothing to do for this one."""
     size: int = 0
     """Bytes of the batch, where known."""
+    span: int = 0
+    """Event numbers of the batch, where known."""
     delay: float = 0
     """Seconds until the next step; 0: as the settings say."""
 
@@ -45,6 +48,9 @@ class Job(Protocol):
 
     def waiting_since(self) -> float | None:
         """From another thread: since when, on the monotonic clock, it waits for a server."""
+
+    def batch(self) -> BatchInProgress | None:
+        """From another thread: the batch that is being copied."""
 
     def connections(self) -> Mapping[str, int]:
         """From another thread: how many connections of its own are open, by side."""

@@ -10,6 +10,7 @@ from queue_mover.errors import StoppingError, UnregisteredError
 from queue_mover.model import BatchLimits, Log, Outcome, Result
 from queue_mover.moving.mover import Mover
 from queue_mover.moving.registration import Registrar
+from queue_mover.observation.progress import BatchInProgress
 from queue_mover.postgres.conninfo import describe, location
 from queue_mover.postgres.database import Database
 from queue_mover.postgres.pool import Pool, PoolClient
@@ -75,7 +76,8 @@ class MoverJob:
             worked=True,
             count=outcome.count,
             quarantined=len(outcome.quarantined),
-            size=self._mover.sent if outcome.result is Result.MOVED else 0,
+            size=self._mover.copying.size if outcome.result is Result.MOVED else 0,
+            span=self._mover.copying.span or 0,
         )
 
     @contextmanager
@@ -108,6 +110,10 @@ class MoverJob:
     def waiting_since(self) -> float | None:
         """Since when it waits for a server."""
         return self._mover.waiting_since()
+
+    def batch(self) -> BatchInProgress | None:
+        """The batch that is being copied."""
+        return self._mover.copying.seen(time.monotonic())
 
     def connections(self) -> Mapping[str, int]:
         """Of the source; those to the target are shared."""

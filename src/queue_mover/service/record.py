@@ -86,6 +86,7 @@ class Record:
                 last_success=now,
                 events=before.events + step.count,
                 size=before.size + step.size,
+                span=before.span + step.span,
                 batches=before.batches + 1,
                 batch_seconds=before.batch_seconds + seconds,
                 last_batch=BatchSeen(step.count, seconds, now),
@@ -138,6 +139,7 @@ class Record:
         since = job.waiting_since()
         return replace(
             taken,
+            batch=job.batch(),
             unanswered=0.0 if since is None else max(0.0, now - since),
             connections=job.connections(),
         )

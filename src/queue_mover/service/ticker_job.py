@@ -10,6 +10,7 @@ from queue_mover.admin import ticker
 from queue_mover.admin.ticker import Call, Ticked
 from queue_mover.config.settings import AdminSettings
 from queue_mover.model import PGQ, Flavour
+from queue_mover.observation.progress import BatchInProgress
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
 from queue_mover.service.job import JobSpec, Step
@@ -145,6 +146,10 @@ class TickerJob:
     def waiting_since(self) -> float | None:
         """Since when it waits for the server."""
         return self._database.waiting_since()
+
+    def batch(self) -> BatchInProgress | None:
+        """None: it has no batches."""
+        return None
 
     def connections(self) -> Mapping[str, int]:
         """To the database."""
