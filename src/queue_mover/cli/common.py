@@ -6,12 +6,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from queue_mover import __version__
 from queue_mover.cli import control
+from queue_mover.cli.terminal import Terminal
 from queue_mover.cli.web import Web
 from queue_mover.config import config_warnings
 from queue_mover.config.settings import ProcessSettings
@@ -185,16 +186,23 @@ def serve(
     plan: Plan | None,
     load: Callable[[bool], Plan],
     web: Web | None = None,
+    terminal: Terminal | None = None,
 ) -> int:
     """Run a plan, or without one what `load` reads, under the pidfile's lock; with -d in the
-    background; with HTTP if set. Returns the exit code.
+    background; with HTTP, and a display on a terminal, if wanted. Returns the exit code.
 
     Raises OperatorError when another process holds the pidfile, or the config cannot be used.
     """
     log = logging.getLogger(settings.job_name)
 
-    def beside(supervisor: Supervisor) -> AbstractContextManager[None]:
-        return web.beside(supervisor.snapshot, log) if web else nullcontext()
+    @contextmanager
+    def beside(supervisor: Supervisor) -> Iterator[None]:
+        with ExitStack() as stack:
+            companions: list[Web | Terminal | None] = [web, terminal]
+            for each in companions:
+                if each:
+                    stack.enter_context(each.beside(supervisor.snapshot, log))
+            yield
 
     if settings.pidfile is None:
         if switches.daemon:

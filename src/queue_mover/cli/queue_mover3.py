@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from queue_mover.cli import common, control
+from queue_mover.cli.terminal import Terminal
 from queue_mover.cli.web import Web
 from queue_mover.config import parameters, sample
 from queue_mover.config.loading import load_mover, load_process
@@ -113,18 +114,18 @@ def _run() -> int:
             require_no_unlocked(process.pidfile)
         return _act(given, action, _settings(given, path), targets)
 
-    web = Web(http, targets.connections)
+    web, terminal = Web(http, targets.connections), Terminal(given)
 
     def load(fresh: bool) -> Plan:
         settings = load_mover(path, overrides, given.source)
         if fresh:
             common.start_log(given, settings.log)
         plan = mover_job.plan(settings, targets)
-        plan = web.plan(settings, plan)
+        plan = terminal.plan(settings, web.plan(settings, plan))
         paths = common.path_warnings(given, settings.process, settings.log)
         return replace(plan, warnings=(*plan.warnings, *paths))
 
-    return common.serve(given, process, None, load, web)
+    return common.serve(given, process, None, load, web, terminal)
 
 
 def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:
