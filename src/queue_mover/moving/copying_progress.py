@@ -16,6 +16,8 @@ class CopyingProgress:
     """Event numbers of the batch; None: unknown."""
     total: int | None = None
     """About how many events it has; None: unknown."""
+    end_time: float | None = None
+    """Of the tick that ends it, see `Tick.time`."""
     events: int = 0
     size: int = 0
     """Bytes that COPY has sent."""
@@ -26,7 +28,7 @@ class CopyingProgress:
     def of(cls, batch: Batch, route: Route) -> "CopyingProgress":
         """A batch whose copying begins now."""
         span = batch.span
-        return cls(span, None if route.tables else span, ended=False)
+        return cls(span, None if route.tables else span, batch.end.time, ended=False)
 
     def sent(self, events: int, size: int) -> None:
         """So many events have been sent so far, the last of them in a block of this size."""

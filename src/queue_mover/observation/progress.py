@@ -91,6 +91,8 @@ class MoverSnapshot:
     batch: BatchInProgress | None = None
     span: int = 0
     """Event numbers that all batches together have covered, see `Batch.span`."""
+    reached: float | None = None
+    """Time of the tick that ended the last batch, by the source's clock."""
     last_success: float | None = None
     """When an attempt last ended without an error, with or without a batch."""
     errors: Mapping[ErrorKind, int] = field(default_factory=dict)

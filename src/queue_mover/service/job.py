@@ -24,6 +24,8 @@ class Step:
     """Bytes of the batch, where known."""
     span: int = 0
     """Event numbers of the batch, where known."""
+    end_time: float | None = None
+    """Of the tick that ends the batch, by the source's clock, where known."""
     delay: float = 0
     """Seconds until the next step; 0: as the settings say."""
 

@@ -78,6 +78,7 @@ class MoverJob:
             quarantined=len(outcome.quarantined),
             size=self._mover.copying.size if outcome.result is Result.MOVED else 0,
             span=self._mover.copying.span or 0,
+            end_time=self._mover.copying.end_time,
         )
 
     @contextmanager

@@ -87,6 +87,7 @@ class Record:
                 events=before.events + step.count,
                 size=before.size + step.size,
                 span=before.span + step.span,
+                reached=step.end_time,
                 batches=before.batches + 1,
                 batch_seconds=before.batch_seconds + seconds,
                 last_batch=BatchSeen(step.count, seconds, now),

@@ -123,12 +123,13 @@ class Display:
             self._log.warning("terminal: no table any more: %s: %s", type(error).__name__, error)
 
     def _draw(self, screen: "Screen") -> None:
-        now = time.monotonic()
+        now = time.time()
         process = self._snapshot()
         with self._lock:
             readings = [self._estimate(each).at(each, now) for each in process.movers]
             names = {each.source for each in process.movers}
             self._estimates = {k: v for k, v in self._estimates.items() if k in names}
+        now = time.monotonic()
         choose = now - self._chosen >= CHOOSE
         if choose:
             self._chosen = now
@@ -170,7 +171,7 @@ class Display:
         return {each.source: each for each in self._snapshot().movers}
 
     def _note(self, seen: Overview, before: Mapping[str, MoverSnapshot]) -> None:
-        after, now = self._movers(), time.monotonic()
+        after, now = self._movers(), time.time()
         with self._lock:
             for view in seen.sources:
                 mover = after.get(view.source.name)

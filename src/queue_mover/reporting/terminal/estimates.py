@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass, field
 
-from queue_mover.observation.progress import MoverSnapshot
+from queue_mover.observation.progress import BatchSeen, MoverSnapshot, State
 
-RATE_SECONDS = 10.0
+RATE_SECONDS = 5.0
 """Over which events per second are averaged."""
 
 LEFT_SECONDS = 30.0
@@ -57,6 +57,8 @@ class Reading:
     """Until it has caught up; infinite: more arrives than is moved. None: unknown."""
     lag: float | None = None
     """In seconds, see the glossary."""
+    last_batch: BatchSeen | None = None
+    """The last one that had events."""
 
 
 @dataclass(slots=True)
@@ -68,11 +70,14 @@ class Estimate:
     _arriving: Rate = field(default_factory=lambda: Rate(LEFT_SECONDS))
     _produced: float | None = None
     """Event numbers: those that were waiting when it was last read, and those done by then."""
+    _span: int = -1
+    """What the mover had done when that was read."""
     _largest: float = 0.0
-    _lag: float | None = None
-    _read: float = 0.0
-    _batches: int = -1
-    """How many had been moved when it was read."""
+    _finished: float | None = None
+    """When the last finished tick was set, by our clock, when it was read."""
+    _clock: float = 0.0
+    """How far the source's clock is ahead of ours, in seconds."""
+    _last_batch: BatchSeen | None = None
 
     def read(
         self,
@@ -82,10 +87,13 @@ class Estimate:
         after: MoverSnapshot,
         now: float,
     ) -> None:
-        """The database says that so many events wait, and since when.
-        `before` and `after`: what the mover had done around that."""
-        self._lag = lag if lag is not None and math.isfinite(lag) else None
-        self._read, self._batches = now, after.batches
+        """The database says that so many events wait, and what the lag is.
+        `before` and `after`: what the mover had done around that; `now`: seconds since 1970."""
+        if lag is not None and math.isfinite(lag):
+            self._finished = now - lag
+            if after.reached is not None and after.batches == before.batches:
+                self._clock = after.reached - self._finished
+        self._span = after.span
         if backlog is None:
             self._produced = None
             return
@@ -96,7 +104,9 @@ class Estimate:
         self._arriving.add(self._produced, now)
 
     def at(self, mover: MoverSnapshot, now: float) -> Reading:
-        """What is shown now."""
+        """What is shown at a time, in seconds since 1970."""
+        if mover.last_batch and mover.last_batch.events:
+            self._last_batch = mover.last_batch
         batch = mover.batch
         inside = batch.events if batch else 0
         self._moved.add(mover.events + inside, now)
@@ -104,10 +114,15 @@ class Estimate:
         self._done.add(done, now)
         left = None if self._produced is None else max(0.0, self._produced - done)
         share = seconds = None
-        if left is not None:
+        if mover.state is State.IDLE:
+            # What was read before the last batch is an estimate, and this is not.
+            left = left if mover.span == self._span else 0.0
+            self._largest = 0.0
+        elif left is not None:
             seconds = self._seconds_left(left)
             share = self._share(left, seconds)
-        return Reading(mover, self._moved.value, left, share, seconds, self._lag_now(mover, now))
+        lag = self._lag(mover, now)
+        return Reading(mover, self._moved.value, left, share, seconds, lag, self._last_batch)
 
     def _seconds_left(self, left: float) -> float | None:
         if not left:
@@ -127,8 +142,8 @@ class Estimate:
         self._largest = max(self._largest, left)
         return 1 - left / self._largest
 
-    def _lag_now(self, mover: MoverSnapshot, now: float) -> float | None:
-        if self._lag is None:
-            return None
-        waited = now - self._read if mover.batches == self._batches else 0.0
-        return self._lag + waited
+    def _lag(self, mover: MoverSnapshot, now: float) -> float | None:
+        finished = self._finished
+        if mover.reached is not None:
+            finished = mover.reached - self._clock
+        return None if finished is None else max(0.0, now - finished)

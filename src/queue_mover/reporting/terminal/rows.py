@@ -68,7 +68,7 @@ def row(reading: Reading) -> Row:
         _time_left(reading),
         compact(reading.rate),
         _seconds(reading.lag),
-        _batch(mover),
+        _batch(reading),
         _errors([mover]),
     )
 
@@ -142,15 +142,15 @@ def _seconds(value: float | None) -> str:
     return "-" if value is None else duration(round(value, 1) if value < 1 else value)
 
 
-def _batch(mover: MoverSnapshot) -> str:
-    batch = mover.batch
+def _batch(reading: Reading) -> str:
+    batch = reading.mover.batch
     if batch and batch.seconds >= LONG_BATCH:
-        if not batch.total:
-            return compact(batch.events)
-        # The total includes event numbers that no event has.
-        share = min(1.0, batch.events / batch.total)
+        # A transaction that was open during earlier ticks got its event numbers before them.
+        if not batch.total or batch.events > batch.total:
+            return f"{compact(batch.events)} so far"
+        share = batch.events / batch.total
         return f"{compact(batch.events)}/{compact(batch.total)} {share:.0%}"
-    last = mover.last_batch
+    last = reading.last_batch
     return f"{compact(last.events)} in {_seconds(last.seconds)}" if last else ""
 
 

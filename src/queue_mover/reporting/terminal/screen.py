@@ -20,8 +20,11 @@ LOG_ROOM = 6
 ERROR_ROOM = 3
 """Lines for errors."""
 
-WIDE = 100
+WIDE = 90
 """Columns from which there is room for all cells."""
+
+ECHO = 3
+"""Columns left free for the terminal's own ^C: in the last one it would move the table."""
 
 _STYLES = {
     State.RUNNING.value: "green",
@@ -65,7 +68,7 @@ class Screen:
             live.stop()
 
     def _drawn(self, title: str, readings: Sequence[Reading], *, choose: bool) -> RenderableType:
-        width, height = self._console.size
+        width, height = self._console.width - ECHO, self._console.height
         errors = rows.problems(readings, min(ERROR_ROOM, max(0, height - LOG_ROOM - 4)))
         # The title, the header, the sum, and the line about others.
         room = max(1, height - LOG_ROOM - 4 - len(errors))
@@ -78,23 +81,26 @@ class Screen:
             table.add_row(*_cells(rows.total(readings), width), style="bold")
         for reading in shown:
             table.add_row(*_cells(rows.row(reading), width))
-        parts: list[RenderableType] = [_line(title, "dim"), table]
+        parts: list[RenderableType] = [_line(title, "dim", width), table]
         if len(shown) < len(readings):
             hidden = set(names).difference(self._shown)
             rest = [each for each in readings if each.mover.source in hidden]
-            parts.append(_line(rows.others(rest), "dim"))
-        return Group(*parts, *(_line(error, "red") for error in errors))
+            parts.append(_line(rows.others(rest), "dim", width))
+        return Group(*parts, *(_line(error, "red", width) for error in errors))
 
 
-def _line(text: str, style: str) -> Text:
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+def _line(text: str, style: str, width: int) -> Text:
+    line = Text(text, style=style, no_wrap=True)
+    line.truncate(width, overflow="ellipsis")
+    return line
 
 
 def _table(width: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
-    table.add_column("source", no_wrap=True, overflow="ellipsis", ratio=2, min_width=8)
+    table = Table(box=None, pad_edge=False, header_style="dim", width=width)
+    table.add_column("source", no_wrap=True, overflow="ellipsis", ratio=2, min_width=10)
     table.add_column("state", no_wrap=True)
     table.add_column("moved", ratio=3, min_width=6)
+    table.add_column("", justify="right", no_wrap=True, min_width=4)
     for name in ("backlog", "time left", "events/s", "lag"):
         table.add_column(name, justify="right", no_wrap=True)
     if width >= WIDE:
@@ -105,13 +111,16 @@ def _table(width: int) -> Table:
 
 def _cells(row: Row, width: int) -> list[RenderableType]:
     bar: RenderableType = ""
+    share = ""
     if row.share is not None:
+        share = f"{row.share:.0%}"
         bar = ProgressBar(total=1.0, completed=row.share)
     style = "bold red" if row.broken else _STYLES.get(row.state, "")
     cells: list[RenderableType] = [
         Text(row.name),
         Text(row.state, style=style),
         bar,
+        Text(share),
         Text(row.left),
         Text(row.time_left),
         Text(row.rate),
