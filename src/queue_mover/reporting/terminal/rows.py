@@ -104,13 +104,18 @@ def others(readings: Sequence[Reading]) -> str:
 
 
 def problems(readings: Sequence[Reading], room: int) -> list[str]:
-    """The last error of each source that fails now, in so many lines."""
-    lines = []
+    """The last errors of the sources that fail now, each error once, in so many lines."""
+    sources: dict[str, list[str]] = {}
     for mover in (each.mover for each in readings):
         if mover.state in BROKEN and mover.last_errors:
             error = mover.last_errors[0]
             remedy = f"; remedy: {error.remedy}" if error.remedy else ""
-            lines.append(f"{mover.source}: {error.text}{remedy}")
+            sources.setdefault(f"{error.text}{remedy}", []).append(mover.source)
+    by_count = sorted(sources.items(), key=lambda each: -len(each[1]))
+    lines = [
+        f"{names[0] if len(names) == 1 else f'{len(names)} sources'}: {text}"
+        for text, names in by_count
+    ]
     if len(lines) > room:
         kept = max(0, room - 1)
         lines[kept:] = [f"{counted(len(lines) - kept, 'more error')}; see the log"]
@@ -133,7 +138,7 @@ def summary(movers: Sequence[MoverSnapshot], seconds: float) -> str:
 
 
 def _time_left(reading: Reading) -> str:
-    if reading.share is None or reading.seconds_left is None:
+    if reading.share is None or reading.seconds_left is None or reading.mover.state in BROKEN:
         return ""
     return "growing" if math.isinf(reading.seconds_left) else _seconds(reading.seconds_left)
 
