@@ -53,9 +53,11 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """All that was written so far, without codes."""
+        """All that was written so far, without codes; what is written over a line is another one."""
         self._read(0)
-        return _CODES.sub("", self.written).replace("\r", "")
+        plain = _CODES.sub("", self.written)
+        # Without a line feed: back to the start of the line, to write over it.
+        return plain.replace("\r\n", "\n").replace("\r", "\n")
 
     def wait_for(self, true: Callable[[str], object], patience: float, what: str) -> str:
         """Read until a condition of the text holds; the text."""

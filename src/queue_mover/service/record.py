@@ -137,10 +137,13 @@ class Record:
             job = self._job
         if job is None:
             return taken
-        since = job.waiting_since()
+        since, batch = job.waiting_since(), job.batch()
+        if batch and taken.state in (State.STARTING, State.IDLE):
+            # Of the step before: a large batch takes long.
+            taken = replace(taken, state=State.RUNNING)
         return replace(
             taken,
-            batch=job.batch(),
+            batch=batch,
             unanswered=0.0 if since is None else max(0.0, now - since),
             connections=job.connections(),
         )
