@@ -53,7 +53,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """All that was written so far, without codes; what is written over a line is another one."""
+        """All that was written so far, without codes; what overwrites a line is a line, too."""
         self._read(0)
         plain = _CODES.sub("", self.written)
         # Without a line feed: back to the start of the line, to write over it.
