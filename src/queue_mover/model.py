@@ -87,6 +87,20 @@ class Tick:
     mark: str
     """Its time and event number: a restored or recreated queue assigns the same IDs again."""
 
+    @property
+    def time(self) -> float | None:
+        """In seconds since 1970, by the source's clock; None: unknown."""
+        try:
+            return float(self.mark.partition(" ")[0])
+        except ValueError:
+            return None
+
+    @property
+    def event(self) -> int | None:
+        """The event number that the queue had reached; None: unknown."""
+        number = self.mark.partition(" ")[2]
+        return int(number) if number.isdigit() else None
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -96,6 +110,13 @@ class Batch:
     start: Tick
     end: Tick
     sql: str
+
+    @property
+    def span(self) -> int | None:
+        """Event numbers between its two ticks: its events, those of rolled-back transactions and
+        those of other tables included. None: unknown."""
+        first, last = self.start.event, self.end.event
+        return None if first is None or last is None else max(0, last - first)
 
 
 @dataclass(frozen=True, slots=True)

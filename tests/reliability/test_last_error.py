@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from queue_mover.config.loading import load_mover
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import UnavailableError
+from queue_mover.observation.progress import BatchInProgress
 from queue_mover.service.error_record import ErrorRecord
 from queue_mover.service.job import Step
 from queue_mover.service.recorded_job import RecordedJob
@@ -78,6 +79,14 @@ class Broken:
     def waiting_since(self) -> float | None:
         """Waits for nothing."""
         return None
+
+    def batch(self) -> BatchInProgress | None:
+        """Copies nothing."""
+        return None
+
+    def connections(self) -> Mapping[str, int]:
+        """Has none."""
+        return {}
 
 
 def test_an_error_and_its_end(target: psycopg.Connection, mover: MoverSettings) -> None:

@@ -21,7 +21,7 @@ def test_a_defect_in_the_main_thread_is_in_the_log_with_its_end(
     caplog.set_level(logging.INFO)
     config = tmp_path / "job.ini"
     config.write_text("[queue_mover3]\n")
-    settings, _ = load_process(config, {})
+    settings, *_ = load_process(config, {})
     plan = Plan((JobSpec("", None, settings, no_job),), title="1 source")
     supervisor = Supervisor("a program", lambda _: plan, settings, logging.getLogger("job"))
     # when

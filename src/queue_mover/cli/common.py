@@ -6,11 +6,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from queue_mover import __version__
+from queue_mover.cli import control
+from queue_mover.cli.terminal import Terminal
+from queue_mover.cli.web import Web
 from queue_mover.config import config_warnings
 from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
@@ -19,13 +22,13 @@ from queue_mover.service.supervisor import Supervisor
 from queue_mover.system import journal, logs, notify
 from queue_mover.system.background import go_background
 from queue_mover.system.logs import LogSettings
-from queue_mover.system.pidfile import PidFile, running_pid
+from queue_mover.system.pidfile import PidFile
 from queue_mover.system.signals import signals
 
 
 def parser(command: str, description: str) -> argparse.ArgumentParser:
     """A parser with the common switches, and the config file as first argument."""
-    result = argparse.ArgumentParser(command, description=description)
+    result = control.Parser(command, description=description)
     result.add_argument(
         "config", type=Path, nargs="?", metavar="config.ini", help="the config file"
     )
@@ -44,15 +47,14 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="override a value of the config file; repeatable",
     )
-    control = result.add_argument_group(
-        "control the running process"
-    ).add_mutually_exclusive_group()
+    running = result.add_argument_group("control the running process")
+    signals = running.add_mutually_exclusive_group()
     for letter, word, number, help_text in (
         ("r", "reload", signal.SIGHUP, "reload its config (HUP)"),
         ("s", "stop", signal.SIGINT, "stop it after the current batch (INT)"),
         ("k", "kill", signal.SIGTERM, "stop it at once, rolling back (TERM)"),
     ):
-        control.add_argument(
+        signals.add_argument(
             f"-{letter}",
             f"--{word}",
             dest="signal",
@@ -60,6 +62,7 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
             const=number,
             help=help_text,
         )
+    control.add_wait(running)
     return result
 
 
@@ -115,6 +118,7 @@ def require_one_purpose(
 
     `purposes`: other given switches or commands; None: not given.
     """
+    control.require_signal(parser, given)
     known = {signal.SIGHUP: "-r", signal.SIGINT: "-s", signal.SIGTERM: "-k"}
     chosen = [
         "--ini" if given.ini else None,
@@ -177,55 +181,36 @@ def _level(switches: argparse.Namespace) -> int:
     return logging.WARNING if switches.quiet else logging.INFO
 
 
-def send_signal(settings: ProcessSettings, number: signal.Signals) -> int:
-    """Signal the process that holds the pidfile. Exit code 0 also when its process is gone.
-
-    Raises OperatorError when there is no such file: the process may be running all the same, if a
-    relative path was resolved in another directory.
-    """
-    log = logging.getLogger(settings.job_name)
-    if settings.pidfile is None:
-        log.warning("No pidfile in config, nothing to do")
-        return 0
-    pid = running_pid(settings.pidfile)
-    if pid is None:
-        if not settings.pidfile.exists():
-            remedy = (
-                "" if settings.pidfile.is_absolute() else "; remedy: run this where it was started"
-            )
-            raise OperatorError(
-                f"No pidfile {settings.pidfile.absolute()}, process not running{remedy}"
-            )
-        log.warning("pidfile exists, but process not running")
-        return 0
-    with suppress(ProcessLookupError):
-        try:
-            os.kill(pid, number)
-        except PermissionError:
-            raise OperatorError(
-                f"not permitted to signal process {pid}; remedy: run as the user that started it"
-            ) from None
-    return 0
-
-
 def serve(
     switches: argparse.Namespace,
     settings: ProcessSettings,
     plan: Plan | None,
     load: Callable[[bool], Plan],
+    web: Web | None = None,
+    terminal: Terminal | None = None,
 ) -> int:
     """Run a plan, or without one what `load` reads, under the pidfile's lock; with -d in the
-    background. Returns the exit code.
+    background; with HTTP, and a display on a terminal, if wanted. Returns the exit code.
 
     Raises OperatorError when another process holds the pidfile, or the config cannot be used.
     """
     log = logging.getLogger(settings.job_name)
+
+    @contextmanager
+    def beside(supervisor: Supervisor) -> Iterator[None]:
+        with ExitStack() as stack:
+            companions: list[Web | Terminal | None] = [web, terminal]
+            for each in companions:
+                if each:
+                    stack.enter_context(each.beside(supervisor.snapshot, log))
+            yield
+
     if settings.pidfile is None:
         if switches.daemon:
             raise OperatorError("Daemon needs pidfile; remedy: set pidfile in the config file")
         notifier = notify.from_environment()
         supervisor = Supervisor(switches.program, load, settings, log, notifier=notifier)
-        with signals(supervisor.notify):
+        with signals(supervisor.notify), beside(supervisor):
             return supervisor.run(plan)
     pidfile = PidFile(settings.pidfile)
     note = pidfile.lock()
@@ -243,6 +228,7 @@ def serve(
     with signals(supervisor.notify):
         try:
             pidfile.write()
-            return supervisor.run(plan)
+            with beside(supervisor):
+                return supervisor.run(plan)
         finally:
             pidfile.remove()

@@ -9,7 +9,7 @@ from typing import Any
 
 from queue_mover.admin import queue_config, queues
 from queue_mover.admin.install import install
-from queue_mover.cli import common, status
+from queue_mover.cli import common, control, status
 from queue_mover.config import parameters, sample
 from queue_mover.config.loading import load_admin, load_mover, override
 from queue_mover.config.settings import AdminSettings, Settings
@@ -116,7 +116,7 @@ def _run_one(given: argparse.Namespace) -> int:
     settings = _load(given)
     if given.signal:
         common.start_log(given, settings.log)
-        return common.send_signal(settings.process, given.signal)
+        return control.send_signal(settings.process, given)
     _check_usage(str(given.config), given.command, given.arguments)
     if given.command == "ticker":
         plan = _plan(given, settings)

@@ -8,7 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
-from queue_mover.cli import common, report_switches
+from queue_mover.cli import common, control, report_switches
+from queue_mover.cli.terminal import Terminal
+from queue_mover.cli.web import Web
 from queue_mover.config import parameters, sample
 from queue_mover.config.loading import load_mover, load_process
 from queue_mover.config.settings import Settings
@@ -102,10 +104,10 @@ def _run() -> int:
             "--source cannot be used with -r, -s or -k, which apply to the whole process;"
             " remedy: to stop one source, remove its section from the file and reload"
         )
-    process, log = load_process(path, overrides)
+    process, log, http = load_process(path, overrides)
     common.start_log(given, log)
     if given.signal:
-        return common.send_signal(process, given.signal)
+        return control.send_signal(process, given)
     action = _action(given)
     targets = mover_job.Targets()
     if action:
@@ -113,15 +115,18 @@ def _run() -> int:
             require_no_unlocked(process.pidfile)
         return _act(given, action, _settings(given, path), targets)
 
+    web, terminal = Web(http, targets.connections), Terminal(given)
+
     def load(fresh: bool) -> Plan:
         settings = load_mover(path, overrides, given.source)
         if fresh:
             common.start_log(given, settings.log)
         plan = mover_job.plan(settings, targets)
+        plan = terminal.plan(settings, web.plan(settings, plan))
         paths = common.path_warnings(given, settings.process, settings.log)
         return replace(plan, warnings=(*plan.warnings, *paths))
 
-    return common.serve(given, process, None, load)
+    return common.serve(given, process, None, load, web, terminal)
 
 
 def _require_sense(

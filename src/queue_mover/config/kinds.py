@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from queue_mover.config.http import parse_address
 from queue_mover.postgres.conninfo import check_conninfo
 
 LARGEST = 1e9
@@ -123,4 +124,5 @@ WORDS = Kind("comma list", _words)
 TABLES = Kind("comma list", _tables)
 FILE = Kind("file name", _file)
 CONNECT = Kind("connect string", _connect_string)
+ADDRESS = Kind("host:port", parse_address)
 INTERVAL = Kind("PostgreSQL interval", str)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from queue_mover.config import config_warnings, inifile, kinds, parameters, sources
 from queue_mover.config.conflicts import Conflicts
+from queue_mover.config.http import HttpSettings
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.schema import Group, Parameter
 from queue_mover.config.settings import AdminSettings, MoverSettings, ProcessSettings, Settings
@@ -28,15 +29,17 @@ _PGQADM_FILE_HINTS = {
 }
 """What to do with a file of the other command, by its main section."""
 
-T = TypeVar("T", ProcessSettings, LogSettings)
+T = TypeVar("T", ProcessSettings, LogSettings, HttpSettings)
 
 
-def load_process(path: Path, overrides: Mapping[str, str]) -> tuple[ProcessSettings, LogSettings]:
-    """Read only what is needed to signal the process of a queue_mover3 file: neither its sources
+def load_process(
+    path: Path, overrides: Mapping[str, str]
+) -> tuple[ProcessSettings, LogSettings, HttpSettings]:
+    """Read only what is about the process of a queue_mover3 file: neither its sources
     nor a database. Raises ConfigError."""
     ini = inifile.read(path, SECTIONS, overrides, parameters.TWINS, hints=_PGQADM_FILE_HINTS)
     values = _values(ini, ini.main, parameters.SERVICE)
-    return _pick(ProcessSettings, values), _pick(LogSettings, values)
+    return _pick(ProcessSettings, values), _pick(LogSettings, values), _pick(HttpSettings, values)
 
 
 def load_mover(
@@ -93,6 +96,7 @@ def load_mover(
             *config_warnings.unmatched_patterns(ini, included),
         ),
         refused,
+        _pick(HttpSettings, values),
     )
 
 

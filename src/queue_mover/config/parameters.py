@@ -170,10 +170,32 @@ _STATUS = Group(
     ),
 )
 
-MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, LOG, _MANY, _STATUS, SYNTAX)
+_HTTP = Group(
+    "Metrics and a page over HTTP",
+    (
+        Parameter(
+            "http_listen",
+            kinds.ADDRESS,
+            "",
+            "address and port for /metrics, /healthz, /status.json and a page, such as"
+            " 127.0.0.1:9632; needs pip install 'queue-mover[metrics]'",
+            shown="off",
+        ),
+        Parameter(
+            "http_token_file",
+            kinds.FILE,
+            "",
+            "file with the token that clients must send; required unless http_listen is on"
+            " loopback",
+            shown="none",
+        ),
+    ),
+)
+
+MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, LOG, _MANY, _STATUS, _HTTP, SYNTAX)
 """Section [queue_mover3], or [queue_mover]."""
 
-SERVICE: tuple[Group, ...] = (_MOVING, LOG, _MANY, SYNTAX)
+SERVICE: tuple[Group, ...] = (_MOVING, LOG, _MANY, _HTTP, SYNTAX)
 """What all sources of a process share."""
 
 SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, _STATUS)

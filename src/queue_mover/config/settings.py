@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from queue_mover.config.http import HttpSettings
 from queue_mover.model import BatchLimits, Policy, Route
 from queue_mover.system.logs import LogSettings
 
@@ -58,6 +59,7 @@ class Settings:
     warnings: tuple[str, ...]
     refused: Mapping[str, str]
     """Rows of the catalogue that cannot be used, and why."""
+    http: HttpSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ every field arrives unchanged. Memory holds one block, or one event that is larg
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -50,9 +50,16 @@ def common_encoding(source: str, target: str) -> str:
 
 
 def copy_events(
-    source: Connection, select: str, target: Connection, table: str, encoding: str, route: Route
+    source: Connection,
+    select: str,
+    target: Connection,
+    table: str,
+    encoding: str,
+    route: Route,
+    sent: Callable[[int, int], None] = lambda *_: None,
 ) -> int:
     """Copy the rows of a SELECT of COLUMNS into an event table. Returns the events written.
+    `sent` is called for each block that has been handed on: events so far, size of the block.
 
     Raises BadEventError when the target rejects one of them, StatementError when the two
     counts differ.
@@ -69,6 +76,7 @@ def copy_events(
     ):
         for block in reading.blocks():
             sink.write(block)
+            sent(reading.received, len(block))
     if reading.count != writer.rowcount:
         raise StatementError(
             f"the source sent {reading.count} events, the target received {writer.rowcount}"

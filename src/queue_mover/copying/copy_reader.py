@@ -35,6 +35,8 @@ class CopyReader:
         self._timed_out = False
         self.count = -1
         """Rows; known at the end."""
+        self.received = 0
+        """Rows so far; updated with each block, since an attribute costs more than a variable."""
         self._wire.send_query(statement)
         while self._wire.flush():
             self._wait(select.POLLIN | select.POLLOUT)
@@ -44,23 +46,28 @@ class CopyReader:
         with translating_errors("source", self._flavour):
             self._result(ExecStatus.COPY_OUT)
             pending = bytearray()
+            received = 0
             get_copy_data = self._wire.get_copy_data
             while (row := get_copy_data(1))[0] >= 0:
                 if not row[0]:
                     self._receive(SILENCE_TIMEOUT)
                     continue
+                received += 1
                 if row[0] > BLOCK:
                     # Do not copy a large row.
+                    self.received = received
                     yield pending
                     yield row[1]
                     pending = bytearray()
                     continue
                 pending += row[1]
                 if len(pending) >= BLOCK:
+                    self.received = received
                     yield pending
                     pending = bytearray()
             self.count = self._result(ExecStatus.COMMAND_OK, SILENCE_TIMEOUT).command_tuples or 0
             self._wire.get_result()
+            self.received = self.count
         yield pending
 
     def _result(self, expected: ExecStatus, timeout: float | None = None) -> PGresult:

@@ -3,7 +3,7 @@
 Slower, and ev_time becomes the time of arrival: the function has no argument for it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -25,9 +25,15 @@ Row = Sequence[bytes | None]
 
 
 def insert_events(
-    source: Connection, select: str, target: Connection, encoding: str, route: Route
+    source: Connection,
+    select: str,
+    target: Connection,
+    encoding: str,
+    route: Route,
+    sent: Callable[[int, int], None] = lambda *_: None,
 ) -> int:
     """Insert the rows of a SELECT of SELECT_COLUMNS, in order. Returns the events written.
+    `sent` is called with the events so far, and the bytes that COPY has sent: none.
 
     Raises BadEventError when the target rejects one of them.
     """
@@ -42,6 +48,7 @@ def insert_events(
             except psycopg.Error as error:
                 raise bad_event(error) from error
             written += len(chunk)
+            sent(written, 0)
     return written
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from queue_mover.copying import copy, insert, quarantine
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
+from queue_mover.moving.copying_progress import CopyingProgress
 from queue_mover.moving.decision import Decision, decide, explain
 from queue_mover.moving.legacy_mover import LegacyWatch, unlocked_mover
 from queue_mover.moving.preflight import BothSides, Preflight, Running
@@ -53,6 +54,8 @@ class Mover:
         self._legacy_watch = LegacyWatch(route, log)
         self._tick_watch = TickWatch(route, log)
         self._recorded = False
+        self.copying = CopyingProgress()
+        """Of the batch in progress, or of the last one."""
 
     def prepare(self) -> None:
         """Check both sides, unless done since the last error, and register a new consumer.
@@ -95,11 +98,14 @@ class Mover:
                 if batch is None:
                     self._tick_watch.check(src)
                     return Outcome(Result.IDLE)
+                self.copying = CopyingProgress.of(batch, self.route)
                 outcome = self._apply(batch, src, self._sides, quarantining=quarantining)
         except BaseException:
             # Our state may be out of date: start again from that of the databases.
             self._sides, self._applied, self._idle = None, None, False
             raise
+        finally:
+            self.copying.ended = True
         if outcome.result in (Result.MOVED, Result.SKIPPED):
             self._applied = batch
         return outcome
@@ -176,12 +182,12 @@ class Mover:
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
         columns = insert.SELECT_COLUMNS if self._policy.insert else copy.COLUMNS
-        route, encoding = self.route, sides.encoding
+        route, encoding, sent = self.route, sides.encoding, self.copying.sent
         select = batches.event_select(batch, route, columns)
         try:
             if self._policy.insert:
-                return insert.insert_events(src, select, dst, encoding, route), ()
-            return copy.copy_events(src, select, dst, table, encoding, route), ()
+                return insert.insert_events(src, select, dst, encoding, route, sent), ()
+            return copy.copy_events(src, select, dst, table, encoding, route, sent), ()
         except BadEventError as error:
             with translating_errors("source", route.source_flavour):
                 event = batches.describe_event(src, batch, route, error.line)
@@ -197,13 +203,14 @@ class Mover:
             raise NotReadyError(
                 "target database: no table for quarantined events; remedy: pgqadm.py CONFIG install"
             )
-        route, encoding = self.route, sides.encoding
+        route, encoding, copying = self.route, sides.encoding, self.copying
 
         def write(rows: Sequence[insert.Row]) -> None:
             if self._policy.insert:
                 insert.insert_rows(dst, rows, encoding, route)
             else:
                 quarantine.copy_rows(dst, rows, table, encoding)
+            copying.sent(copying.events + len(rows), 0)
 
         def keep(row: insert.Row, reason: str) -> str:
             return quarantine.quarantine_event(dst, row, encoding, route, sides.identity, reason)

@@ -109,6 +109,12 @@ class Database:
         logging.getLogger(__name__).debug("connected to %s: %s", side, describe(self._text))
         return connection
 
+    @property
+    def is_open(self) -> bool:
+        """From any thread: whether there is a connection."""
+        connection = self._connection
+        return connection is not None and not connection.closed
+
     def _age(self) -> float:
         return time.monotonic() - self._opened
 

@@ -23,11 +23,17 @@ class Pool:
     """
 
     def __init__(self, databases: Sequence[Database]) -> None:
+        self._all = tuple(databases)
         self._free = list(databases)
         self._urgent: deque[Waiter] = deque()
         self._others: deque[Waiter] = deque()
         self._clients = 0
         self._lock = Lock()
+
+    @property
+    def open(self) -> int:
+        """From any thread: how many connections are open."""
+        return sum(database.is_open for database in self._all)
 
     def client(self) -> "PoolClient":
         """Add a client, which must be closed once."""

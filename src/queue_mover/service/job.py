@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from queue_mover.config.settings import ProcessSettings
+from queue_mover.observation.progress import BatchInProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,12 @@ class Step:
     """Events that the target could not store."""
     standby: bool = False
     """Whether another mover does the work, so that there is nothing to do for this one."""
+    size: int = 0
+    """Bytes of the batch, where known."""
+    span: int = 0
+    """Event numbers of the batch, where known."""
+    end_time: float | None = None
+    """Of the tick that ends the batch, by the source's clock, where known."""
     delay: float = 0
     """Seconds until the next step; 0: as the settings say."""
 
@@ -43,6 +50,12 @@ class Job(Protocol):
 
     def waiting_since(self) -> float | None:
         """From another thread: since when, on the monotonic clock, it waits for a server."""
+
+    def batch(self) -> BatchInProgress | None:
+        """From another thread: the batch that is being copied."""
+
+    def connections(self) -> Mapping[str, int]:
+        """From another thread: how many connections of its own are open, by side."""
 
     def abandon(self) -> None:
         """From another thread: make the running step fail now, rolled back."""
@@ -78,3 +91,5 @@ class Plan:
     """Sources that cannot be run, and why."""
     files: int = 0
     """The most open files, connections included, that it needs."""
+    adopted: Callable[[], None] = field(default=lambda: None, compare=False)
+    """Called in the main thread when the service follows it."""

@@ -1,7 +1,7 @@
 """Movers as jobs of the service."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +10,7 @@ from queue_mover.errors import StoppingError, UnregisteredError
 from queue_mover.model import BatchLimits, Log, Outcome, Result
 from queue_mover.moving.mover import Mover
 from queue_mover.moving.registration import Registrar
+from queue_mover.observation.progress import BatchInProgress
 from queue_mover.postgres.conninfo import describe, location
 from queue_mover.postgres.database import Database
 from queue_mover.postgres.pool import Pool, PoolClient
@@ -37,11 +38,17 @@ class MoverJob:
     """Moves one source queue, one batch per step."""
 
     def __init__(
-        self, mover: Mover, client: PoolClient, log: Log, first: BatchLimits | None
+        self,
+        mover: Mover,
+        source: Database,
+        client: PoolClient,
+        log: Log,
+        first: BatchLimits | None,
     ) -> None:
-        """`client`: of the pool of connections to the target. `first`: limits of the first batch;
-        None: the usual ones."""
+        """`source` is the mover's alone. `client`: of the pool of connections to the target.
+        `first`: limits of the first batch; None: the usual ones."""
         self._mover = mover
+        self._source = source
         self._client = client
         self._log = log
         self._first = first
@@ -75,7 +82,14 @@ class MoverJob:
             self._log.info("batch %s: not applied again", outcome.result.value)
         for note in outcome.quarantined:
             self._log.warning("quarantined: %s", note)
-        return Step(worked=True, count=outcome.count, quarantined=len(outcome.quarantined))
+        return Step(
+            worked=True,
+            count=outcome.count,
+            quarantined=len(outcome.quarantined),
+            size=self._mover.copying.size if outcome.result is Result.MOVED else 0,
+            span=self._mover.copying.span or 0,
+            end_time=self._mover.copying.end_time,
+        )
 
     def _confirm_unregistered(self, error: UnregisteredError) -> Step:
         """An operator who unregisters the consumer wants its mover to end, not to fail.
@@ -111,6 +125,14 @@ class MoverJob:
         """Since when it waits for a server."""
         return self._mover.waiting_since()
 
+    def batch(self) -> BatchInProgress | None:
+        """The batch that is being copied."""
+        return self._mover.copying.seen(time.monotonic())
+
+    def connections(self) -> Mapping[str, int]:
+        """Of the source; those to the target are shared."""
+        return {"source": int(self._source.is_open)}
+
     def abandon(self) -> None:
         """Close the connections under the running step."""
         self._mover.abandon()
@@ -135,6 +157,10 @@ class Targets:
     def running(self, settings: MoverSettings) -> frozenset[str]:
         """The consumers of the process that move the same source queue to the same target."""
         return self._running.get(_route_key(settings), frozenset())
+
+    def connections(self) -> dict[str, int]:
+        """From any thread: how many connections to targets are open."""
+        return {"target": sum(pool.open for pool in list(self._pools.values()))}
 
     def client(self, settings: MoverSettings, size: int) -> PoolClient:
         """A client of the pool for a mover's target; `size`: the most connections it opens."""
@@ -198,7 +224,8 @@ def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowde
             settings.policy,
             lambda: targets.running(settings),
         )
-        return RecordedJob(MoverJob(mover, client, log, first), settings, targets.errors)
+        job = MoverJob(mover, source, client, log, first)
+        return RecordedJob(job, settings, targets.errors)
 
     target = describe(settings.dst_db) if settings.source else ""
     return JobSpec(settings.source, (settings, connections), settings.process, make, target)

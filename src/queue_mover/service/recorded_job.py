@@ -1,7 +1,10 @@
 """A mover whose errors are recorded for the status."""
 
+from collections.abc import Mapping
+
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import StoppingError
+from queue_mover.observation.progress import BatchInProgress
 from queue_mover.service.error_record import ErrorRecord
 from queue_mover.service.job import Job, Step
 
@@ -52,6 +55,14 @@ class RecordedJob:
     def finish(self) -> None:
         """As the job does."""
         self._job.finish()
+
+    def batch(self) -> BatchInProgress | None:
+        """As the job does."""
+        return self._job.batch()
+
+    def connections(self) -> Mapping[str, int]:
+        """As the job does."""
+        return self._job.connections()
 
     def close(self) -> None:
         """As the job does."""

@@ -8,10 +8,12 @@ from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
 from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError, UnavailableError
+from queue_mover.observation.progress import ProcessSnapshot
 from queue_mover.service.backoff import Backoff
 from queue_mover.service.config_reader import ConfigReader, Loaded
 from queue_mover.service.job import Plan
 from queue_mover.service.process_log import ProcessLog
+from queue_mover.service.record import Records
 from queue_mover.service.service_manager import ServiceManager
 from queue_mover.service.timer import Timer
 from queue_mover.service.worker import WorkerReport
@@ -57,7 +59,10 @@ class Supervisor:
         self._reader = ConfigReader(load, self._inbox.put)
         self._planned = False
         self._first = Backoff(settings.exception_sleep, 0, 0)
-        self._workers = WorkerSet(self._inbox.put, self._process_log, self._report_running)
+        self._records = Records(settings.job_name)
+        self._workers = WorkerSet(
+            self._inbox.put, self._process_log, self._records, self._report_running
+        )
         self._manager = ServiceManager(notifier or Notifier(), self._workers.describe)
         self._stopping = False
         self._interrupted = float("-inf")
@@ -74,6 +79,10 @@ class Supervisor:
     def notify(self, number: Signals) -> None:
         """Pass a signal to `run`. May be called from a signal handler."""
         self._inbox.put(number)
+
+    def snapshot(self) -> ProcessSnapshot:
+        """From any thread: what the sources have done, and what they are doing."""
+        return self._records.snapshot(self._workers.refused, planned=self._planned)
 
     def run(self, plan: Plan | None = None) -> int:
         """Run the jobs of a plan; without one, of the config. Returns the exit code.
@@ -211,6 +220,7 @@ class Supervisor:
 
     def _apply(self, plan: Plan, *, fresh: bool) -> None:
         self._refresh.restart(plan.refresh)
+        plan.adopted()
         self._workers.refuse(plan.refused, fresh=fresh)
         if self._planned:
             self._workers.update(plan, fresh=fresh)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -10,6 +10,7 @@ from queue_mover.admin import ticker
 from queue_mover.admin.ticker import Call, Ticked
 from queue_mover.config.settings import AdminSettings
 from queue_mover.model import PGQ, Flavour
+from queue_mover.observation.progress import BatchInProgress
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
 from queue_mover.service.job import JobSpec, Step
@@ -145,6 +146,14 @@ class TickerJob:
     def waiting_since(self) -> float | None:
         """Since when it waits for the server."""
         return self._database.waiting_since()
+
+    def batch(self) -> BatchInProgress | None:
+        """None: it has no batches."""
+        return None
+
+    def connections(self) -> Mapping[str, int]:
+        """To the database."""
+        return {"source": int(self._database.is_open)}
 
     def abandon(self) -> None:
         """Close the connection under the running step."""

@@ -11,6 +11,7 @@ from queue_mover.service.backoff import Backoff
 from queue_mover.service.decisions import is_fatal, is_quiet, pause
 from queue_mover.service.job import Job, JobSpec
 from queue_mover.service.outages import Outages
+from queue_mover.service.record import Record
 from queue_mover.service.statistics import Statistics
 from queue_mover.system import logs
 from queue_mover.system.signals import start_thread
@@ -55,16 +56,20 @@ class Worker:
         *,
         patient: bool = False,
         not_ready: str = "",
+        record: Record | None = None,
     ) -> None:
         """`outages`: of the databases that it shares with other workers.
         `patient`: retry from the start when a server is not ready.
-        `not_ready`: message of the NotReadyError that is already in the log."""
+        `not_ready`: message of the NotReadyError that is already in the log.
+        `record`: where the source's work is counted across workers."""
         self.spec = spec
         self._outages = outages
         self._error: Exception | None = None
         self._report = report
         self._log = logs.logger(spec.process.job_name, spec.source)
         self._job: Job = spec.make()
+        self._record = record or Record()
+        self._record.begin(self._job)
         self._stopping = threading.Event()
         self._stopped_at = 0.0
         self._abandoned = False
@@ -109,6 +114,7 @@ class Worker:
         except OperatorError as error:
             self._error = error
             self._log.error("%s", error)
+            self._record.end(error)
             self._job.close()
             self._report(WorkerReport(self, WorkerState.FAILED))
 
@@ -145,6 +151,7 @@ class Worker:
             self._error = error
             self._log_end(error)
         finally:
+            self._record.end(None if self.stopping else self._error)
             self._outages.forget(self.spec.target, self)
             try:
                 self._job.close()
@@ -193,6 +200,7 @@ class Worker:
             self._report_running()
             return seconds
         self._worked_before = True
+        self._record.succeeded(step, time.monotonic() - self._began)
         self.progress.failing = False
         self._failing_since = None
         if self._backoff.succeeded(time.monotonic()):
@@ -217,6 +225,7 @@ class Worker:
         process = self.spec.process
         now = time.monotonic()
         self.progress.failing = True
+        self._record.failed(error)
         self._failing_since = self._failing_since or now
         unavailable = isinstance(error, UnavailableError)
         # One outage has many messages: terminating, refused, starting up.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from queue_mover.service.job import JobSpec, Plan
 from queue_mover.service.outages import Outages
 from queue_mover.service.process_log import ProcessLog
+from queue_mover.service.record import Records
 from queue_mover.service.service_manager import describe
 from queue_mover.service.stalls import LAST_WAIT, Stalls
 from queue_mover.service.timer import Timer
@@ -22,22 +23,26 @@ class WorkerSet:
         self,
         report: Callable[[WorkerReport], None],
         process_log: ProcessLog,
+        records: Records,
         started: Callable[[], None],
     ) -> None:
         """`report` is called by the workers' threads, for `handle` in the main thread.
-        `started` is called once every job of the first plan has started, failed or waits."""
+        `records` keep what each source has done. `started` is called once every job of the
+        first plan has started, failed or waits."""
         self.reason = ""
         """Why the last worker ended that was not stopped."""
         self.stalls_timer = Timer(0, self._check_stalls)
         self._report = report
         self._process_log = process_log
+        self._records = records
         self._started = started
         self._workers: dict[str, Worker] = {}
         self._next: dict[str, JobSpec] = {}
         self._failed: dict[str, JobSpec] = {}
         self._done: dict[str, JobSpec] = {}
         self._not_ready: dict[str, str] = {}
-        self._refused: Mapping[str, str] = {}
+        self.refused: Mapping[str, str] = {}
+        """Sources that cannot be run, and why."""
         self._starting: set[str] = set()
         self._stopping = False
         self._stalls = Stalls(
@@ -53,7 +58,7 @@ class WorkerSet:
     @property
     def failed(self) -> list[str]:
         """The sources that have failed or were refused, sorted."""
-        return sorted([*self._failed, *self._refused])
+        return sorted([*self._failed, *self.refused])
 
     @property
     def stalled(self) -> bool:
@@ -62,6 +67,7 @@ class WorkerSet:
 
     def start(self, plan: Plan) -> None:
         """Start the jobs of the first plan."""
+        self._keep_records(plan)
         self._starting = {spec.source for spec in plan.specs}
         for spec in plan.specs:
             self._start_worker(spec)
@@ -71,6 +77,7 @@ class WorkerSet:
 
         What has failed gets another chance on HUP (`fresh`); else only where it has changed.
         """
+        self._keep_records(plan)
         specs = {spec.source: spec for spec in plan.specs}
         for name in plan.refused:
             if name in self._workers:
@@ -83,11 +90,11 @@ class WorkerSet:
     def refuse(self, refused: Mapping[str, str], *, fresh: bool) -> None:
         """Set the refused sources of a plan, and log the new ones."""
         for name, why in refused.items():
-            if fresh or self._refused.get(name) != why:
+            if fresh or self.refused.get(name) != why:
                 kept = "; it keeps running unchanged" if name in self._workers else ""
                 self._process_log.log.error("%s: %s%s", name, why, kept)
                 self.reason = why
-        self._refused = refused
+        self.refused = refused
 
     def stop(self) -> None:
         """Stop all of them, and start no others."""
@@ -126,7 +133,7 @@ class WorkerSet:
 
     def log_summary(self, period: float) -> None:
         """One line about many sources; a single one speaks for itself. `period`: in seconds."""
-        stopped = {*self._failed, *self._refused} - set(self._workers)
+        stopped = {*self._failed, *self.refused} - set(self._workers)
         if set(self._workers) | stopped <= {""}:
             return
         running = [worker.progress for worker in self._workers.values()]
@@ -141,16 +148,27 @@ class WorkerSet:
         return describe(
             sources=len(running),
             failing=sum(progress.failing for progress in running),
-            stopped=len({*self._failed, *self._refused} - set(self._workers)),
+            stopped=len({*self._failed, *self.refused} - set(self._workers)),
             events=moved if expected else None,
         )
 
     def _start_worker(self, spec: JobSpec, *, reloaded: bool = False, not_ready: str = "") -> None:
         self._failed.pop(spec.source, None)
         self._done.pop(spec.source, None)
-        worker = Worker(spec, self._report, self._outages, patient=reloaded, not_ready=not_ready)
+        worker = Worker(
+            spec,
+            self._report,
+            self._outages,
+            patient=reloaded,
+            not_ready=not_ready,
+            record=self._records.of(spec.source),
+        )
         self._workers[spec.source] = worker
         worker.start()
+
+    def _keep_records(self, plan: Plan) -> None:
+        specs = (spec.source for spec in plan.specs)
+        self._records.keep({*specs, *plan.refused, *self._workers})
 
     def _stop_worker(self, worker: Worker) -> None:
         worker.stop()

@@ -11,6 +11,9 @@ BASE_FILES = 24
 FILES_PER_CONNECTION = 2
 """The socket, and the selector that the driver uses while it connects."""
 
+HTTP_FILES = 32
+"""Open files for HTTP: connections of its clients, its own socket, pipes to a look."""
+
 
 def needed_files(sources: int, target_connections: int) -> int:
     """How many open files so many sources may need, which share their connections to the target."""

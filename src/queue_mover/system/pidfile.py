@@ -100,6 +100,11 @@ def running_pid(path: Path) -> int | None:
     return found.pid if found and found.may_be_mover else None
 
 
+def has_ended(path: Path, pid: int) -> bool:
+    """Whether a process that `running_pid` returned holds the pidfile no longer, and is gone."""
+    return running_pid(path) != pid and owner(str(pid)) is None
+
+
 def require_no_unlocked(path: Path) -> None:
     """Raise OperatorError when a pidfile names a running program that takes no locks.
 

@@ -1,0 +1,1 @@
+"""Metrics, health and a page over HTTP, from threads that no mover waits for."""

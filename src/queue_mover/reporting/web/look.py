@@ -1,0 +1,101 @@
+"""One look at the databases, in a process of its own.
+
+It takes a pickled Question on stdin and prints a pickled Overview. In the mover's process its
+threads would compete with those that move, and one that hangs would keep it from ending.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from queue_mover.config.settings import MoverSettings
+from queue_mover.observation import overview
+from queue_mover.observation.findings import Place, unreadable
+from queue_mover.observation.overview import Overview
+
+LONGEST = 300
+"""Seconds that a look may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to look at."""
+
+    movers: tuple[MoverSettings, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Sources that cannot be used, and why."""
+
+    def answer(self) -> Overview:
+        """Look now, in this process."""
+        seen = overview.read([], self.movers, None, 0)
+        unusable = tuple(
+            unreadable(why, Place(source=name), "correct its row in the catalogue")
+            for name, why in self.refused.items()
+        )
+        return replace(seen, others=(*seen.others, *unusable))
+
+
+class Look:
+    """A look in another process."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    def take(self, question: Question) -> Overview:
+        """Look, and wait for the end of it. What keeps it from looking is in the overview."""
+        try:
+            with subprocess.Popen(
+                [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                # A terminal's ^C is for the mover, which ends its looks itself.
+                start_new_session=True,
+            ) as self._process:
+                if self._stopped:
+                    self.stop()
+                out, err = self._process.communicate(pickle.dumps(question))
+        except OSError as error:
+            return _failed(
+                f"no look at the databases: {error.strerror}", "more processes or memory"
+            )
+        if self._process.returncode:
+            last = (err.decode(errors="replace").splitlines() or ["no message"])[-1]
+            if self._process.returncode == -signal.SIGALRM:
+                last = f"it took longer than {LONGEST} s"
+            return _failed(f"no look at the databases: {last}", "pgqadm.py status --movers CONFIG")
+        try:
+            seen: Overview = pickle.loads(out)
+        except (EOFError, pickle.UnpicklingError):
+            return _failed(
+                "no look at the databases: no answer", "pgqadm.py status --movers CONFIG"
+            )
+        return seen
+
+    def stop(self) -> None:
+        """From another thread: end it."""
+        self._stopped = True
+        if self._process is not None:
+            with suppress(OSError):
+                self._process.kill()
+
+
+def _failed(text: str, remedy: str) -> Overview:
+    return Overview(others=(unreadable(text, Place(), remedy),))
+
+
+def main() -> None:
+    """Answer one question."""
+    # A thread that keeps signals away from itself has started us.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    signal.alarm(LONGEST)
+    with suppress(OSError):
+        os.nice(5)
+    question: Question = pickle.load(sys.stdin.buffer)
+    sys.stdout.buffer.write(pickle.dumps(question.answer()))
