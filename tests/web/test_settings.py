@@ -128,7 +128,7 @@ def test_a_reload_moves_it_and_ends_it(world: World, site: Site) -> None:
     reload(world, process, http_listen=other.address)
     # then
     other.wait()
-    assert not site.answers()
+    wait_until(lambda: not site.answers(), PATIENCE, "the end of the old address")
     assert other.status()["sources"][0]["source"] == world.job
     # when it has none any more
     reload(world, process, http_listen=None)

@@ -51,7 +51,7 @@ def test_lag_and_backlog_come_from_the_databases(world: World, site: Site) -> No
 def test_the_status_is_that_of_pgqadm(world: World, site: Site) -> None:
     # given
     moved(world, site, 3)
-    command = [script("pgqadm"), "status", "--movers", world.config, "--json"]
+    command = (script("pgqadm"), "status", "--movers", str(world.config), "--json")
     # when
     told = checked(run(command, cwd=world.directory, timeout=PATIENCE))
     answer = site.get("/status.json")
@@ -62,7 +62,7 @@ def test_the_status_is_that_of_pgqadm(world: World, site: Site) -> None:
     assert [source["source"] for source in document["sources"]] == [world.job]
     assert list(document["sources"][0]) == list(told["sources"][0])
     assert document["version"] == told["version"]
-    assert checked(Result([], document["exit_code"], answer.text, "")) == document
+    assert checked(Result(command, document["exit_code"], answer.text, "")) == document
 
 
 def test_health_while_it_works(world: World, site: Site) -> None:

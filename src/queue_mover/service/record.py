@@ -56,7 +56,11 @@ class Record:
     def __init__(self) -> None:
         self._lock = Lock()
         self._job: Job | None = None
-        self._now = MoverSnapshot("", State.STARTING)
+        self._state = State.STARTING
+        self._events = self._size = self._batches = self._quarantined = 0
+        self._seconds = 0.0
+        self._last_batch: tuple[int, float, float] | None = None
+        self._last_success: float | None = None
         self._counts: list[int] = []
         self._errors: dict[ErrorKind, int] = {}
         self._recent: deque[ErrorSeen] | None = None
@@ -65,46 +69,40 @@ class Record:
     def begin(self, job: Job) -> None:
         """A worker begins."""
         with self._lock:
-            self._job = job
-            self._now = replace(self._now, state=State.STARTING)
+            self._job, self._state = job, State.STARTING
 
     def succeeded(self, step: Step, seconds: float) -> None:
         """A step has ended without an error, after so many seconds."""
         now = time.time()
-        state = State.STANDBY if step.waits else State.RUNNING if step.worked else State.IDLE
         with self._lock:
+            self._state = (
+                State.STANDBY if step.waits else State.RUNNING if step.worked else State.IDLE
+            )
+            self._last_success = now
             if step.count is None:
-                self._now = replace(self._now, state=state, last_success=now)
                 return
+            self._events += step.count
+            self._size += step.size
+            self._batches += 1
+            self._quarantined += step.quarantined
+            self._seconds += seconds
+            self._last_batch = (step.count, seconds, now)
             self._counts = self._counts or [0] * (len(BATCH_SECONDS) + 1)
             self._counts[bisect_left(BATCH_SECONDS, seconds)] += 1
             self._rates.add(time.monotonic(), step.count)
-            before = self._now
-            self._now = replace(
-                before,
-                state=state,
-                last_success=now,
-                events=before.events + step.count,
-                size=before.size + step.size,
-                batches=before.batches + 1,
-                batch_seconds=before.batch_seconds + seconds,
-                last_batch=BatchSeen(step.count, seconds, now),
-                quarantined=before.quarantined + step.quarantined,
-            )
 
     def failed(self, error: Exception) -> None:
         """A step has failed, and will be tried again."""
         with self._lock:
             self._note(error)
-            self._now = replace(self._now, state=State.FAILING)
+            self._state = State.FAILING
 
     def end(self, error: Exception | None) -> None:
         """The worker has ended; None: it was told to, or had nothing left to do."""
         with self._lock:
             if error is not None:
                 self._note(error)
-            self._job = None
-            self._now = replace(self._now, state=State.STOPPED)
+            self._job, self._state = None, State.STOPPED
 
     def _note(self, error: Exception) -> None:
         kind = kind_of(error)
@@ -124,12 +122,19 @@ class Record:
         """What is known now."""
         now = time.monotonic()
         with self._lock:
-            taken = replace(
-                self._now,
-                source=source,
-                batch_counts=tuple(self._counts),
-                errors=dict(self._errors),
-                last_errors=tuple(self._recent or ()),
+            taken = MoverSnapshot(
+                source,
+                self._state,
+                self._events,
+                self._size,
+                self._batches,
+                self._seconds,
+                tuple(self._counts),
+                BatchSeen(*self._last_batch) if self._last_batch else None,
+                self._last_success,
+                dict(self._errors),
+                tuple(self._recent or ()),
+                self._quarantined,
                 rates=self._rates.values(now),
             )
             job = self._job
