@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from queue_mover.config.http import Address, parse_address
-from testbed.processes import run, wait_until
+from testbed.processes import child_processes, run, wait_until
 from tests.command.test_reload import reload
 from tests.command.world import World
 from tests.web.site import PATIENCE, Site
@@ -153,6 +153,26 @@ def test_a_reload_to_an_address_in_use_keeps_the_old_one(world: World, site: Sit
     assert process.stop() == 0
 
 
+def test_a_reload_opens_the_same_port_to_others_only_with_a_token(
+    world: World, site: Site, token_file: Path
+) -> None:
+    process = world.start()
+    site.wait()
+    everywhere = f"0.0.0.0:{site.port}"
+    # when there is no token
+    reload(world, process, http_listen=everywhere)
+    # then it stays as it was
+    world.logged("other machines can reach it")
+    site.wait()
+    assert site.get("/healthz").status == 200
+    # when there is one
+    reload(world, process, http_listen=everywhere, http_token_file=token_file)
+    # then it is asked for
+    world.logged(f"HTTP: listening on http://{everywhere}/")
+    wait_until(lambda: site.get("/healthz").status == 401, PATIENCE, "401")
+    assert process.stop() == 0
+
+
 def test_a_reload_takes_a_new_token(world: World, site: Site, token_file: Path) -> None:
     process = world.start(http_token_file=token_file)
     site.wait()
@@ -209,8 +229,9 @@ def test_a_mover_that_does_without_loads_nothing_of_it(world: World) -> None:
 
 
 def test_a_stop_ends_it_with_the_mover(world: World, site: Site) -> None:
-    """Given a look under way at a server that does not answer, then a stop does not wait for it."""
+    """And leaves nobody behind who still looks."""
     process = world.start()
     site.wait()
     assert process.stop() == 0
     assert not site.answers()
+    assert child_processes(process.pid) == []
