@@ -55,6 +55,8 @@ MOVER = {
     "write_with": "copy",
     "include": "",
     "dst_connections": "4",
+    "http_listen": "",
+    "http_token_file": "",
     "pgq_lazy_fetch": "300",
     "pgq_autocommit": "0",
     "loop_delay": "1.0",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from queue_mover.config.http import Address, parse_address
-from testbed.processes import run, wait_until
+from testbed.processes import child_processes, run, wait_until
 from tests.command.test_reload import reload
 from tests.command.world import World
 from tests.web.site import PATIENCE, Site
@@ -128,7 +128,7 @@ def test_a_reload_moves_it_and_ends_it(world: World, site: Site) -> None:
     reload(world, process, http_listen=other.address)
     # then
     other.wait()
-    assert not site.answers()
+    wait_until(lambda: not site.answers(), PATIENCE, "the end of the old address")
     assert other.status()["sources"][0]["source"] == world.job
     # when it has none any more
     reload(world, process, http_listen=None)
@@ -150,6 +150,26 @@ def test_a_reload_to_an_address_in_use_keeps_the_old_one(world: World, site: Sit
     assert site.answers()
     world.produce(1)
     world.wait_for_events(1)
+    assert process.stop() == 0
+
+
+def test_a_reload_opens_the_same_port_to_others_only_with_a_token(
+    world: World, site: Site, token_file: Path
+) -> None:
+    process = world.start()
+    site.wait()
+    everywhere = f"0.0.0.0:{site.port}"
+    # when there is no token
+    reload(world, process, http_listen=everywhere)
+    # then it stays as it was
+    world.logged("other machines can reach it")
+    site.wait()
+    assert site.get("/healthz").status == 200
+    # when there is one
+    reload(world, process, http_listen=everywhere, http_token_file=token_file)
+    # then it is asked for
+    world.logged(f"HTTP: listening on http://{everywhere}/")
+    wait_until(lambda: site.get("/healthz").status == 401, PATIENCE, "401")
     assert process.stop() == 0
 
 
@@ -209,8 +229,9 @@ def test_a_mover_that_does_without_loads_nothing_of_it(world: World) -> None:
 
 
 def test_a_stop_ends_it_with_the_mover(world: World, site: Site) -> None:
-    """Given a look under way at a server that does not answer, then a stop does not wait for it."""
+    """And leaves nobody behind who still looks."""
     process = world.start()
     site.wait()
     assert process.stop() == 0
     assert not site.answers()
+    assert child_processes(process.pid) == []

@@ -28,6 +28,9 @@ RATE, BURST = 50.0, 25.0
 HEAD_SECONDS, WHOLE_SECONDS = 5.0, 30.0
 """For the head of a request to arrive, and for everything."""
 
+LAST_SECONDS = 0.5
+"""For answers under way, when it is stopped."""
+
 LARGEST_HEAD = 16 * 1024
 """Bytes of a request line and its headers."""
 
@@ -89,12 +92,14 @@ class Server:
         start_thread(self._thread)
 
     def stop(self) -> None:
-        """Free the address, and cut who is still connected."""
+        """Free the address; cut who is still connected after a moment."""
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
         self._thread.join(2)
         self._listening.close()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._deadlines, LAST_SECONDS)
         self._cut(float("inf"))
 
     def _run(self) -> None:
@@ -239,6 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(plain(int(code), "bad request"))
 
     def _send(self, response: Response) -> None:
+        # Of a request that cannot be read it would be taken for one that wants no headers.
+        self.request_version = "HTTP/1.0"
         self.send_response(response.status)
         headers = dict((*HEADERS, ("Content-Security-Policy", NOTHING_ALLOWED), *response.headers))
         headers["Content-Type"] = response.content_type
