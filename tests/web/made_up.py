@@ -19,6 +19,7 @@ from queue_mover.observation.progress import (
 )
 from queue_mover.observation.source_findings import judge
 from queue_mover.observation.sources import SourceStatus
+from queue_mover.observation.verdict import verdict
 from queue_mover.reporting import document
 from queue_mover.reporting.web.looker import Seen
 from tests.observation.test_database_findings import CONSUMER, QUEUE
@@ -91,7 +92,8 @@ def seen(settings: MoverSettings, count: int) -> Seen:
             else replace(CONSUMER, lag=2.5),
             quarantined=0,
         )
-        views.append(SourceView(status, tuple(judge(status))))
+        found = tuple(judge(status))
+        views.append(SourceView(status, found, verdict(status, found, None)))
     overview = Overview(sources=tuple(views))
     lags = {
         name: tuple(

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from queue_mover.config.settings import load_mover
+from queue_mover.config.loading import load_mover
 from queue_mover.reporting.web.look import Look, Question
 from queue_mover.reporting.web.looker import Looker
-from testbed.processes import child_processes, wait_until
+from testbed.processes import wait_until
+from testbed.procfs import child_processes
 from tests.command.world import World
 from tests.config.files import load
 from tests.web.site import PATIENCE

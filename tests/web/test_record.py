@@ -36,7 +36,7 @@ def test_batches_are_counted_by_how_long_they_took() -> None:
     [
         (Step(worked=True, count=0), State.RUNNING),
         (Step(worked=False), State.IDLE),
-        (Step(worked=False, waits=True), State.STANDBY),
+        (Step(worked=False, standby=True), State.STANDBY),
     ],
 )
 def test_the_state_is_that_of_the_last_step(step: Step, state: State) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from queue_mover.config.http import Address, parse_address
-from testbed.processes import child_processes, run, wait_until
+from testbed.processes import run, wait_until
+from testbed.procfs import child_processes
 from tests.command.test_reload import reload
 from tests.command.world import World
 from tests.web.site import PATIENCE, Site

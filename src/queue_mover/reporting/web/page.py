@@ -113,12 +113,12 @@ def _summary(process: ProcessSnapshot, seen: Seen | None) -> str:
 
 
 def _verdict(process: ProcessSnapshot, seen: Seen | None) -> str:
-    sources = [view.source for view in seen.overview.sources] if seen else []
+    sources = seen.overview.sources if seen else ()
     if not sources:
         text, trouble = "not known: the databases have not been looked at", True
     else:
         text = where_is_it_slow(sources)
-        trouble = any(view.findings for view in seen.overview.sources) if seen else False
+        trouble = any(view.findings for view in sources)
     trouble = trouble or not all(is_healthy(mover) for mover in process.movers)
     kind = "verdict bad" if trouble else "verdict"
     return f'<p class="{kind}"><strong>Where is it slow?</strong> {_sentence(text)}</p>'

@@ -2,36 +2,27 @@
 
 from collections.abc import Sequence
 
-from queue_mover.observation.findings import Code
-from queue_mover.observation.source_findings import judge
-from queue_mover.observation.sources import SourceStatus
+from queue_mover.observation.overview import SourceView
+from queue_mover.observation.verdict import Cause
 
-_PLACES = (
-    ("the ticker", (Code.TICKER, Code.TICKER_PAUSED, Code.TRANSACTION_IDS_BEHIND)),
-    ("the mover", (Code.CONSUMER_NOT_SEEN, Code.CONSUMER_LAGGING)),
-    (
-        "a position that does not fit",
-        (
-            Code.POSITION_GONE,
-            Code.TICKS_DO_NOT_FIT,
-            Code.POSITION_OF_ANOTHER_SOURCE,
-            Code.TARGET_POSITION_MISSING,
-        ),
-    ),
-    ("a server that cannot be asked", (Code.UNREADABLE,)),
-)
+_WORDS = {
+    Cause.TICKER: "the ticker",
+    Cause.MOVER: "the mover",
+    Cause.TARGET: "the target",
+    Cause.READER: "a consumer of the target",
+    Cause.UNKNOWN: "unknown, as a database cannot be read",
+}
 
 NAMED = 3
-"""Sources named at each place."""
+"""Sources named for each cause."""
 
 
-def where_is_it_slow(sources: Sequence[SourceStatus]) -> str:
-    """The places where events wait, with the sources that wait there."""
-    codes = {source.name: {finding.code for finding in judge(source)} for source in sources}
+def where_is_it_slow(sources: Sequence[SourceView]) -> str:
+    """The causes of lag, each with the sources concerned."""
     parts = []
-    for place, at in _PLACES:
-        names = [name for name, found in codes.items() if not found.isdisjoint(at)]
+    for cause, words in _WORDS.items():
+        names = [view.source.name for view in sources if view.verdict.cause is cause]
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            parts.append(f"{place} ({', '.join(names[:NAMED])}{more})")
-    return "; ".join(parts) if parts else "nowhere: no source has events that wait too long"
+            parts.append(f"{words} ({', '.join(names[:NAMED])}{more})")
+    return "; ".join(parts) if parts else "nowhere: no source has events waiting for too long"
