@@ -4,8 +4,8 @@ PYTHON = .venv/bin/python
 BIN = .venv/bin
 # Without the folder of the commands in the search path: queue_mover.py is no package.
 IMPORTS = env PYTHONSAFEPATH=1 $(BIN)/lint-imports
-# Two workers: each has two PostgreSQL clusters of its own.
-WORKERS = 2
+# Each has two PostgreSQL clusters of its own, and mostly waits: more than there are cores pay.
+WORKERS = 4
 # How many of the slowest tests are listed at the end.
 SLOWEST =
 KEEP =
@@ -28,7 +28,7 @@ demo: setup ## Show the main job on real servers; KEEP=1 leaves them running
 
 .PHONY: test
 test: setup ## Run the whole test suite; SLOWEST=20 lists the slowest; ARGS are passed to pytest
-	$(PYTHON) -m pytest -n $(WORKERS) $(if $(SLOWEST),--durations=$(SLOWEST)) $(ARGS)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(if $(SLOWEST),--durations=$(SLOWEST)) $(ARGS)
 
 .PHONY: torture
 torture: setup ## Break everything while events move; SEED, FAULTS, SECONDS set how

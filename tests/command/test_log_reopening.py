@@ -13,7 +13,7 @@ from queue_mover.config.loading import load_process
 from queue_mover.system import logs
 
 sys.setswitchinterval(1e-6)
-_, settings = load_process(Path(sys.argv[1]), {})
+_, settings, _ = load_process(Path(sys.argv[1]), {})
 logs.start(settings, logging.INFO, daemon=False)
 done = threading.Event()
 count = 0

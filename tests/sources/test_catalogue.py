@@ -94,8 +94,8 @@ BAD_ROWS: list[tuple[LiteralString, str, str]] = [
     ("null, 'dbname=a'", "row 2", "a source needs a name"),
     ("'', 'dbname=a'", "row 2", "a source needs a name"),
     ("'a', 'dbname=a' from generate_series(1, 2)", "a", "the name appears twice"),
-    ("E'a\\nb', 'dbname=a'", "row 2", "no line breaks"),
-    ("'a]', 'dbname=a'", "row 2", "no brackets"),
+    ("E'a\\nb', 'dbname=a'", "row 2", "must not contain brackets, line breaks"),
+    ("'a]', 'dbname=a'", "row 2", "must not contain brackets"),
     ("'a', 'hunter2secret'", "a", "src_db: not a connect string"),
     ("'a', 'dbname=good'", "a", "sources good and a would both move"),
 ]
@@ -117,7 +117,7 @@ def test_a_bad_row_is_refused_alone(
 def test_another_number_of_columns_is_no_catalogue(
     tmp_path: Path, catalogue: Database, query: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"not \(name, connect string\)"):
+    with pytest.raises(ConfigError, match=r"must be \(name, connect string\)"):
         load_mover(file(tmp_path, catalogue, list_sql=query), {})
 
 
