@@ -163,12 +163,12 @@ HOST = Host(1024, 100, 38, (FILE,), None)
         (
             replace(HOST, files=(replace(FILE, free=10**8 - 1),)),
             Code.DISK_SPACE,
-            "make room, or lower",
+            "free some space, or lower",
         ),
         (
             replace(HOST, files=(replace(FILE, key="pidfile", free=0),)),
             Code.DISK_SPACE,
-            "make room",
+            "free some space",
         ),
     ],
 )

@@ -81,7 +81,7 @@ def test_the_check_names_the_mode(pair: Pair, mode: str, result: str) -> None:
     (line,) = [line for line in found["checks"] if line["topic"] == "pooler"]
     if result == "ok":
         assert line["note"] == (
-            f"source PgBouncer or the like, {mode} mode, target PgBouncer or the like, {mode} mode"
+            f"source PgBouncer or similar, {mode} mode, target PgBouncer or similar, {mode} mode"
         )
         assert findings(found) == []
     else:

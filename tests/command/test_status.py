@@ -195,7 +195,7 @@ def test_what_cannot_be_read_exits_2_without_a_password(world: World) -> None:
     [
         (["--json"], "--json works only with --check or --status"),
         (["--watch"], "--watch works only with --status"),
-        (["--status", "--watch", "0"], "--watch: 0 is not from"),
+        (["--status", "--watch", "0"], "--watch: 0 is not between"),
         (["--status", "--watch=soon"], "--watch: 'soon' is not a number"),
         (["--status", "-s"], "-s cannot be used with --status"),
         (["--status", "--reset"], "--reset cannot be used with --status"),

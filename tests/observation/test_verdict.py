@@ -196,7 +196,13 @@ CASES: list[tuple[str, dict[str, Any], TargetQueue | None, Cause, str]] = [
         Cause.TARGET,
         "pid 22 (mover from 10.0.0.5), waits for IO: DataFileExtend",
     ),
-    ("a trigger", {"consumer": BEHIND, "activity": moving()}, READS, Cause.TARGET, "is computing"),
+    (
+        "a trigger",
+        {"consumer": BEHIND, "activity": moving()},
+        READS,
+        Cause.TARGET,
+        "is active without a wait event",
+    ),
     # who reads from it
     (
         "no ticks there",

@@ -82,4 +82,4 @@ def test_a_look_that_fails_says_why(question: Question, monkeypatch: pytest.Monk
     seen = Look().take(question)
     assert seen.sources == ()
     assert seen.exit_code == 2
-    assert "no look at the databases" in seen.others[0].text
+    assert "cannot poll the databases" in seen.others[0].text

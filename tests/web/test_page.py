@@ -71,7 +71,7 @@ def test_the_first_line_says_where_it_is_slow(settings: MoverSettings) -> None:
     assert "Where is it slow?</strong> Nowhere" in page(calm, made_up.seen(settings, 1))
     slow = page(made_up.process(50), made_up.seen(settings, 50))
     assert "Where is it slow?</strong> The mover (shard005, shard018, shard031 and 1 more)" in slow
-    assert "not been looked at" in page(calm, None)
+    assert "not been polled" in page(calm, None)
 
 
 def test_errors_stand_there_with_their_remedies(settings: MoverSettings) -> None:
@@ -86,7 +86,7 @@ def test_errors_that_are_over_are_kept_apart(settings: MoverSettings) -> None:
     error = ErrorSeen(ErrorKind.SOURCE, "it was away", "wait", 0.0)
     process = replace(process, movers=(replace(process.movers[0], last_errors=(error,)),))
     text = page(process, made_up.seen(settings, 1))
-    assert "Errors that are over (1)" in text
+    assert "Past errors (1)" in text
     assert "it was away" in text
     assert "What needs attention" not in text
 

@@ -84,10 +84,10 @@ def test_an_address_for_others_needs_a_token(world: World, site: Site) -> None:
     ("text", "mode", "expected"),
     [
         (None, 0o600, "No such file or directory; remedy: (umask 077; openssl rand"),
-        (TOKEN, 0o644, "every user of this machine can read it; remedy: chmod o-rw"),
-        ("short", 0o600, "not one word of 16 or more characters"),
-        ("two words that are long enough", 0o600, "not one word"),
-        ("", 0o600, "not one word"),
+        (TOKEN, 0o644, "accessible to every user of this machine; remedy: chmod o-rw"),
+        ("short", 0o600, "must hold one word of 16 characters or more"),
+        ("two words that are long enough", 0o600, "must hold one word"),
+        ("", 0o600, "must hold one word"),
     ],
 )
 def test_a_token_file_that_is_none(
@@ -185,7 +185,7 @@ def test_a_reload_takes_a_new_token(world: World, site: Site, token_file: Path) 
     # and one that cannot be used changes nothing
     token_file.chmod(0o644)
     reload(world, process, http_token_file=token_file)
-    world.logged("every user of this machine can read it")
+    world.logged("accessible to every user of this machine")
     assert site.get("/healthz", Authorization=f"Bearer {newer}").status == 200
 
 

@@ -1,4 +1,4 @@
-"""`queue_mover3 --check`: what would keep a mover from working, before it is started."""
+"""`queue_mover3 --check`: what would prevent a mover from working, before it is started."""
 
 import argparse
 from pathlib import Path

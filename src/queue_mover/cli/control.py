@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """As the parent's; all ways to parse end here."""
+        """As the parent's; every way to parse calls this."""
         words = sys.argv[1:] if args is None else args
         return super().parse_known_args(list(_with_default_wait(words)), namespace)
 
@@ -133,5 +133,5 @@ def _wait(given: argparse.Namespace, path: Path, pid: int) -> None:
 def _print(given: argparse.Namespace, line: str) -> None:
     # As in the log, -v wins over -q.
     if given.verbose or not given.quiet:
-        # Whoever waits sees it at once, in a pipe too.
+        # Shown at once, in a pipe too.
         print(line, flush=True)

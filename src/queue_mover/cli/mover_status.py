@@ -1,4 +1,4 @@
-"""queue_mover3 --status: how the movers of a config file do, once or again and again."""
+"""queue_mover3 --status: the status of a config file's movers, once or repeatedly."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ CLEAR = "\033[H\033[2J"
 
 
 def run(command: str, given: argparse.Namespace, load: Callable[[Path], Settings]) -> int:
-    """Print the status, once or until INT. Returns the exit code, of the last look."""
+    """Print the status, once or until INT. Returns the exit code, that of the last report."""
     seconds = _seconds(given)
     path = given.config
     if seconds is None:
@@ -48,7 +48,7 @@ def _watch(
 
 
 def _seconds(given: argparse.Namespace) -> float | None:
-    """How often to report; None: once. A word that is no number is the config file.
+    """Seconds between two reports; None: one only. A word that is not a number is the config file.
 
     Raises OperatorError.
     """
@@ -62,7 +62,7 @@ def _seconds(given: argparse.Namespace) -> float | None:
             given.config, text = Path(text), EVERY
         seconds = _number(text)
     if not SHORTEST <= seconds <= 86400:
-        raise OperatorError(f"--watch: {text} is not from {SHORTEST:g} to 86400 seconds")
+        raise OperatorError(f"--watch: {text} is not between {SHORTEST:g} and 86400 seconds")
     return seconds
 
 
@@ -121,7 +121,7 @@ def _lines(seen: Overview) -> Sequence[str]:
 
 
 def _frame(lines: Sequence[str], seconds: float) -> str:
-    """One report of many: on a cleared screen where there is one."""
+    """One of several reports; on a terminal it clears the screen."""
     title = f"{time.strftime('%Y-%m-%d %H:%M:%S')}, every {seconds:g} s"
     if sys.stdout.isatty():
         return "\n".join([CLEAR + title, "", *lines])

@@ -17,7 +17,7 @@ from queue_mover.service.mover_job import Targets, source_database
 
 
 def make_repairs(todo: Sequence[Repair], movers: Sequence[MoverSettings]) -> Iterator[Repaired]:
-    """Make repairs of a process with these movers; one that fails keeps none of the others."""
+    """Make repairs of a process with these movers; one that fails does not stop the others."""
     targets = Targets()
     targets.set_movers(movers)
     for repair in todo:

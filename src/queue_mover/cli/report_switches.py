@@ -1,12 +1,12 @@
-"""The switches --check and --status of queue_mover3, without what they print: a mover that starts
-need not load that."""
+"""The switches --check and --status of queue_mover3. What they print is elsewhere, so that a mover
+does not load it."""
 
 import argparse
 
 from queue_mover.errors import OperatorError
 
 EVERY = "2"
-"""Seconds between two reports, where --watch does not say."""
+"""Seconds between two reports if --watch has no number."""
 
 LEGEND = """\
 The columns of --status:
@@ -16,9 +16,9 @@ Lag: age of the last tick that the mover has finished
 LastSeen: since it took or finished a batch
 Pending, New: events that wait, with a tick and without one
 EPS: events per second over the last minutes
-Batch: since when the batch in progress has been taken
+Batch: time since the batch in progress was taken
 Tick, Target: the position on the source and on the target
-Quarantined: events kept aside on the target
+Quarantined: events in quarantine on the target
 The marks at the end of a line, each explained under the table:
 C not seen; L lagging; T no ticks; P ticker paused; E transaction ids behind; X position does not \
 fit; N no position on the target; B another consumer left behind; Q quarantine; ? not readable; \
@@ -27,7 +27,7 @@ Slow: where events wait: ticker, mover, target, or reader (a consumer of the tar
 
 
 class Lines(argparse.HelpFormatter):
-    """Wraps each line of a text for itself."""
+    """Wraps each line of a text separately."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         fill = super()._fill_text
@@ -62,12 +62,12 @@ def add_switches(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=EVERY,
         metavar="SECONDS",
-        help=f"the status again and again, every {EVERY} seconds or as given, until ^C",
+        help=f"repeat the status every {EVERY} seconds, or as given, until ^C",
     )
 
 
 def purpose(given: argparse.Namespace) -> str | None:
-    """--check or --status where asked for. Raises OperatorError for a switch that needs one."""
+    """--check or --status, if given. Raises OperatorError for a switch that needs one."""
     needs = (
         ("--fix", given.fix, ["--check"]),
         ("--watch", given.watch is not None, ["--status"]),

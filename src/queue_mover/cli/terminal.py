@@ -1,4 +1,4 @@
-"""What a foreground run shows on a terminal: nothing of it is loaded where it is not shown."""
+"""The display of a foreground run on a terminal; loaded only if it is shown."""
 
 import argparse
 import logging
@@ -39,7 +39,7 @@ class Terminal:
     def beside(
         self, snapshot: Callable[[], ProcessSnapshot], log: logging.Logger
     ) -> Iterator[None]:
-        """Show inside what the process does, if that is wanted."""
+        """A context in which the display is shown, if it is wanted."""
         if not is_wanted(self._given):
             yield
             return

@@ -1,4 +1,4 @@
-"""HTTP beside a service: nothing of it is loaded before a config asks for it."""
+"""HTTP beside a service; loaded only when a config enables it."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Web:
-    """What http_listen asks for, at the start and after each reload."""
+    """Serves HTTP as the config says, from the start and after each reload."""
 
     def __init__(self, settings: HttpSettings, connections: Callable[[], dict[str, int]]) -> None:
         """`connections`: those that the process's sources share, by side."""
@@ -33,7 +33,7 @@ class Web:
     def beside(
         self, snapshot: Callable[[], ProcessSnapshot], log: logging.Logger
     ) -> Iterator[None]:
-        """Serve inside, if the settings say so. Raises OperatorError where that cannot be."""
+        """A context in which HTTP is served, if enabled. Raises OperatorError if that fails."""
         self._log = log
         self._snapshot = lambda: replace(snapshot(), shared_connections=self._connections())
         try:
@@ -44,7 +44,7 @@ class Web:
                 self._serving.stop()
 
     def plan(self, settings: Settings, plan: Plan) -> Plan:
-        """The plan with what HTTP adds to it."""
+        """The plan, with the open files and steps that HTTP adds."""
         files = plan.files
         if settings.http.http_listen:
             files += HTTP_FILES
@@ -53,14 +53,14 @@ class Web:
     def _start(self, http: HttpSettings, settings: Settings | None) -> "Serving | None":
         if http.http_listen is None or self._snapshot is None:
             return None
-        # Most processes do without it.
+        # Most processes do not need it.
         from queue_mover.reporting.web.serving import Serving  # noqa: PLC0415
 
         return Serving(http, settings, self._snapshot, self._log)
 
     def _adopt(self, settings: Settings) -> None:
-        """Follow the settings that the service follows; what cannot be is logged, and the address
-        of before is kept."""
+        """Apply the settings that the service has adopted; if that fails, log it and keep the old
+        address."""
         if not (self._serving or settings.http.http_listen):
             return
         try:

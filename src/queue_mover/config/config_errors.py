@@ -16,10 +16,10 @@ class BadValue:
 
     text: str
     source: str
-    """Whose section it is in; empty: the main section."""
+    """The source whose section it is in; empty: the main section."""
     key: str
     is_optional: bool
-    """Whether there is a default that could stand in for it."""
+    """Whether a default can replace it."""
 
 
 def bad_values(path: Path, overrides: Mapping[str, str]) -> tuple[list[BadValue], list[str]]:
@@ -63,7 +63,7 @@ def _is_optional(parameter: Parameter) -> bool:
 
 
 def _distinct(found: Iterable[BadValue]) -> list[BadValue]:
-    """Each once: a section inherits from the main one what is wrong there."""
+    """Without duplicates: sections inherit the bad values of the main one."""
     main = {_value(c) for c in found if not c.source and c.is_optional}
     kept = [c for c in found if not c.source or _value(c) not in main]
     return list({bad.text: bad for bad in kept}.values())

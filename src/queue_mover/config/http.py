@@ -1,4 +1,4 @@
-"""Where a process answers HTTP, as the file says it."""
+"""The HTTP settings of a mover's file."""
 
 import re
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """What a mover's file says about HTTP."""
+    """Where a mover serves HTTP, and the token it requires."""
 
     http_listen: Address | None
-    """None: nothing listens."""
+    """None: HTTP is off."""
     http_token_file: Path | None
-    """Holds what a client must know; None: nothing is asked for."""
+    """The file with the token that clients must send; None: no token."""
 
 
 def parse_address(text: str) -> Address | None:
@@ -35,5 +35,5 @@ def parse_address(text: str) -> Address | None:
         return None
     found = _LISTEN.fullmatch(text)
     if not found or not 0 < int(found["port"]) < 2**16:
-        raise ValueError("not HOST:PORT, as 127.0.0.1:9632 or [::1]:9632")
+        raise ValueError("not HOST:PORT, such as 127.0.0.1:9632 or [::1]:9632")
     return Address(found["six"] or found["host"], int(found["port"]))

@@ -1,4 +1,4 @@
-"""How far the copying of a batch is."""
+"""The progress of copying a batch."""
 
 import time
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from queue_mover.observation.progress import BatchInProgress
 
 @dataclass(slots=True)
 class CopyingProgress:
-    """Written by the thread that copies, read by any. A lock would cost more than a number that
-    is a block old."""
+    """Written by the thread that copies, read by any without a lock: a number may be one block
+    old."""
 
     span: int | None = None
     """Event numbers of the batch; None: unknown."""

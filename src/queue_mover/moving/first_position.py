@@ -1,7 +1,7 @@
 """The position of a consumer that has not moved a batch yet: the tick of its registration.
 
-With it the target knows from the registration on to whom the source queue belongs, and finds a
-consumer that is renamed before its first batch.
+It records on the target, from the registration on, which consumer reads the source queue, so that a
+consumer renamed before its first batch is found.
 """
 
 from queue_mover.model import Log, Position, Route
@@ -17,8 +17,8 @@ def set_first_position(
     """Set the position of a registered consumer that has none. `identity`: of the source queue.
 
     Not while a batch is active: after --reset, a mover that still runs may have applied it, and
-    finishes it next. Whoever moves that batch sets the position. Without an active batch none is
-    applied and unfinished, and under the consumer's lock on the target none is on its way.
+    finishes it next. That batch sets the position when it is moved. Without an active batch none
+    is applied but unfinished, and under the consumer's lock on the target none is in progress.
     """
 
     def first() -> Position | None:

@@ -1,4 +1,4 @@
-"""Who runs a mover, what its sessions wait for, how fast it is, and its last error."""
+"""The process of a mover, what its sessions wait for, its speed and its last error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,8 +17,8 @@ from queue_mover.system.process_owner import owner
 from queue_mover.system.process_ports import local_ports
 
 RETRYING = 90.0
-"""Seconds since a mover last recorded that it fails, during which it counts as retrying: it
-records that every 30 s, plus the longest wait between two attempts."""
+"""Seconds for which a mover counts as retrying after it recorded an error: it repeats that every
+30 s, plus the longest wait between two attempts."""
 
 
 class State(Enum):
@@ -29,7 +29,7 @@ class State(Enum):
     STANDBY = "standing_by"
     """The same, while another mover holds the consumer's lock."""
     ELSEWHERE = "running_elsewhere"
-    """A session of the job's application_name is connected, of a process not named there."""
+    """A session of the job's application_name is connected, of a process that no pidfile names."""
     RETRYING = "retrying"
     """Neither, but a mover has recorded within a minute or so that it keeps failing."""
     STOPPED = "not_running"
@@ -75,7 +75,7 @@ class Session:
 
     @property
     def words(self) -> str:
-        """The session, for a person."""
+        """The session, as messages name it."""
         where = f" from {self.address}" if self.address else ""
         return f"pid {self.pid} ({self.application or 'no name'}{where})"
 
@@ -89,9 +89,9 @@ class LastError:
     pid: int
     began: float
     seen: float
-    """Since it last recorded that it goes on."""
+    """Since the mover last recorded that it persists."""
     recovered: float | None
-    """None: not yet, as far as is known."""
+    """Since the recovery; None: not known to have recovered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Activity:
     source: tuple[Session, ...] = ()
     """The job's sessions on the source, which sources in one database share."""
     target: tuple[Session, ...] = ()
-    """The same on the target, and whoever holds the consumer's lock."""
+    """The same on the target, and the session that holds the consumer's lock."""
     blockers: tuple[Session, ...] = ()
     """The sessions that block those on the target."""
     since_batch: float | None = None
@@ -179,7 +179,7 @@ def _process(path: Path) -> Process | None:
         text = path.read_text(errors="replace")[:64].strip()
     except OSError:
         return None
-    # Whoever takes a free lock, if only to see that it is free, may be in the way of a start.
+    # A test that takes the lock, even for a moment, could make a start fail.
     if owner(text) is None:
         return None
     pid = running_pid(path)
@@ -219,14 +219,14 @@ _SESSIONS: LiteralString = """
 
 
 def read_source(src: Connection, mover: MoverSettings, known: Activity) -> Activity:
-    """Add what the source knows."""
+    """Add what the source shows."""
     route = mover.route
     key = lock_key("source", route.queue, route.consumer)
     return replace(known, source=_sessions(src, key, application_name(mover.src_db, mover)))
 
 
 def read_target(dst: Connection, mover: MoverSettings, known: Activity) -> Activity:
-    """Add what the target knows."""
+    """Add what the target shows."""
     key = lock_key("target", mover.route.consumer)
     found = _sessions(dst, key, application_name(mover.dst_db, mover))
     blocking = [pid for each in found for pid in each.blocked_by]
@@ -235,7 +235,7 @@ def read_target(dst: Connection, mover: MoverSettings, known: Activity) -> Activ
 
 
 def application_name(text: str, mover: MoverSettings) -> str:
-    """What a mover's sessions are called: after the job, unless the connect string says else."""
+    """The application_name of a mover's sessions: the job's, unless the connect string has one."""
     given = conninfo.conninfo_to_dict(text).get("application_name")
     return str(given or mover.process.job_name)
 
@@ -247,7 +247,7 @@ def _sessions(
     values = {
         "high": bits >> 32,
         "low": bits & 0xFFFF_FFFF,
-        # PostgreSQL cuts names.
+        # PostgreSQL truncates names.
         "application": application.encode()[:63].decode(errors="ignore"),
         "pids": None if pids is None else list(pids),
     }

@@ -1,4 +1,4 @@
-"""A mover's config with all that is wrong with it, and as much of it as can be used."""
+"""All errors of a mover's config, and as much of it as can be used."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,15 +18,15 @@ CORRECT = "correct the file; queue_mover3 --ini prints a sample with every key"
 NAME = "name a config file that this user can read; queue_mover3 --ini prints a sample"
 
 ONE_BY_ONE = 100
-"""Sources of a file with a conflict that are tried each by itself, at most."""
+"""The most sources of a file with a conflict that are tried one by one."""
 
 
 def read_config(
     path: Path, overrides: Mapping[str, str], wanted: Sequence[str]
 ) -> tuple[Settings | None, list[Finding]]:
-    """Those sources of a file that can be used, None where there is none; and what is wrong.
+    """The sources of a file that can be used, None if there is none; and the findings.
 
-    `wanted` are names of sources, with wildcards; empty: all. Raises nothing of its own.
+    `wanted` are names of sources, with wildcards; empty: all. Errors become findings.
     """
     try:
         settings = load_mover(path, overrides, wanted)
@@ -49,7 +49,7 @@ def _usable(
         names = choose(names, wanted)
     except ConfigError as error:
         return None, [_unusable(text) for text in dict.fromkeys((str(first), str(error)))]
-    # What the main section sets wrongly is checked no further: the rest is, with its default.
+    # A bad value of the main section is replaced by its default, to check the rest.
     stand_in = {c.key: "" for c in found if not c.source and c.is_optional}
     bad = {each.source for each in found if each.source}
     good = [name for name in names if name not in bad]

@@ -1,4 +1,4 @@
-"""What surrounds a side of a mover: versions, clock, time zone, pooler, the queue's consumers."""
+"""The environment of a mover's source or target: versions, clock, time zone, pooler, queue."""
 
 import time
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Clock:
 
     ahead: float
     uncertainty: float
-    """Half of the round trip: the answer may have been made at any moment of it."""
+    """Half of the round trip, during which the server read its clock."""
 
     @property
     def most(self) -> float:
@@ -53,10 +53,10 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class PgqSchemas:
-    """Which PgQ a database has, and what it has beside it."""
+    """The PgQ of a database, and the schemas beside it."""
 
     pgq: str | None = None
-    """Its version; None: not installed, or it tells none."""
+    """Its version; None: not installed, or it reports none."""
     pgq_is_installed: bool = False
     pgq_ext: str | None = None
     """Its version; None: not installed."""
@@ -79,7 +79,7 @@ class OldTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What surrounds one side."""
+    """The environment of one side."""
 
     server: ServerSettings
     schemas: PgqSchemas
@@ -93,7 +93,7 @@ class Environment:
 
 
 def read_environment(side: str, text: str, queue: str, flavour: Flavour) -> Environment:
-    """Read what surrounds a side, by its connect string. Raises QueueMoverError."""
+    """Read the environment of a side, by its connect string. Raises QueueMoverError."""
     first, second, third = (Database(side, text, "queue_mover3", flavour=flavour) for _ in range(3))
     try:
         with first.session() as connection:
@@ -113,7 +113,7 @@ def read_environment(side: str, text: str, queue: str, flavour: Flavour) -> Envi
 
 
 def read_clock(connection: Connection) -> Clock:
-    """Compare the server's clock with ours."""
+    """Compare the server's clock with this machine's."""
     return min((_read_clock(connection) for _ in range(CLOCK_READS)), key=lambda c: c.uncertainty)
 
 

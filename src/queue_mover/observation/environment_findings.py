@@ -1,6 +1,6 @@
-"""What may go wrong with what surrounds a mover: pure functions over both its sides.
+"""Findings about the environment of a mover: pure functions over both sides.
 
-A new check belongs into CHECKS; `topics` says under which heading `--check` shows it.
+A new check goes into CHECKS; `topics` says under which heading `--check` shows it.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ CLOCK_LIMIT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a source's way."""
+    """The source or the target side of a mover."""
 
     name: str
     """source or target."""
@@ -42,7 +42,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """A source of a mover, with what surrounds either side."""
+    """A source of a mover, with the environment of both sides."""
 
     status: SourceStatus
     source: Environment | None = None
@@ -64,7 +64,7 @@ Check = Callable[[Surroundings], Sequence[Finding | None]]
 
 
 def judge_surroundings(found: Surroundings) -> list[Finding]:
-    """What is wrong with the surroundings of a source."""
+    """All findings about the environment of a source."""
     status = found.status
     place = Place("", status.name, status.mover.route.queue, status.mover.route.consumer)
     return [
@@ -101,7 +101,7 @@ def _pgq_versions(found: Surroundings) -> list[Finding | None]:
 
 
 def _origins(found: Surroundings) -> list[Finding | None]:
-    """Without our schema another source with the same consumer name would not be noticed."""
+    """Without schema queue_mover another source with the same consumer name goes unnoticed."""
     state = found.status.target
     if state is None or state.remembers or not (state.has_pgq and state.has_pgq_ext):
         return []
@@ -229,7 +229,7 @@ def _poolers(found: Surroundings) -> list[Finding | None]:
                     Code.POOLER_MODE,
                     "the pooler in front of it gave no second connection within 5 s: all of its"
                     " server connections are in use",
-                    "raise default_pool_size in pgbouncer.ini; SHOW POOLS there lists who waits",
+                    "raise default_pool_size in pgbouncer.ini; SHOW POOLS counts waiting clients",
                     Severity.WARNING,
                 )
             )

@@ -1,4 +1,4 @@
-"""What a mover needs of the machine it runs on: open files, places for its files, disk."""
+"""What a mover needs on its machine: open files, writable directories, disk space."""
 
 import os
 import shutil
@@ -15,15 +15,15 @@ class OwnFile:
     """A file that a mover will write."""
 
     key: str
-    """Of the config: pidfile or logfile."""
+    """Its key in the config: pidfile or logfile."""
     path: Path
     folder_exists: bool
     refusal: str
     """Why it cannot be written, in a few words; empty: it can."""
     free: int | None
-    """Bytes on its disk that this user may fill; None: no such folder."""
+    """Bytes free for this user on its file system; None: no such directory."""
     needed: int
-    """Bytes that it may come to."""
+    """The most bytes that it may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Host:
 
 
 PID_BYTES = 4096
-"""What a pidfile takes: a block."""
+"""Bytes that a pidfile takes: one block."""
 
 
 def read_host(settings: Settings) -> Host:
-    """Read what concerns a mover. Writes nothing, not even for a moment."""
+    """Read what concerns a mover. Creates no file, not even a temporary one."""
     pidfile, log = settings.process.pidfile, settings.log
     wanted = (
         ("pidfile", pidfile, PID_BYTES),
@@ -74,7 +74,7 @@ def _own_file(key: str, path: Path, needed: int) -> OwnFile:
 
 def _refusal(path: Path, *, is_pidfile: bool) -> str:
     folder = path.parent
-    # The log is rotated, the pidfile removed: both change their folder.
+    # The log is rotated, the pidfile removed: both write to their directory.
     reasons = {
         "no such directory": not folder.exists(),
         "not a directory": not folder.is_dir(),

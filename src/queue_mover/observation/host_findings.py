@@ -8,7 +8,7 @@ CODES = {"pidfile": Code.PIDFILE_NOT_WRITABLE, "logfile": Code.LOGFILE_NOT_WRITA
 
 
 def judge_host(host: Host) -> list[Finding]:
-    """All that is wrong with it."""
+    """All findings about it."""
     found = [_open_files(host)]
     for file in host.files:
         found += [_unwritable(file), _disk(file)]
@@ -45,11 +45,13 @@ def _disk(file: OwnFile) -> Finding | None:
         return None
     text = f"{file.key}: {size(file.free)} free in {file.path.parent}"
     if file.key == "pidfile":
-        return Finding(Code.DISK_SPACE, Place(), f"{text}, not even a pidfile fits", "make room")
+        return Finding(
+            Code.DISK_SPACE, Place(), f"{text}, not even a pidfile fits", "free some space"
+        )
     return Finding(
         Code.DISK_SPACE,
         Place(),
         f"{text}, with its rotated files it may take {size(file.needed)}",
-        "make room, or lower log_size or log_count",
+        "free some space, or lower log_size or log_count",
         severity=Severity.WARNING,
     )

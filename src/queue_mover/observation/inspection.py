@@ -1,4 +1,4 @@
-"""`queue_mover3 --check`: everything that a mover's config leads to, judged before the start.
+"""`queue_mover3 --check`: checks a mover's config, machine and databases before the start.
 
 Nothing is written, neither to a database nor to the disk. `check_report` prints the result for
 people, `check_document` for programs.
@@ -34,7 +34,7 @@ UNUSABLE = "the config cannot be used"
 
 
 class Result(Enum):
-    """What came out of a check; the values are part of the JSON shape."""
+    """The result of a check; the values are part of the JSON shape."""
 
     OK = "ok"
     WARNING = "warning"
@@ -53,7 +53,7 @@ class CheckLine:
     """Name of the source; empty: the process, or a file with one source."""
     result: Result
     note: str
-    """What was found, where nothing is wrong, or why it could not be checked."""
+    """What was found if nothing is wrong, or why it could not be checked."""
     findings: tuple[Finding, ...] = ()
 
 
@@ -66,7 +66,7 @@ class Inspection:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """All that is wrong."""
+        """All findings."""
         return tuple(finding for line in self.lines for finding in line.findings)
 
     @property
@@ -76,10 +76,10 @@ class Inspection:
 
 
 def inspect(path: Path, settings: Settings | None, about_config: Sequence[Finding]) -> Inspection:
-    """Check everything. Raises nothing of its own, and writes nothing.
+    """Check everything. Errors become findings; nothing is written.
 
-    `path`: of the config, for remedies; `settings`: None where no source of it can be used;
-    `about_config`: what is wrong with it.
+    `path`: of the config, for remedies; `settings`: None if no source of it can be used;
+    `about_config`: the findings about it.
     """
     found = _inspect(settings, about_config)
     return replace(found, lines=tuple(_pasteable(line, path) for line in found.lines))
@@ -93,7 +93,7 @@ def _inspect(settings: Settings | None, config: Sequence[Finding]) -> Inspection
     judged = [
         [_with_fix(finding, each) for finding in _judge(each, error)] for each, error in found
     ]
-    # A bad interval is a matter of the config, though only PostgreSQL can tell.
+    # A bad interval is an error of the config that only PostgreSQL can detect.
     about_config = [f for each in judged for f in each if f.code in CONFIG.codes]
     sides = [each for each, _ in found]
     lines = [_config_line([*config, *_named(about_config)])]
@@ -108,7 +108,7 @@ Way = tuple[str, str, str, Flavour]
 
 
 def _read(movers: Sequence[MoverSettings]) -> list[tuple[Surroundings, dict[str, str]]]:
-    """Each source with what surrounds it, and by side why that could not be read."""
+    """Each source with its environment, and by side why that could not be read."""
     statuses = sources.gather(movers)
     ways = [(_source_way(mover), _target_way(mover)) for mover in movers]
     # Many sources share their target.
@@ -142,7 +142,7 @@ def _environment(way: Way) -> Environment | str:
 
 
 def _judge(found: Surroundings, errors: dict[str, str]) -> list[Finding]:
-    """All that is wrong with a source, each thing once."""
+    """All findings about a source, without duplicates."""
     surrounding = judge_surroundings(found)
     known = {(finding.code, _side(finding)) for finding in surrounding}
     status = found.status
@@ -160,8 +160,8 @@ def _judge(found: Surroundings, errors: dict[str, str]) -> list[Finding]:
 
 
 def _refused_once(found: Sequence[Finding]) -> list[Finding]:
-    """What could not be read for want of a privilege, as a matter of privileges: nothing of it
-    where these are named anyway."""
+    """Turn what could not be read for lack of a privilege into findings about privileges; drop it
+    if the missing ones are named anyway."""
     named = {_side(finding) for finding in found if finding.code is Code.PRIVILEGE_MISSING}
     refused = [f for f in found if f.code is Code.UNREADABLE and "permission denied" in f.text]
     return [
@@ -176,7 +176,7 @@ def _side(finding: Finding) -> str:
 
 
 def _before_start(finding: Finding, found: Surroundings) -> Finding:
-    """A finding about a mover that should run, as one about a mover that will be started."""
+    """A finding about a running mover, reworded for one that has yet to be started."""
     mover, status = found.status.mover, found.status
     if finding.code in (Code.CONSUMER_NOT_SEEN, Code.CONSUMER_LAGGING):
         return replace(finding, severity=Severity.WARNING)
@@ -201,7 +201,7 @@ _OWN_COMMAND = re.compile(r"(queue_mover3(?: -\S+)*(?: OLD)?) CONFIG\b")
 
 
 def _pasteable(line: CheckLine, path: Path) -> CheckLine:
-    """With remedies that can be pasted: our commands with the file that was checked."""
+    """A line whose remedies can be pasted: the commands name the file that was checked."""
     name = shlex.quote(str(path))
 
     def own(remedy: str) -> str:

@@ -1,4 +1,4 @@
-"""What a running process knows about itself, as frozen values that any thread may read."""
+"""The state of a running process, as frozen values that any thread may read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class State(Enum):
     STARTING = "starting"
     RUNNING = "running"
     IDLE = "idle"
-    """Nothing waits."""
+    """No events wait."""
     STANDBY = "standby"
     """Another mover holds the consumer's lock."""
     FAILING = "failing"
@@ -39,12 +39,12 @@ class ErrorKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorSeen:
-    """An error, once however often it was repeated."""
+    """An error, and how often it was seen."""
 
     kind: ErrorKind
     text: str
     remedy: str
-    """Empty where the error names none."""
+    """Empty if the error names none."""
     last: float
     """When it was last seen: seconds since 1970."""
     times: int = 1
@@ -67,7 +67,7 @@ class BatchInProgress:
     events: int
     """Copied so far."""
     total: int | None
-    """About how many it has; None: unknown, as with a table_filter."""
+    """About how many events it has; None: unknown, for example with a table_filter."""
     seconds: float
     """Since it began."""
 
@@ -101,7 +101,7 @@ class MoverSnapshot:
     quarantined: int = 0
     """Events put into quarantine."""
     unanswered: float = 0.0
-    """Seconds that a server has owed an answer."""
+    """Seconds that the mover has waited for a server to answer."""
     connections: Mapping[str, int] = field(default_factory=dict)
     """Open connections that are this source's alone, by side."""
     rates: tuple[float, ...] = ()
@@ -110,7 +110,7 @@ class MoverSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSnapshot:
-    """What the process as a whole knows."""
+    """The state of the process as a whole."""
 
     job: str
     started: float

@@ -1,6 +1,6 @@
-"""Which of the things that `--check` finds wrong it may repair itself: pure functions.
+"""Which findings of `--check` the switch --fix may repair: pure functions.
 
-Only what adds something that is missing, and never a position: that may lose or double events.
+A repair adds what is missing, but never a position: that could lose or duplicate events.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ class RepairKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Something to do, for the first of the sources that need it."""
+    """A repair, for the first of the sources that need it."""
 
     kind: RepairKind
     text: str
@@ -47,14 +47,14 @@ class Repaired:
 
 
 def repairs(surroundings: Iterable[Surroundings]) -> list[Repair]:
-    """What to repair, in the order in which it has to be done, each thing once."""
+    """What to repair, in the order in which it must be done, without duplicates."""
     every = list(surroundings)
     todo = [repair for step in STEPS for found in every for repair in step(found)]
     return list({repair.text: repair for repair in reversed(todo)}.values())[::-1]
 
 
 def _install(found: Surroundings) -> Sequence[Repair]:
-    """The schemas that remember positions, beside a PgQ that is there."""
+    """The schemas that store positions, if PgQ is installed."""
     mover, state = found.status.mover, found.status.target
     if state is None or found.target is None or mover.route.target_flavour != PGQ:
         return ()
@@ -66,7 +66,7 @@ def _install(found: Surroundings) -> Sequence[Repair]:
 
 
 def _identify(found: Surroundings) -> Sequence[Repair]:
-    """An identity of its own for a source whose server's one cannot be read."""
+    """An identity for a source whose server's identity cannot be read."""
     mover, state = found.status.mover, found.status.source
     if state is None or not state.unidentified or mover.route.source_flavour != PGQ:
         return ()
@@ -77,7 +77,7 @@ def _identify(found: Surroundings) -> Sequence[Repair]:
 
 
 def _create(found: Surroundings) -> Sequence[Repair]:
-    """The target queue, where there is a source queue to take the settings from."""
+    """The target queue, if the source queue exists, whose settings it gets."""
     mover = found.status.mover
     if found.source is None or found.source.queue is None or found.target is None:
         return ()
@@ -93,7 +93,7 @@ def _create(found: Surroundings) -> Sequence[Repair]:
 
 
 def _register(found: Surroundings) -> Sequence[Repair]:
-    """A consumer that is new: on neither side is there anything of it, or of a predecessor."""
+    """A new consumer: neither side knows it, or a predecessor of it."""
     status = found.status
     if not status.readable or status.source is None or status.queue is None:
         return ()
@@ -110,7 +110,7 @@ def _register(found: Surroundings) -> Sequence[Repair]:
 
 
 def _is_hindered(found: Surroundings) -> bool:
-    """Whether more is wrong than the other repairs fix: a mover would not start."""
+    """Whether a finding remains that no other repair fixes: a mover would not start."""
     status, mover = found.status, found.status.mover
     if status.source is None or status.target is None or status.unusable_intervals:
         return True

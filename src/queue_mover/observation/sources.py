@@ -200,7 +200,7 @@ def _read_target_side(dst: Connection, status: SourceStatus) -> SourceStatus:
 
 
 def _with_activity(dst: Connection, status: SourceStatus) -> SourceStatus:
-    """First, since what ails the target may keep the rest from being read."""
+    """First, since a fault of the target may prevent reading the rest."""
     known = activity.read_target(dst, status.mover, status.activity)
     return replace(status, activity=known)
 

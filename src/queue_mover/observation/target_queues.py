@@ -1,4 +1,4 @@
-"""The queues that movers write to, and who reads from them."""
+"""The queues that movers write to, and their consumers."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,19 +30,19 @@ class TargetQueue:
     name: str
     flavour: Flavour
     readable: bool = True
-    """Whether it could be read; where not, each of its sources has a finding that says why."""
+    """Whether it could be read; if not, each of its sources has a finding that says why."""
     queue: Queue | None = None
-    """None: not readable, or there is none."""
+    """None: not readable, or it does not exist."""
     consumers: tuple[Consumer, ...] = ()
 
 
 def key(mover: MoverSettings) -> Key:
-    """Which target queue is a mover's."""
+    """The key of a mover's target queue."""
     return mover.dst_db, mover.route.target_queue
 
 
 def gather(movers: Sequence[MoverSettings]) -> dict[Key, TargetQueue]:
-    """Read each target queue once, in the order of the movers. Raises nothing of its own."""
+    """Read each target queue once, in the order of the movers. Errors make it not `readable`."""
     by_database: dict[str, dict[Key, MoverSettings]] = {}
     for mover in movers:
         by_database.setdefault(mover.dst_db, {}).setdefault(key(mover), mover)

@@ -1,4 +1,4 @@
-"""The topics of `queue_mover3 --check`: which findings belong to each, and what it takes to tell.
+"""The topics of `queue_mover3 --check`: which findings belong to each, and what each requires.
 
 A finding whose code no topic names is shown under `other`.
 """
@@ -16,7 +16,7 @@ from queue_mover.postgres.pooler import Pooler
 
 
 class Need(Enum):
-    """What a topic cannot do without; the values say that it is missing."""
+    """What a topic requires; the values are the notes where it is missing."""
 
     SOURCE = "the source cannot be read"
     TARGET = "the target cannot be read"
@@ -32,27 +32,27 @@ BOTH_PGQ = (*SIDES, Need.SOURCE_PGQ, Need.TARGET_PGQ)
 
 @dataclass(frozen=True, slots=True)
 class SourceTopic:
-    """A question about each source."""
+    """A topic that is checked for each source."""
 
     key: str
-    """In the JSON."""
+    """Its key in the JSON."""
     title: str
     codes: tuple[Code, ...]
     facts: Callable[[Surroundings], str]
-    """What was found, where nothing is wrong."""
+    """The note where nothing is wrong."""
     needs: tuple[Need, ...] = ()
     side: str = ""
     """The topic is about this side only."""
 
     def covers(self, finding: Finding) -> bool:
-        """Whether a finding belongs here."""
+        """Whether a finding belongs to this topic."""
         its_side = finding.place.side or "source"
         return finding.code in self.codes and self.side in ("", its_side)
 
 
 @dataclass(frozen=True, slots=True)
 class HostTopic:
-    """A question about the process and its machine."""
+    """A topic about the process and its machine."""
 
     key: str
     title: str
@@ -167,8 +167,8 @@ def _time_zones(found: Surroundings) -> str:
 
 _POOLERS = {
     Pooler.NONE: "none",
-    Pooler.SESSION: "PgBouncer or the like, session mode",
-    Pooler.TRANSACTION: "PgBouncer or the like, transaction mode",
+    Pooler.SESSION: "PgBouncer or similar, session mode",
+    Pooler.TRANSACTION: "PgBouncer or similar, transaction mode",
 }
 
 

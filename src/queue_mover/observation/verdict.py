@@ -35,7 +35,7 @@ class Cause(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Where it is slow, why, and what helps."""
+    """Where it is slow, why, and the remedy."""
 
     cause: Cause
     text: str
@@ -63,7 +63,7 @@ SIDE_CODES = (
     Code.INSERTS_DISABLED,
     Code.TRANSACTION_IDS_BEHIND,
 )
-"""What stops a mover on either side, which their texts name."""
+"""Findings that stop a mover on either side; their texts name the side."""
 
 Rule = Callable[[SourceStatus, Sequence[Finding], TargetQueue | None], Verdict | None]
 
@@ -90,7 +90,7 @@ def _unreadable(source: SourceStatus, found: Sequence[Finding], _: object) -> Ve
 
 
 def _stopped(source: SourceStatus, found: Sequence[Finding], _: object) -> Verdict | None:
-    """What keeps events from moving at all, and has its own finding."""
+    """What stops all events, and has a finding."""
     for each in found:
         is_target = each.text.startswith("target database")
         if each.code in TICKER_CODES and not is_target:
@@ -126,7 +126,7 @@ def _absent(source: SourceStatus, _: object, __: object) -> Verdict | None:
     return Verdict(
         Cause.MOVER,
         f"not running, {counted(waiting, 'event')} waiting",
-        "start it: queue_mover3 -d CONFIG; its log says why it ended",
+        "start it: queue_mover3 -d CONFIG; its log shows why it ended",
     )
 
 
@@ -138,7 +138,7 @@ def _moving(source: SourceStatus, _: object, __: object) -> Verdict | None:
     holder = source.activity.holder
     if holder is None:
         return _without_batch(source, waiting)
-    batch = f"a batch has been on its way for {duration(holder.since)}"
+    batch = f"a batch has been in progress for {duration(holder.since)}"
     if not holder.waits_for_client:
         return _by_target(source, holder, batch)
     busy = [each for each in source.activity.source if not each.waits_for_client]
@@ -183,7 +183,7 @@ def _blocked(source: SourceStatus, session: Session, batch: str) -> Verdict:
 def _occupation(session: Session) -> str:
     if session.wait_type:
         return f"waits for {session.wait_type}: {session.wait}"
-    return "is computing"
+    return "is active without a wait event"
 
 
 def _without_batch(source: SourceStatus, waiting: float) -> Verdict:
@@ -216,7 +216,7 @@ def _without_batch(source: SourceStatus, waiting: float) -> Verdict:
 
 
 def _reading(_: object, __: object, target: TargetQueue | None) -> Verdict | None:
-    """Everything arrives; but who takes it from there?"""
+    """Events reach the target, but one of its consumers is behind."""
     if target is None or target.queue is None:
         return None
     for each in judge_queue(target.queue, (), target.flavour):

@@ -18,7 +18,7 @@ VERSION = 1
 def check_text(
     inspection: Inspection, config: Path, todo: Sequence[Repair], done: Sequence[Repaired]
 ) -> str:
-    """One JSON document about all checks. `todo`: what --fix would do; `done`: what it has."""
+    """One JSON document about all checks. `todo`: what --fix would do; `done`: what it has done."""
     repairs = [
         *(_repair(each.repair, made=not each.error, error=each.error) for each in done),
         *(_repair(each, made=False) for each in todo),

@@ -20,10 +20,10 @@ WORDS = {
 }
 WIDTH = max(map(len, WORDS.values()))
 NAMED = 5
-"""How many sources a line names."""
+"""The most sources that a line names."""
 
 NAMED_REPAIRS = 20
-"""How many repairs are listed before they are made."""
+"""The most repairs listed before they are made."""
 
 _PGQADM = "pgqadm.py CONFIG"
 _ITS_CONFIG = "CONFIG: pgqadm's file for that database; pgqadm.py --ini prints a sample."
@@ -35,7 +35,7 @@ Block = tuple[str, list[CheckLine]]
 def report_lines(
     inspection: Inspection, config: Path, todo: Sequence[Repair], done: Sequence[Repaired]
 ) -> list[str]:
-    """The whole report. `todo`: what --fix would do; `done`: what it has."""
+    """The whole report. `todo`: what --fix would do; `done`: what it has done."""
     lines = [*_done_lines(done)]
     blocks = _blocks(inspection)
     width = max(len(line.title) for _, found in blocks for line in found)
@@ -58,20 +58,20 @@ def report_lines(
 
 
 def summary(inspection: Inspection) -> str:
-    """How many checks came out how, in one line."""
+    """The number of checks by result, and of findings, in one line."""
     count = dict.fromkeys(Result, 0)
     for line in inspection.lines:
         count[line.result] += 1
     found = inspection.findings
     failures = sum(finding.severity is not Severity.WARNING for finding in found)
-    told = (
+    counts = (
         counted(failures, "failure"),
         counted(len(found) - failures, "warning"),
     )
     sources = counted(len(inspection.surroundings), "source")
     checks = f"{counted(len(inspection.lines), 'check')}: {count[Result.OK]} ok"
     skipped = f", {count[Result.SKIPPED]} skipped" if count[Result.SKIPPED] else ""
-    return f"{sources}, {checks}{skipped}; {told[0]}, {told[1]}."
+    return f"{sources}, {checks}{skipped}; {counts[0]}, {counts[1]}."
 
 
 def _done_lines(done: Sequence[Repaired]) -> Iterator[str]:
@@ -97,13 +97,13 @@ def _check_lines(line: CheckLine, width: int) -> Iterator[str]:
 
 
 def _blocks(inspection: Inspection) -> list[Block]:
-    """One list for one source; where there are many, grouped: what is the matter with several of
-    them first, then each that has a matter of its own, then those that have none."""
+    """One list for one source. Several are grouped: first the problems that they share, then each
+    source with others, then those without any."""
     lines = inspection.lines
     names = list(dict.fromkeys(line.source for line in lines if line.source))
     if len(names) < 2:
-        told = [line for line in lines if line.result is not Result.SKIPPED]
-        return [("", [*told, *_skipped(lines)])]
+        checked = [line for line in lines if line.result is not Result.SKIPPED]
+        return [("", [*checked, *_skipped(lines)])]
     movers = {each.status.mover.source: each.status.mover for each in inspection.surroundings}
 
     def heading(group: Sequence[str]) -> str:
@@ -132,11 +132,11 @@ def _blocks(inspection: Inspection) -> list[Block]:
 
 
 Matter = tuple[str, str, str]
-"""A topic, what is wrong, and its remedy: the same for several sources."""
+"""The topic, text and remedy of a problem that several sources may share."""
 
 
 def _matter(line: CheckLine, finding: Finding) -> Matter:
-    """Without the names of the source and its consumer."""
+    """A finding without the names of its source and consumer."""
     consumer = f' "{finding.place.consumer}"' if finding.place.consumer else ""
     remedy = finding.remedy.replace(f"--source {shlex.quote(line.source)}", "--source NAME")
     text = finding.text.replace(consumer, "", 1) if consumer else finding.text
@@ -144,7 +144,7 @@ def _matter(line: CheckLine, finding: Finding) -> Matter:
 
 
 def _shared(lines: Iterable[CheckLine]) -> dict[Matter, list[CheckLine]]:
-    """By matter, the lines of all sources that have it; only where there are several."""
+    """The problems that several sources share, each with their lines."""
     found: dict[Matter, list[CheckLine]] = {}
     for line in lines:
         for finding in line.findings:
@@ -155,7 +155,7 @@ def _shared(lines: Iterable[CheckLine]) -> dict[Matter, list[CheckLine]]:
 def _grouped(
     shared: dict[Matter, list[CheckLine]],
 ) -> list[tuple[list[str], list[CheckLine]]]:
-    """What several sources share, by which sources these are."""
+    """The shared problems, grouped by the sources that have them."""
     groups: dict[tuple[str, ...], list[CheckLine]] = {}
     for matter, lines in shared.items():
         first = lines[0]
@@ -173,7 +173,7 @@ def _without(line: CheckLine, shared: dict[Matter, list[CheckLine]]) -> CheckLin
 
 
 def _others(own: Sequence[CheckLine]) -> Iterator[CheckLine]:
-    """One line for all checks that came out well, and one for each reason to skip some."""
+    """One line for all checks that passed, and one for each reason why others were skipped."""
     well = [line.title for line in own if line.result is Result.OK]
     if well:
         yield CheckLine("", f"{len(well)} more", "", Result.OK, ", ".join(well))
@@ -181,7 +181,7 @@ def _others(own: Sequence[CheckLine]) -> Iterator[CheckLine]:
 
 
 def _skipped(lines: Sequence[CheckLine]) -> Iterator[CheckLine]:
-    """One line for each reason to skip checks."""
+    """One line for each reason why checks were skipped."""
     skipped = [line for line in lines if line.result is Result.SKIPPED]
     for reason in dict.fromkeys(line.note for line in skipped):
         titles = [line.title for line in skipped if line.note == reason]
@@ -190,7 +190,7 @@ def _skipped(lines: Sequence[CheckLine]) -> Iterator[CheckLine]:
 
 
 def _way(movers: Sequence[MoverSettings]) -> str:
-    """From where to where, as far as it is the same for all of them."""
+    """The source and the target, each if it is the same for all movers."""
     sources = {describe(mover.src_db) for mover in movers}
     targets = {describe(mover.dst_db) for mover in movers}
     start = f": from {sources.pop()}" if len(sources) == 1 else ""

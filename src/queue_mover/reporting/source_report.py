@@ -17,7 +17,7 @@ HEADER = ("Source", "Queue", "Consumer", "State", "Lag", "LastSeen", "Pending", 
 
 
 def lines(sources: Sequence[SourceView], targets: Sequence[TargetQueue] = ()) -> list[str]:
-    """The table, where it is slow, the last errors, who reads from the targets, a line for
+    """The table, where it is slow, the last errors, the consumers of the targets, a line for
     each finding, and a summary."""
     rows = [_row(view.source, view.findings) for view in sources]
     table = ruled(columns([HEADER, *rows], "<<<<>>>>>>>>><"))
@@ -36,7 +36,7 @@ def _finding_lines(sources: Sequence[SourceView]) -> list[str]:
 
 
 def is_trouble(found: Sequence[Finding]) -> bool:
-    """Whether a source with these findings counts as one in trouble."""
+    """Whether these findings count as trouble, as `in_trouble` in the JSON."""
     return any(finding.severity is not Severity.WARNING for finding in found)
 
 

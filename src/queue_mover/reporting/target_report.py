@@ -1,4 +1,4 @@
-"""The text about the queues that movers write to: who reads from them, and how far."""
+"""The text about the queues that movers write to: their consumers and how far these are."""
 
 from collections.abc import Sequence
 

@@ -10,14 +10,14 @@ from queue_mover.observation.verdict import Cause
 from queue_mover.reporting.tables import listed
 
 AT_MOST = 5
-"""Lines for one cause, and last errors: at night nobody reads fifty."""
+"""The most lines for one cause, and for last errors."""
 
 OLD = 86400.0
-"""Seconds after which an error that is over is left out."""
+"""Seconds after the recovery from an error until it is no longer shown."""
 
 
 def lines(sources: Sequence[SourceView]) -> list[str]:
-    """Where it is slow, then the last errors; nothing where there is neither."""
+    """Where it is slow, then the last errors; empty if there is neither."""
     return [*_slow(sources), *_errors(sources)]
 
 
@@ -31,8 +31,8 @@ def _slow(sources: Sequence[SourceView]) -> list[str]:
 
 
 def _of_cause(cause: Cause, views: Sequence[SourceView]) -> list[str]:
-    """One line for what several sources have in common; the longest lags first."""
-    # Durations differ from source to source: what helps is what they have in common.
+    """One line for all sources with the same remedy; the longest lag first."""
+    # The texts differ from source to source by their durations, the remedies do not.
     alike: dict[str, list[SourceView]] = {}
     for view in sorted(views, key=_lag, reverse=True):
         alike.setdefault(view.verdict.remedy, []).append(view)
@@ -51,7 +51,7 @@ def _lag(view: SourceView) -> float:
 
 
 def _words(view: SourceView) -> str:
-    """Why, unless a line further down says so."""
+    """The reason, unless a finding further down gives it."""
     verdict = view.verdict
     if any(finding.text == verdict.text for finding in view.findings):
         return " (see below)"
@@ -59,7 +59,7 @@ def _words(view: SourceView) -> str:
 
 
 def _errors(sources: Sequence[SourceView]) -> list[str]:
-    """One line for what several sources have in common; those that last come first."""
+    """One line for all sources with the same error; those not recovered first."""
     known = [
         (error, view.source.name)
         for view in sources

@@ -18,16 +18,16 @@ from queue_mover.postgres.translation import one_line
 from queue_mover.system.signals import start_thread
 
 REFRESH = 30.0
-"""Seconds between two notes that a mover still fails in the same way."""
+"""Seconds between two records that a mover still fails in the same way."""
 
 RETRY = 5.0
-"""Seconds that a target which could not be reached is left alone."""
+"""Seconds until a target that could not be reached is tried again."""
 
 LONGEST = 1000
 """Characters of a message that are kept."""
 
 APPLICATION = "queue_mover3 errors"
-"""What its session is called: not after the job, whose mover it is not."""
+"""The application_name of its session: not the job's, which would make it look like a mover."""
 
 FUNCTION = "queue_mover.record_error(text, text, text, integer, interval, interval)"
 _RECORD: tuple[LiteralString, ...] = (
@@ -54,11 +54,11 @@ class _Note:
 
 
 class ErrorRecord:
-    """The errors of a process's movers. May be used by many threads, none of which waits for it.
+    """The errors of a process's movers. Thread-safe, and no thread waits for it.
 
-    A thread writes them, which lives only as long as there is something to write. What cannot be
-    written, since the target is down, is written when its movers have recovered; what may not be
-    written is left.
+    A thread writes them, and ends when nothing is left to write. What cannot be written because
+    the target is down is written when its movers have recovered; what is refused for lack of a
+    privilege is dropped.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class ErrorRecord:
         self._again: dict[str, float] = {}
 
     def failed(self, mover: MoverSettings, error: BaseException) -> None:
-        """Note that a mover has failed; cheap where it was known."""
+        """Note that a mover has failed; cheap if that is known already."""
         now, message = time.monotonic(), one_line(str(error) or type(error).__name__)[:LONGEST]
         with self._lock:
             notes = self._notes.setdefault(mover.dst_db, {})
@@ -89,12 +89,12 @@ class ErrorRecord:
             if note is None or note.recovered is not None:
                 return
             note.recovered, note.waits = time.monotonic(), True
-            # Whoever works again has reached the target.
+            # A mover that works again has reached the target.
             self._again.pop(mover.dst_db, None)
             self._wake()
 
     def settle(self, timeout: float) -> None:
-        """Wait until all is written that can be, for so many seconds at most."""
+        """Wait until all is written that can be, `timeout` seconds at most."""
         self._idle.wait(timeout)
 
     def _wake(self) -> None:
@@ -113,7 +113,7 @@ class ErrorRecord:
                 self._write(text, notes)
 
     def _take(self) -> dict[str, dict[str, _Note]]:
-        """What is to be written now; without any, the thread ends."""
+        """What to write now; if nothing, the thread ends."""
         now = time.monotonic()
         with self._lock:
             found = {
@@ -142,7 +142,7 @@ class ErrorRecord:
             _log.debug("last errors not recorded yet: %s", error)
             self._postpone(text, notes)
             return
-        except Exception as error:  # A privilege is missing, or anything: no mover may feel it.
+        except Exception as error:  # Such as a missing privilege: no mover may be affected.
             _log.debug("last errors not recorded: %s", error)
         finally:
             database.close()
@@ -159,7 +159,7 @@ class ErrorRecord:
         with self._lock:
             for consumer, note in notes.items():
                 note.written = time.monotonic()
-                # Unless it has recovered, or failed anew, while it was written.
+                # Unless it has recovered, or failed again, while it was written.
                 if note.recovered is not None and not note.waits and known.get(consumer) is note:
                     del known[consumer]
 

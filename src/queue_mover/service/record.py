@@ -1,4 +1,4 @@
-"""Counts what each source does, for whoever wants to see it while it runs."""
+"""Counts what each source does while it runs, for HTTP and the terminal."""
 
 import time
 from bisect import bisect_left
@@ -31,7 +31,7 @@ from queue_mover.observation.progress import (
 from queue_mover.service.job import Job, Step
 
 ERRORS_KEPT = 3
-"""Different errors remembered of a source."""
+"""The most different errors that are kept for a source."""
 
 _KINDS: tuple[tuple[type[Exception], ErrorKind], ...] = (
     (LostPositionError, ErrorKind.LOST_POSITION),
@@ -44,14 +44,14 @@ _KINDS: tuple[tuple[type[Exception], ErrorKind], ...] = (
 
 
 def kind_of(error: Exception) -> ErrorKind:
-    """Which of the few kinds an error is."""
+    """The kind of an error."""
     if isinstance(error, UnavailableError):
         return ErrorKind.TARGET if error.place.startswith("target") else ErrorKind.SOURCE
     return next((kind for cls, kind in _KINDS if isinstance(error, cls)), ErrorKind.OTHER)
 
 
 class Record:
-    """One source: written by the thread of its worker, read by any; outlives the worker."""
+    """The counts of one source: written by its worker's thread, read by any; outlive the worker."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -63,7 +63,7 @@ class Record:
         self._rates = History()
 
     def begin(self, job: Job) -> None:
-        """A worker begins."""
+        """A worker starts with this job."""
         with self._lock:
             self._job = job
             self._now = replace(self._now, state=State.STARTING)
@@ -101,7 +101,7 @@ class Record:
             self._now = replace(self._now, state=State.FAILING)
 
     def end(self, error: Exception | None) -> None:
-        """The worker has ended; None: it was told to, or had nothing left to do."""
+        """The worker has ended; None: it was stopped, or had nothing left to do."""
         with self._lock:
             if error is not None:
                 self._note(error)
@@ -123,7 +123,7 @@ class Record:
         self._recent.appendleft(seen)
 
     def snapshot(self, source: str) -> MoverSnapshot:
-        """What is known now."""
+        """The state of the source now."""
         now = time.monotonic()
         with self._lock:
             taken = replace(
@@ -139,7 +139,7 @@ class Record:
             return taken
         since, batch = job.waiting_since(), job.batch()
         if batch and taken.state in (State.STARTING, State.IDLE):
-            # Of the step before: a large batch takes long.
+            # That is the result of the step before: a large batch takes long.
             taken = replace(taken, state=State.RUNNING)
         return replace(
             taken,
@@ -167,8 +167,8 @@ class Records:
         self._records = {name: each for name, each in self._records.items() if name in kept}
 
     def snapshot(self, refused: Mapping[str, str], *, planned: bool) -> ProcessSnapshot:
-        """From another thread: what is known now. `refused`: sources that cannot be run as they
-        are written, and why."""
+        """The state of the process now, for any thread. `refused`: sources whose settings cannot
+        be used, and why."""
         records = dict(self._records)
         movers = [each.snapshot(name or self._job) for name, each in records.items()]
         for name, why in dict(refused).items():

@@ -36,7 +36,7 @@ class ServiceManager:
             self._notifier.ready()
 
     def reloading(self) -> None:
-        """A HUP has come."""
+        """A HUP has arrived."""
         if not self._phase:
             self._notifier.reloading()
 

@@ -1,7 +1,7 @@
 -- queue_mover: what a target database records besides the position in pgq_ext: which source a
--- position came from, the events that the target rejected, and for the status how fast events came
--- and the last error of each mover. For a source database: an identity of its own, for roles that
--- may not read the server's.
+-- position came from, the events that the target rejected, and for the status the rate of events and
+-- the last error of each mover. For a source database: an identity, for roles that may not read the
+-- server's.
 --
 -- Safe to run again: tables are kept, functions and privileges are replaced.
 -- Run it in one transaction, as `pgqadm install` does after pgq_ext.sql.
@@ -235,7 +235,7 @@ as $$
                      / extract(epoch from n.at - o.sample_times[1])::float8 end,
            extract(epoch from n.at - e.began)::float8,
            extract(epoch from n.at - e.seen)::float8,
-           -- A mover that was started again knows of no error, but its batches tell.
+           -- A restarted mover knows of no error, but its batches show that it recovered.
            extract(epoch from n.at - coalesce(e.recovered,
                    case when o.recorded > e.seen then o.recorded end))::float8,
            e.message, e.host, e.pid

@@ -4,7 +4,7 @@ import logging
 import os
 
 LINE_FORMAT = "%(levelname)s %(message)s"
-"""The journal adds time and pid by itself."""
+"""Without time and pid, which the journal adds."""
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _DEBUG = 7
@@ -28,7 +28,7 @@ def marked(level: int, text: str) -> str:
 
 
 class JournalFormatter(logging.Formatter):
-    """Prefixes what another formatter makes with the priority, each line of a traceback too."""
+    """Prefixes the output of another formatter with the priority, each line of a traceback too."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ class Notifier:
 
     @property
     def active(self) -> bool:
-        """Whether anybody receives the messages."""
+        """Whether there is an address to send to."""
         return bool(self._address)
 
     def ready(self) -> None:
@@ -68,7 +68,7 @@ class Notifier:
 
 def from_environment(environ: MutableMapping[str, str] = os.environ) -> Notifier:
     """The notifier for the variables of the service manager, which are removed: a child process
-    must not speak for this one. Addresses that are not Unix sockets are ignored."""
+    must not report for this one. Addresses that are not Unix sockets are ignored."""
     address = environ.pop("NOTIFY_SOCKET", "")
     microseconds = environ.pop("WATCHDOG_USEC", "")
     pid = environ.pop("WATCHDOG_PID", "")

@@ -1,4 +1,4 @@
-"""Shows on a terminal what a process does, in threads of its own."""
+"""Shows the state of a process on a terminal, from separate threads."""
 
 import logging
 import os
@@ -28,22 +28,22 @@ FRAME = 0.5
 """Seconds between two frames."""
 
 SOON = 0.1
-"""The same when log lines wait."""
+"""The same while log lines wait."""
 
 IDLE_SHARE = 20
-"""A frame is followed by a pause so many times as long: it may cost a twentieth of a core."""
+"""The pause after a frame, as a multiple of its CPU time: drawing takes a twentieth of a core."""
 
 READ = 5.0
 """Seconds between two reads of the databases."""
 
 READ_SHARE = 9
-"""The same as IDLE_SHARE, for a read."""
+"""The pause after a read, as a multiple of its duration."""
 
 CHOOSE = 5.0
 """Seconds between two choices of the sources to show, so that rows do not jump."""
 
 LAST_FRAME = 2.0
-"""Seconds that the end of the process waits for a terminal that may be stopped."""
+"""Seconds that the process, at its end, waits for a terminal that may be stopped (^S)."""
 
 
 class Display:
@@ -74,16 +74,16 @@ class Display:
         self._reading = threading.Thread(target=self._read, name="terminal status", daemon=True)
 
     def start(self) -> None:
-        """Begin. Where that is not possible, the log goes on as without it."""
+        """Start. If that fails, the log continues without a table."""
         with suppress(OperatorError):
             start_thread(self._drawing)
 
     def follow(self, settings: Settings) -> None:
-        """The process runs these sources."""
+        """Show these sources from now on."""
         self._question = Question(settings.movers, settings.refused)
 
     def stop(self) -> None:
-        """End, with a line about all that has been done."""
+        """Stop, and print a summary of the run."""
         self._stopping.set()
         self._lines.came.set()
         self._look.stop()
@@ -99,7 +99,7 @@ class Display:
 
     def _run(self) -> None:
         try:
-            # It takes a tenth of a second, which no mover waits for.
+            # The import takes a tenth of a second; no mover waits for it.
             from queue_mover.reporting.terminal.screen import Screen  # noqa: PLC0415
         except ImportError:
             return
@@ -107,7 +107,7 @@ class Display:
         try:
             start_thread(self._reading)
             while not self._stopping.is_set():
-                # Of this thread: on a busy machine a frame takes longer, and costs no more.
+                # CPU time of this thread: a busy machine makes a frame slower, not more expensive.
                 began = time.thread_time()
                 if in_foreground(self._lines):
                     self._lines.begin()
@@ -121,7 +121,9 @@ class Display:
             with suppress(Exception):
                 screen.hide()
             self._lines.end()
-            self._log.warning("terminal: no table any more: %s: %s", type(error).__name__, error)
+            self._log.warning(
+                "terminal: the table is no longer shown: %s: %s", type(error).__name__, error
+            )
 
     def _draw(self, screen: "Screen") -> None:
         now = time.time()
@@ -185,9 +187,9 @@ class Display:
 
 
 def in_foreground(lines: Lines) -> bool:
-    """Whether the terminal is ours, and not the shell's that has put us into the background."""
+    """Whether this process is in the foreground of its terminal."""
     try:
         return os.tcgetpgrp(lines.fileno()) == os.getpgrp()
     except (OSError, ValueError):
-        # No job control there.
+        # There is no job control.
         return True

@@ -1,4 +1,4 @@
-"""How fast a source moves, what is left, and for how long: pure values from what was seen."""
+"""The speed of a source, its backlog and the time left, estimated from what was read."""
 
 import math
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from queue_mover.observation.progress import BatchSeen, MoverSnapshot, State
 
 RATE_SECONDS = 5.0
-"""Over which events per second are averaged."""
+"""Seconds over which events per second are averaged."""
 
 LEFT_SECONDS = 30.0
 """The same for the time left, which should not jump."""
 
 CAUGHT_UP = 2.0
-"""Seconds of work that a mover always has before it: no backlog to show a bar for."""
+"""A backlog of fewer seconds of work is normal, and shown without a bar."""
 
 
 class Rate:
@@ -24,7 +24,7 @@ class Rate:
         self._sum = self._weight = 0.0
 
     def add(self, total: float, now: float) -> None:
-        """The number at a time, in seconds. Where it has fallen, it has not grown."""
+        """Note the number at a time, in seconds. A fall counts as no growth."""
         if self._last is None:
             self._last = total, now
             return
@@ -38,7 +38,7 @@ class Rate:
 
     @property
     def value(self) -> float | None:
-        """None: it has been seen once at most."""
+        """Growth per second; None: fewer than two numbers are known."""
         return self._sum / self._weight if self._weight else None
 
 
@@ -52,9 +52,9 @@ class Reading:
     left: float | None = None
     """Events that wait. None: not known yet."""
     share: float | None = None
-    """Of the backlog, how much has been moved since it was largest. None: caught up, or unknown."""
+    """The share of the largest backlog that has been moved, 0 to 1. None: caught up, or unknown."""
     seconds_left: float | None = None
-    """Until it has caught up; infinite: more arrives than is moved. None: unknown."""
+    """Until it has caught up; infinite: events arrive faster than they are moved. None: unknown."""
     lag: float | None = None
     """In seconds, see the glossary."""
     last_batch: BatchSeen | None = None
@@ -63,7 +63,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Estimate:
-    """What is remembered of one source between two moments."""
+    """What is kept about one source between two readings."""
 
     _moved: Rate = field(default_factory=lambda: Rate(RATE_SECONDS))
     _done: Rate = field(default_factory=lambda: Rate(LEFT_SECONDS))
@@ -74,9 +74,9 @@ class Estimate:
     """What the mover had done when that was read."""
     _largest: float = 0.0
     _finished: float | None = None
-    """When the last finished tick was set, by our clock, when it was read."""
+    """When the last finished tick was set, by the clock of this machine."""
     _clock: float = 0.0
-    """How far the source's clock is ahead of ours, in seconds."""
+    """How far the source's clock is ahead of this machine's, in seconds."""
     _last_batch: BatchSeen | None = None
 
     def read(
@@ -87,8 +87,8 @@ class Estimate:
         after: MoverSnapshot,
         now: float,
     ) -> None:
-        """The database says that so many events wait, and what the lag is.
-        `before` and `after`: what the mover had done around that; `now`: seconds since 1970."""
+        """Note the backlog and the lag read from the database. `before` and `after`: the mover
+        before and after they were read; `now`: seconds since 1970."""
         if lag is not None and math.isfinite(lag):
             self._finished = now - lag
             if after.reached is not None and after.batches == before.batches:
@@ -104,7 +104,7 @@ class Estimate:
         self._arriving.add(self._produced, now)
 
     def at(self, mover: MoverSnapshot, now: float) -> Reading:
-        """What is shown at a time, in seconds since 1970."""
+        """The values to show at a time, in seconds since 1970."""
         if mover.last_batch and mover.last_batch.events:
             self._last_batch = mover.last_batch
         batch = mover.batch
@@ -115,7 +115,7 @@ class Estimate:
         left = None if self._produced is None else max(0.0, self._produced - done)
         share = seconds = None
         if mover.state is State.IDLE:
-            # What was read before the last batch is an estimate, and this is not.
+            # A backlog read before the last batch is an estimate; an idle mover has none.
             left = left if mover.span == self._span else 0.0
             self._largest = 0.0
         elif left is not None:

@@ -1,4 +1,4 @@
-"""The words of each row, and which rows there are where there is no room for all."""
+"""The text of each row, and the choice of rows when not all fit."""
 
 import math
 from collections import Counter
@@ -45,7 +45,7 @@ def compact(value: float | None) -> str:
 
 
 def choose(readings: Sequence[Reading], room: int) -> list[int]:
-    """The indexes of the readings to show in so many rows, the worst, in the given order."""
+    """The indexes of the worst readings, `room` at most, in the given order."""
     if len(readings) <= room:
         return list(range(len(readings)))
 
@@ -104,7 +104,7 @@ def others(readings: Sequence[Reading]) -> str:
 
 
 def problems(readings: Sequence[Reading], room: int) -> list[str]:
-    """The last errors of the sources that fail now, each error once, in so many lines."""
+    """The last errors of the sources that fail now, each error once, `room` lines at most."""
     sources: dict[str, list[str]] = {}
     for mover in (each.mover for each in readings):
         if mover.state in BROKEN and mover.last_errors:
@@ -123,7 +123,7 @@ def problems(readings: Sequence[Reading], room: int) -> list[str]:
 
 
 def summary(movers: Sequence[MoverSnapshot], seconds: float) -> str:
-    """What has been done, in one line."""
+    """The summary of a run of so many seconds, in one line."""
     events, batches = sum(each.events for each in movers), sum(each.batches for each in movers)
     failures = sum(sum(each.errors.values()) for each in movers)
     quarantined = sum(each.quarantined for each in movers)

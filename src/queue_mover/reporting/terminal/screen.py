@@ -21,10 +21,10 @@ ERROR_ROOM = 3
 """Lines for errors."""
 
 WIDE = 90
-"""Columns from which there is room for all cells."""
+"""The width, in columns, from which all cells fit."""
 
 ECHO = 3
-"""Columns left free for the terminal's own ^C: in the last one it would move the table."""
+"""Columns left free for the ^C that a terminal echoes: in the last one it would move the table."""
 
 _STYLES = {
     State.RUNNING.value: "green",
@@ -45,8 +45,7 @@ class Screen:
         self._shown: list[str] = []
 
     def show(self, title: str, readings: Sequence[Reading], *, choose: bool) -> None:
-        """Draw it anew, below the log lines that have come. `choose`: again, which sources there
-        is room for."""
+        """Redraw it below the new log lines. `choose`: select again the sources that fit."""
         if self._live is None:
             self._live = Live(
                 console=self._console,
@@ -70,7 +69,7 @@ class Screen:
     def _drawn(self, title: str, readings: Sequence[Reading], *, choose: bool) -> RenderableType:
         width, height = self._console.width - ECHO, self._console.height
         errors = rows.problems(readings, min(ERROR_ROOM, max(0, height - LOG_ROOM - 4)))
-        # The title, the header, the sum, and the line about others.
+        # The title, the header, the total, and the line about others.
         room = max(1, height - LOG_ROOM - 4 - len(errors))
         names = {reading.mover.source for reading in readings}
         if choose or not names.issuperset(self._shown) or len(self._shown) != min(room, len(names)):

@@ -16,7 +16,7 @@ class Lines(io.TextIOBase):
     """Stands in for stderr, for the log's console handler too."""
 
     def __init__(self, *, statistics: bool) -> None:
-        """`statistics`: whether statistics lines are wanted; the table says the same."""
+        """`statistics`: whether statistics lines are wanted; the table shows the same numbers."""
         self.terminal: TextIO = sys.stderr
         self.came = Event()
         self._statistics = statistics
@@ -42,7 +42,7 @@ class Lines(io.TextIOBase):
                 handler.addFilter(self._is_wanted)
 
     def end(self) -> None:
-        """Let the lines pass again, the waiting ones first."""
+        """Write lines directly again, the waiting ones first."""
         if not self._open:
             return
         self._open = False

@@ -1,4 +1,4 @@
-"""How much waits."""
+"""The backlog of a source."""
 
 from queue_mover.observation.sources import SourceStatus
 

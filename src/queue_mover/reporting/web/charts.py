@@ -1,4 +1,4 @@
-"""The last half hour as a small picture: one step for each period."""
+"""Charts of the last half hour: one step for each period."""
 
 import math
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ HEIGHT = 24
 
 
 def steps(values: Sequence[float], kind: str, meaning: str, *, at_least: float = 0.0) -> str:
-    """An inline SVG, in which the highest value, or `at_least`, is as high as it is. Where nothing
-    is known it shows nothing.
+    """An inline SVG, scaled to the highest value, or to `at_least` if that is higher. NaN (not
+    known) leaves a gap.
 
-    `kind`: its class; `meaning`: in words, for those who cannot see it.
+    `kind`: its CSS class; `meaning`: its description for screen readers.
     """
     known = [value for value in values if math.isfinite(value)]
     highest = max([at_least, *known]) or 1.0
@@ -31,7 +31,7 @@ def steps(values: Sequence[float], kind: str, meaning: str, *, at_least: float =
 
 
 def _height(share: float) -> int:
-    """Of a step; what is little is still seen."""
+    """The height of a step; small values stay visible."""
     if not math.isfinite(share) or share <= 0:
         return 0
     return max(1, round(HEIGHT * share))

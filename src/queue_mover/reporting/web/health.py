@@ -1,10 +1,10 @@
-"""Whether a process does what it is for: pure functions over what it knows about itself."""
+"""Whether a process is healthy: pure functions over its snapshot."""
 
 from queue_mover.observation.formatting import duration
 from queue_mover.observation.progress import MoverSnapshot, ProcessSnapshot, State
 
 SILENCE = 300.0
-"""Seconds that a server may owe an answer: a long batch answers all the time."""
+"""Seconds that a server may take to answer: during a long batch it answers all the time."""
 
 HEALTHY = (State.STARTING, State.RUNNING, State.IDLE, State.STANDBY)
 
@@ -15,7 +15,7 @@ def is_healthy(mover: MoverSnapshot) -> bool:
 
 
 def reasons(process: ProcessSnapshot) -> list[str]:
-    """Why a process is not healthy, a line for each source that is not; empty: it is."""
+    """Why a process is not healthy: a line for each source that is not; empty: it is healthy."""
     if not process.planned:
         return ["the config has not been read yet; remedy: see the log"]
     return [_reason(mover) for mover in process.movers if not is_healthy(mover)]

@@ -1,7 +1,7 @@
-"""One look at the databases, in a process of its own.
+"""One poll of the databases, in a separate process.
 
-It takes a pickled Question on stdin and prints a pickled Overview. In the mover's process its
-threads would compete with those that move, and one that hangs would keep it from ending.
+It reads a pickled Question from stdin and writes a pickled Overview to stdout. In the mover's
+process its threads would compete with the movers, and one that hangs would prevent the exit.
 """
 
 import os
@@ -19,19 +19,19 @@ from queue_mover.observation.findings import Place, unreadable
 from queue_mover.observation.overview import Overview
 
 LONGEST = 300
-"""Seconds that a look may take."""
+"""Seconds that a poll may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to look at."""
+    """What to poll."""
 
     movers: tuple[MoverSettings, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     """Sources that cannot be used, and why."""
 
     def answer(self) -> Overview:
-        """Look now, in this process."""
+        """Poll now, in this process."""
         seen = overview.read([], self.movers, None, 0)
         unusable = tuple(
             unreadable(why, Place(source=name), "correct its row in the catalogue")
@@ -41,21 +41,21 @@ class Question:
 
 
 class Look:
-    """A look in another process."""
+    """A poll in another process."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
 
     def take(self, question: Question) -> Overview:
-        """Look, and wait for the end of it. What keeps it from looking is in the overview."""
+        """Poll, and wait for the result. If that fails, a finding in the overview says why."""
         try:
             with subprocess.Popen(
                 [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                # A terminal's ^C is for the mover, which ends its looks itself.
+                # A terminal's ^C is for the mover, which ends its polls itself.
                 start_new_session=True,
             ) as self._process:
                 if self._stopped:
@@ -63,23 +63,23 @@ class Look:
                 out, err = self._process.communicate(pickle.dumps(question))
         except OSError as error:
             return _failed(
-                f"no look at the databases: {error.strerror}", "more processes or memory"
+                f"cannot poll the databases: {error.strerror}", "allow more processes or memory"
             )
         if self._process.returncode:
             last = (err.decode(errors="replace").splitlines() or ["no message"])[-1]
             if self._process.returncode == -signal.SIGALRM:
                 last = f"it took longer than {LONGEST} s"
-            return _failed(f"no look at the databases: {last}", "pgqadm.py status --movers CONFIG")
+            return _failed(f"cannot poll the databases: {last}", "pgqadm.py status --movers CONFIG")
         try:
             seen: Overview = pickle.loads(out)
         except (EOFError, pickle.UnpicklingError):
             return _failed(
-                "no look at the databases: no answer", "pgqadm.py status --movers CONFIG"
+                "cannot poll the databases: no answer", "pgqadm.py status --movers CONFIG"
             )
         return seen
 
     def stop(self) -> None:
-        """From another thread: end it."""
+        """End it, from another thread."""
         self._stopped = True
         if self._process is not None:
             with suppress(OSError):
@@ -92,7 +92,7 @@ def _failed(text: str, remedy: str) -> Overview:
 
 def main() -> None:
     """Answer one question."""
-    # A thread that keeps signals away from itself has started us.
+    # The thread that started this process blocks signals, and so does this process until now.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.alarm(LONGEST)
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Looks at the databases from time to time, and keeps what was seen."""
+"""Polls the databases at intervals, and keeps the last result."""
 
 import math
 import threading
@@ -13,33 +13,33 @@ from queue_mover.reporting.web.look import Look, Question
 from queue_mover.system.signals import start_thread
 
 FRESH = 10.0
-"""Seconds for which one look serves all who ask."""
+"""Seconds for which one poll serves all clients."""
 
 UNASKED = 30.0
-"""Seconds between looks while nobody asks: the charts need one in each of their periods."""
+"""Seconds between polls while no client asks: the charts need one in each of their periods."""
 
 SHARE = 9
-"""A look is followed by a pause so many times as long, so that many sources are asked less often
-instead of all the time."""
+"""The pause after a poll, as a multiple of its duration: many sources are polled less often, not
+all the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one look has found."""
+    """The result of one poll."""
 
     overview: Overview
     document: str
     """The JSON of `pgqadm status --movers --json`."""
     taken: float
-    """When it ended: on the monotonic clock."""
+    """When it ended, by the monotonic clock."""
     seconds: float
-    """How long it took."""
+    """How long it took, in seconds."""
     lags: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """By source: the lag in each period of `history`, in seconds; NaN: not known."""
 
 
 class Looker:
-    """A thread that looks. Those who ask wait a little for a newer look, and never start one."""
+    """A thread that polls. Clients wait briefly for a newer poll, and never start one."""
 
     def __init__(self, question: Question) -> None:
         self._question = question
@@ -53,25 +53,25 @@ class Looker:
         self._thread = threading.Thread(target=self._run, name="http status", daemon=True)
 
     def start(self) -> None:
-        """Begin. Raises OperatorError where there are no more threads."""
+        """Start. Raises OperatorError if no thread can be started."""
         start_thread(self._thread)
 
     def stop(self) -> None:
-        """End, and the look that is under way."""
+        """Stop, and end the poll that is under way."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         self._look.stop()
 
     def follow(self, question: Question) -> None:
-        """From now on look at these."""
+        """Poll these from now on."""
         with self._changed:
             self._question = question
             self._changed.notify_all()
 
     def see(self, patience: float) -> Seen | None:
-        """The latest look. Waits for so many seconds at most when it is not fresh and another is
-        under way; None: there has been none yet."""
+        """The latest poll. Waits `patience` seconds at most when that is not fresh and another is
+        due or under way; None: none has ended yet."""
         with self._changed:
             before, now = self._seen, time.monotonic()
             if before is not None and now - before.taken < FRESH:
@@ -84,7 +84,7 @@ class Looker:
             return self._seen
 
     def _due_in(self, now: float) -> float | None:
-        """Seconds until the next look; None: there is nothing to look at."""
+        """Seconds until the next poll; None: there is nothing to poll."""
         if not (self._question.movers or self._question.refused):
             return None
         if self._seen is None:
@@ -93,7 +93,7 @@ class Looker:
         return max(0.0, self._seen.taken + pause - now)
 
     def _next(self) -> Question | None:
-        """Wait until a look is due. Returns what to look at; None: it is time to end."""
+        """Wait until a poll is due. Returns what to poll; None: stop."""
         with self._changed:
             while not self._stopping:
                 wait = self._due_in(time.monotonic())

@@ -8,7 +8,7 @@ TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asks for; the method is GET or HEAD."""
+    """A client's request; the method is GET or HEAD."""
 
     path: str
     query: str
@@ -18,7 +18,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What it gets."""
+    """The answer to a request."""
 
     status: int
     body: bytes

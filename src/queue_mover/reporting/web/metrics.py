@@ -1,4 +1,4 @@
-"""What Prometheus scrapes. One look's and one snapshot's values, in the text format."""
+"""The metrics for Prometheus, in its text format: the values of one poll and one snapshot."""
 
 import math
 import time
@@ -42,7 +42,7 @@ class Exposition:
         ProcessCollector(registry=self._registry)
 
     def text(self, process: ProcessSnapshot, seen: Seen | None) -> bytes:
-        """All metrics, as Prometheus reads them. Not for two threads at once."""
+        """All metrics, as Prometheus reads them. Not thread-safe."""
         self._values.process, self._values.seen = process, seen
         return generate_latest(self._registry)
 
@@ -62,7 +62,9 @@ class _Values(Collector):
 
 def _of_process(process: ProcessSnapshot) -> Iterator[Metric]:
     info = GaugeMetricFamily(
-        "queue_mover_build_info", "Which version runs; always 1.", labels=("job", "version")
+        "queue_mover_build_info",
+        "The running version, as a label; always 1.",
+        labels=("job", "version"),
     )
     info.add_metric((process.job, __version__), 1)
     yield info
@@ -149,7 +151,7 @@ def _of_look(job: str, seen: Seen) -> Iterator[Metric]:
             held.add_metric(labels, source.quarantined)
     age = GaugeMetricFamily(
         "queue_mover_status_age_seconds",
-        "Age of what lag, backlog and quarantine were read from the databases.",
+        "Age of the lag, backlog and quarantine, as read from the databases.",
         labels=("job",),
     )
     age.add_metric((job,), time.monotonic() - seen.taken)

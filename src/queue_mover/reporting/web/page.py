@@ -1,4 +1,4 @@
-"""The page: what one look and one snapshot say, as one HTML document. Pure functions."""
+"""The page: one poll and one snapshot as an HTML document. Pure functions."""
 
 import math
 import time
@@ -20,16 +20,16 @@ from queue_mover.reporting.web.style import STYLE
 from queue_mover.reporting.web.verdict import where_is_it_slow
 
 REFRESH = 15
-"""Seconds after which a browser asks again."""
+"""Seconds after which a browser reloads the page."""
 
 TALL = 60.0
-"""Seconds of lag that a chart has room for at least: little lag shall look like little."""
+"""The least scale of a lag chart, in seconds: a small lag stays small."""
 
 OPEN = 5
-"""Sources in trouble, up to which what to do about them is shown at once."""
+"""With more entries than this the list of problems starts collapsed."""
 
 PAST = 20
-"""Sources whose past errors are shown."""
+"""The most sources whose past errors are shown."""
 
 RECENT = 10
 """Periods of `history` over which events per second are averaged: five minutes."""
@@ -39,12 +39,12 @@ _COLUMNS = (
     ("Events/s", "n"), ("Events, last 30 min", "chart"), ("Waiting", "n"), ("Last batch", "n"),
     ("Quarantined", "n"),
 )  # fmt: skip
-"""Their names stand in the style sheet, too, for narrow windows."""
+"""The style sheet repeats the titles, for narrow windows."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One source, from both sides of the glass."""
+    """One source: its snapshot in the process, and what the last poll found."""
 
     mover: MoverSnapshot
     view: SourceView | None
@@ -60,7 +60,7 @@ class _Row:
 
 
 def page(process: ProcessSnapshot, seen: Seen | None, *, only_trouble: bool = False) -> str:
-    """The whole document. `only_trouble`: leave out the sources that nothing is wrong with."""
+    """The whole document. `only_trouble`: leave out sources without problems."""
     views = {view.source.name: view for view in seen.overview.sources} if seen else {}
     lags = seen.lags if seen else {}
     rows = [
@@ -98,9 +98,9 @@ def _summary(process: ProcessSnapshot, seen: Seen | None) -> str:
     states = [mover.state for mover in process.movers]
     parts = [f"{states.count(state)} {state.value}" for state in State if state in states]
     rate = sum(_rate(mover) for mover in process.movers)
-    looked = "not looked at the databases yet"
+    polled = "databases not polled yet"
     if seen is not None:
-        looked = f"databases looked at {duration(round(time.monotonic() - seen.taken))} ago"
+        polled = f"databases polled {duration(round(time.monotonic() - seen.taken))} ago"
     now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
     if not process.planned:
         parts.append("the config has not been read yet")
@@ -108,14 +108,14 @@ def _summary(process: ProcessSnapshot, seen: Seen | None) -> str:
         f"<p>{counted(len(states), 'source')}: {', '.join(parts) or 'none'};"
         f" {number(rate)} events/s</p>"
         f'<p class="soft">queue_mover {__version__}, running for'
-        f" {duration(time.time() - process.started)}; {now}; {looked}</p>"
+        f" {duration(time.time() - process.started)}; {now}; {polled}</p>"
     )
 
 
 def _verdict(process: ProcessSnapshot, seen: Seen | None) -> str:
     sources = seen.overview.sources if seen else ()
     if not sources:
-        text, trouble = "not known: the databases have not been looked at", True
+        text, trouble = "not known: the databases have not been polled", True
     else:
         text = where_is_it_slow(sources)
         trouble = any(view.findings for view in sources)
@@ -132,7 +132,9 @@ def _choice(troubled: int, count: int, *, only_trouble: bool) -> str:
     if only_trouble:
         return f'<p><a href="/">All {count} sources</a></p>'
     if troubled and count > 10:
-        return f'<p><a href="/?trouble">Only the {counted(troubled, "source")} in trouble</a></p>'
+        return (
+            f'<p><a href="/?trouble">Only the {counted(troubled, "source")} with problems</a></p>'
+        )
     return ""
 
 
@@ -179,7 +181,7 @@ def _route(row: _Row) -> str:
 
 
 def _rate(mover: MoverSnapshot) -> float:
-    """Events per second over the last minutes that have ended, and the one that has not."""
+    """Events per second over the last RECENT periods, the current one included."""
     return sum(mover.rates[-RECENT:]) / (PERIOD * RECENT)
 
 
@@ -200,30 +202,30 @@ def _lag_chart(lags: Sequence[float]) -> str:
 
 def _troubles(rows: Sequence[_Row], seen: Seen | None) -> str:
     others = seen.overview.others if seen else ()
-    told = [
+    entries = [
         f"<dt>{escape(finding.place.source or 'Status')}</dt>{_finding(finding)}"
         for finding in others
     ]
-    told += [
+    entries += [
         f"<dt>{escape(row.mover.source)}</dt>"
         + "".join(map(_error, row.mover.last_errors))
         + "".join(map(_finding, row.findings))
         for row in rows
     ]
-    if not told:
+    if not entries:
         return ""
-    return _details("What needs attention", told, is_open=len(told) <= OPEN)
+    return _details("What needs attention", entries, is_open=len(entries) <= OPEN)
 
 
 def _recovered(rows: Sequence[_Row]) -> str:
     """The errors of sources that work again, newest first."""
     movers = [row.mover for row in rows if row.mover.last_errors and not row.in_trouble]
     movers.sort(key=lambda mover: -mover.last_errors[0].last)
-    told = [
+    entries = [
         f"<dt>{escape(mover.source)}</dt>{''.join(map(_error, mover.last_errors))}"
         for mover in movers[:PAST]
     ]
-    return _details("Errors that are over", told) if told else ""
+    return _details("Past errors", entries) if entries else ""
 
 
 def _details(title: str, terms: Sequence[str], *, is_open: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Who may ask, and what a browser may do with the answer."""
+"""Which requests are allowed, and what a browser may do with the answer."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ from queue_mover.errors import OperatorError
 from queue_mover.reporting.web.message import Response, plain
 
 SHORTEST = 16
-"""Characters of a token: fewer could be guessed."""
+"""The fewest characters of a token: a shorter one could be guessed."""
 
 HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -30,7 +30,7 @@ NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; fram
 
 
 def read_token(path: Path) -> bytes:
-    """The token in a file. Raises OperatorError when there is none, or anyone can read it."""
+    """The token in a file. Raises OperatorError if it holds none, or is open to every user."""
     try:
         mode = path.stat().st_mode
         text = path.read_text().strip()
@@ -41,21 +41,21 @@ def read_token(path: Path) -> bytes:
         ) from None
     if mode & (stat.S_IROTH | stat.S_IWOTH):
         raise OperatorError(
-            f"http_token_file: {path}: every user of this machine can read it;"
+            f"http_token_file: {path}: accessible to every user of this machine;"
             f" remedy: chmod o-rw {path}"
         )
     if len(text) < SHORTEST or not text.isascii() or not text.isprintable() or " " in text:
         raise OperatorError(
-            f"http_token_file: {path}: not one word of {SHORTEST} or more characters;"
+            f"http_token_file: {path}: must hold one word of {SHORTEST} characters or more;"
             f" remedy: (umask 077; openssl rand -hex 32 > {path})"
         )
     return text.encode()
 
 
 def require_token(address: Address, ip: str, token: bytes | None) -> None:
-    """Raise OperatorError where other machines could ask and would have to know nothing.
+    """Raise OperatorError if other machines can reach the address and no token is set.
 
-    `ip`: what the address leads to.
+    `ip`: what the address resolves to.
     """
     if token is None and not _ip(ip).is_loopback:
         raise OperatorError(
@@ -71,17 +71,17 @@ def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Refuses those who may not ask."""
+    """Refuses requests that are not allowed."""
 
     address: Address
     token: bytes | None
 
     def refusal(self, headers: Mapping[str, str]) -> Response | None:
-        """The answer to a client that may not ask; None: it may."""
+        """The answer to a request that is not allowed; None: it is."""
         if self.token is None:
             if self._is_ours(headers.get("host", "")):
                 return None
-            return plain(403, "this host name is not served; ask by the address of http_listen")
+            return plain(403, "this host name is not served; use the address of http_listen")
         if hmac.compare_digest(_presented(headers.get("authorization", "")), self.token):
             return None
         return plain(
@@ -89,8 +89,8 @@ class Guard:
         )
 
     def _is_ours(self, host: str) -> bool:
-        """A page from elsewhere may have its own name lead to this machine, and would be let read
-        what we answer; it cannot do so with an address."""
+        """Against DNS rebinding: a foreign page could make its host name resolve to this machine,
+        and read the answers. It cannot do so with an address."""
         name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
         name = name.strip("[]").lower()
         if name in ("localhost", self.address.host.lower(), ""):
@@ -103,7 +103,7 @@ class Guard:
 
 
 def _presented(authorization: str) -> bytes:
-    """The token of a header: as it is after Bearer, as the password after Basic."""
+    """The token in a header: the word after Bearer, or the password of Basic."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return value.strip().encode("latin-1", "replace")

@@ -1,7 +1,7 @@
-"""A small HTTP server that never takes more than a little of anything.
+"""A small HTTP server with bounded resources.
 
-One request for each connection; so many connections at once, accepted at such a rate at most, each
-for so long; what comes beyond waits in the kernel. The standard library parses the requests.
+Each connection carries one request. Their number, the rate at which they are accepted, and the time
+for each are limited; more wait in the kernel's queue. The standard library parses the requests.
 """
 
 import logging
@@ -20,19 +20,19 @@ from queue_mover.reporting.web.security import HEADERS, NOTHING_ALLOWED
 from queue_mover.system.signals import start_thread
 
 CONNECTIONS = 16
-"""Served at once."""
+"""Connections served at the same time."""
 
 RATE, BURST = 50.0, 25.0
-"""Connections accepted a second, and how many more after a calm while."""
+"""Connections accepted per second, and the burst allowed after a pause."""
 
 HEAD_SECONDS, WHOLE_SECONDS = 5.0, 30.0
-"""For the head of a request to arrive, and for everything."""
+"""Seconds for the head of a request to arrive, and for the whole connection."""
 
 LAST_SECONDS = 0.5
-"""For answers under way, when it is stopped."""
+"""Seconds for the answers under way when the server is stopped."""
 
 LARGEST_HEAD = 16 * 1024
-"""Bytes of a request line and its headers."""
+"""The most bytes of a request line and its headers."""
 
 Answer = Callable[[Request], Response]
 
@@ -46,13 +46,14 @@ def resolve(address: Address) -> tuple[socket.AddressFamily, str]:
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a host name"
         raise OperatorError(
-            f"http_listen = {address}: {reason}; remedy: an address of this machine, as 127.0.0.1"
+            f"http_listen = {address}: {reason};"
+            " remedy: an address of this machine, such as 127.0.0.1"
         ) from None
     return found[0][0], str(found[0][4][0])
 
 
 def listen(address: Address) -> socket.socket:
-    """A listening socket. Raises OperatorError where there cannot be one."""
+    """A listening socket. Raises OperatorError if the address cannot be used."""
     family, ip = resolve(address)
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -64,7 +65,7 @@ def listen(address: Address) -> socket.socket:
         made.close()
         raise OperatorError(
             f"http_listen = {address}: {error.strerror};"
-            f" remedy: another port, or see who has it: ss -ltnp 'sport = {address.port}'"
+            f" remedy: another port; ss -ltnp 'sport = {address.port}' shows what uses it"
         ) from None
     return made
 
@@ -88,11 +89,11 @@ class Server:
         return str(self._listening.getsockname()[0])
 
     def start(self) -> None:
-        """Begin. Raises OperatorError where there are no more threads."""
+        """Start. Raises OperatorError if no thread can be started."""
         start_thread(self._thread)
 
     def stop(self) -> None:
-        """Free the address; cut who is still connected after a moment."""
+        """Free the address, then close connections that are still open after a moment."""
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
@@ -129,7 +130,7 @@ class Server:
             )
 
     def _cut(self, now: float) -> None:
-        """Cut those whose time is over; their threads notice."""
+        """Close connections whose time is over; their threads notice."""
         with self._changed:
             late = [each for each, deadline in self._deadlines.items() if deadline < now]
         for connection in late:
@@ -176,7 +177,7 @@ class Server:
             if repr(error) != self._reported:
                 self._reported = repr(error)
                 self._log.exception("HTTP: no answer to a request: %s", error)
-            return plain(500, "internal error; the log has it")
+            return plain(500, "internal error; see the log")
 
 
 class _TooLargeError(Exception):
@@ -184,7 +185,7 @@ class _TooLargeError(Exception):
 
 
 class _Bounded:
-    """What the standard library reads a request's head from."""
+    """The limited input from which the standard library reads the head of a request."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -232,19 +233,19 @@ class _Handler(BaseHTTPRequestHandler):
         if self.request_version == "HTTP/0.9":
             return plain(400, "bad request")
         if self.command not in ("GET", "HEAD"):
-            return plain(405, "only GET and HEAD", ("Allow", "GET, HEAD"))
+            return plain(405, "only GET and HEAD are supported", ("Allow", "GET, HEAD"))
         if self.headers.get("transfer-encoding") or self.headers.get("content-length", "0") != "0":
-            return plain(413, "a request has no body here")
+            return plain(413, "a request body is not supported")
         headers = {name.lower(): value for name, value in self.headers.items()}
         path, _, query = self.path.partition("?")
         return self._respond(Request(path, query, headers))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Of the parser: nothing of the request is said back."""
+        """Called by the parser: nothing of the request is echoed."""
         self._send(plain(int(code), "bad request"))
 
     def _send(self, response: Response) -> None:
-        # Of a request that cannot be read it would be taken for one that wants no headers.
+        # A request that cannot be parsed would count as HTTP/0.9, which has no headers.
         self.request_version = "HTTP/1.0"
         self.send_response(response.status)
         headers = dict((*HEADERS, ("Content-Security-Policy", NOTHING_ALLOWED), *response.headers))
@@ -258,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(response.body)
 
     def version_string(self) -> str:
-        """No versions for strangers."""
+        """The versions of server and Python are not disclosed."""
         return "queue_mover"
 
     def log_message(self, *_: object) -> None:

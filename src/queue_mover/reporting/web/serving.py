@@ -1,4 +1,4 @@
-"""The HTTP side of a running process: begun, changed and ended by its main thread."""
+"""HTTP in a running process: started, changed and stopped by its main thread."""
 
 import logging
 from collections.abc import Callable
@@ -25,9 +25,9 @@ class Serving:
         snapshot: Callable[[], ProcessSnapshot],
         log: logging.Logger,
     ) -> None:
-        """Listen from now on. `movers`: what to look at; None where it is not known yet.
+        """Listen from now on. `movers`: what to poll; None: not known yet.
 
-        Raises OperatorError where that cannot or must not be.
+        Raises OperatorError if the address cannot be used, or needs a token.
         """
         guard = guard_of(settings)
         self.address = guard.address
@@ -45,11 +45,12 @@ class Serving:
         log.info("HTTP: listening on http://%s/", guard.address)
 
     def follow(self, settings: Settings) -> None:
-        """The process has other sources."""
+        """Poll the sources of these settings from now on."""
         self._looker.follow(_question(settings))
 
     def change(self, settings: HttpSettings) -> bool:
-        """Take over other settings, if it can on the same address. Raises OperatorError."""
+        """Apply other settings, if the address stays the same; returns whether it does. Raises
+        OperatorError."""
         if settings.http_listen != self.address:
             return False
         guard = guard_of(settings)
@@ -58,7 +59,7 @@ class Serving:
         return True
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening and polling."""
         self._server.stop()
         self._looker.stop()
 
@@ -68,7 +69,7 @@ def _question(settings: Settings) -> Question:
 
 
 def guard_of(settings: HttpSettings) -> Guard:
-    """Who may ask. Raises OperatorError."""
+    """The guard that the settings ask for. Raises OperatorError."""
     assert settings.http_listen is not None
     path = settings.http_token_file
     return Guard(settings.http_listen, read_token(path) if path else None)

@@ -1,4 +1,4 @@
-"""What is at which path. Every answer is made at most once a second, however many ask."""
+"""The paths and their answers. Each is made at most once a second, however many clients ask."""
 
 import time
 from collections.abc import Callable
@@ -24,17 +24,17 @@ except ModuleNotFoundError as error:
     ) from error
 
 KEPT = 1.0
-"""Seconds that an answer is good for."""
+"""Seconds for which an answer is reused."""
 
 PATIENCE = 2.0
-"""Seconds that an answer waits for a newer look at the databases, and has an older one then."""
+"""Seconds that an answer waits for a newer poll of the databases; then it uses the last one."""
 
 FIRST = 10.0
-"""The same for the document, which cannot do without."""
+"""The same for the document, which needs a poll."""
 
 
 class _Kept:
-    """An answer that is made anew when it is older than KEPT, by one thread at a time."""
+    """An answer that is remade when it is older than KEPT, by one thread at a time."""
 
     def __init__(self, make: Callable[[], Response]) -> None:
         self._make = make
@@ -57,7 +57,7 @@ class Site:
         self, snapshot: Callable[[], ProcessSnapshot], looker: Looker, guard: Guard
     ) -> None:
         self.guard = guard
-        """Who may ask; may be replaced at any time."""
+        """Checks requests; may be replaced at any time."""
         self._snapshot = snapshot
         self._looker = looker
         self._exposition = Exposition()
@@ -79,7 +79,7 @@ class Site:
         query = request.query if request.path == "/" and request.query == "trouble" else ""
         found = self._pages.get((request.path, query))
         if found is None:
-            return plain(404, "not found; there are /, /metrics, /healthz, /livez, /status.json")
+            return plain(404, "not found; paths: /, /metrics, /healthz, /livez, /status.json")
         return found()
 
     def _page(self, *, only_trouble: bool) -> Response:
@@ -98,5 +98,5 @@ class Site:
     def _status(self) -> Response:
         seen = self._looker.see(FIRST)
         if seen is None:
-            return plain(503, "the databases have not been looked at yet", ("Retry-After", "10"))
+            return plain(503, "the databases have not been polled yet", ("Retry-After", "10"))
         return Response(200, f"{seen.document}\n".encode(), "application/json")

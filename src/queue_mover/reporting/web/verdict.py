@@ -1,4 +1,4 @@
-"""Where is it slow? The one sentence that the page begins with."""
+"""The sentence at the top of the page: where it is slow."""
 
 from collections.abc import Sequence
 
