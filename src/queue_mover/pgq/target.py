@@ -30,9 +30,9 @@ _POSITION: dict[bool, LiteralString] = {
 }
 
 
-_ADVANCE: LiteralString = """
-    select queue_mover.advance_position(%(consumer)s, %(before)s, %(tick)s, %(source)s, %(mark)s)
-"""
+_ADVANCE: LiteralString = (
+    "select queue_mover.advance_position(%(consumer)s, %(before)s, %(tick)s, %(source)s, %(mark)s)"
+)
 _ADVANCE_UNRECORDED: LiteralString = """
     select pgq_ext.set_last_tick(%(consumer)s, %(tick)s::bigint)
      where pgq_ext.get_last_tick(%(consumer)s) is not distinct from %(before)s::bigint
