@@ -66,7 +66,7 @@ def test_the_page_lists_the_topics_in_order_with_their_codes() -> None:
     every |= {topic.key: topic.codes for topic in topics.HOST_TOPICS}
     expected = {key: [code.value for code in codes] for key, codes in every.items()}
     page = topic_codes()
-    assert page.pop(topics.OTHER_KEY) == ["any other", "as `quarantine"]
+    assert page.pop(topics.OTHER_KEY) == ["any other", "such as `quarantine"]
     assert list(page.items()) == list(expected.items())
 
 

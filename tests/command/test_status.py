@@ -242,21 +242,27 @@ def test_watching_as_json_prints_documents(world: World) -> None:
 
 
 def test_watching_on_a_terminal_redraws(world: World) -> None:
-    """Given a terminal, then each report begins on a cleared screen."""
+    """Given a terminal, then each report begins on a cleared screen; INT ends it, even where the
+    parent ignores that."""
     world.register()
     ours, theirs = pty.openpty()
     command = [script("queue_mover3"), "--status", "--watch", "0.2", str(world.write())]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        while shown.count(b"\033[H\033[2J") < 2:
-            shown += os.read(ours, 65536)
-        process.send_signal(signal.SIGINT)
-        # A terminal that nobody reads would block it; EIO says that it has closed its side.
-        with suppress(OSError):
-            while os.read(ours, 65536):
-                pass
-        assert process.wait(PATIENCE) == 0
+    with subprocess.Popen(
+        ["env", "--ignore-signal=INT", *command], stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        try:
+            os.close(theirs)
+            shown = b""
+            while shown.count(b"\033[H\033[2J") < 2:
+                shown += os.read(ours, 65536)
+            process.send_signal(signal.SIGINT)
+            # A terminal that nobody reads would block it; EIO says that it has closed its side.
+            with suppress(OSError):
+                while os.read(ours, 65536):
+                    pass
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
     os.close(ours)
     assert b"1 source, " in shown
 

@@ -1,6 +1,7 @@
 """queue_mover3 --status: the status of a config file's movers, once or repeatedly."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ def run(command: str, given: argparse.Namespace, load: Callable[[Path], Settings
     path = given.config
     if seconds is None:
         return _report(command, given, path, load, notes=True)
+    # A shell's `&` and nohup ignore INT, the one way to end this.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _watch(command, given, path, load, seconds)
     except KeyboardInterrupt:
