@@ -2,6 +2,7 @@
 
 import argparse
 import secrets
+import signal
 import sys
 
 from testbed.reaper import private_directory
@@ -22,6 +23,8 @@ def main() -> int:
         "--layout", choices=[*LAYOUTS, "both"], default="both", help="of the movers"
     )
     switches = parser.parse_args()
+    # Where a shell's `&` has us ignore INT, a child would too, until its own command begins.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     enter_own_mounts()
     seed = secrets.randbelow(10**6) if switches.seed is None else switches.seed
     sys.stderr.write(f"seed {seed}\n")
