@@ -91,7 +91,7 @@ def _report(
         remedy = "correct the command line, or the config file"
         seen = Overview(others=(unreadable(str(error), Place(), remedy),))
     else:
-        seen = _look(settings)
+        seen = overview.read((), settings.movers, None, 0, refused=settings.refused)
         if notes:
             common.warn(command, settings.warnings)
     if given.json:
@@ -108,15 +108,6 @@ def _config(command: str, path: Path | None) -> Path:
     if path is None:
         raise OperatorError(f"need config file; remedy: {command} --status CONFIG.INI")
     return path
-
-
-def _look(settings: Settings) -> Overview:
-    unusable = tuple(
-        unreadable(why, Place(source=name), "correct its row in the catalogue")
-        for name, why in settings.refused.items()
-    )
-    seen = overview.read((), settings.movers, None, 0)
-    return Overview(seen.databases, seen.sources, seen.targets, unusable)
 
 
 def _lines(seen: Overview) -> Sequence[str]:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
 from queue_mover.cli.common import print_block
 from queue_mover.config.settings import MoverSettings, Settings
@@ -35,12 +34,7 @@ def inspect(
 ) -> Overview:
     """Inspect databases, by connect string, and all sources of movers' config files."""
     movers, refused = sources(files)
-    seen = overview.read(list(databases), movers, queue, trouble_after)
-    unusable = (
-        unreadable(why, Place(source=name), "correct its row in the catalogue")
-        for name, why in refused.items()
-    )
-    return replace(seen, others=(*seen.others, *unusable))
+    return overview.read(list(databases), movers, queue, trouble_after, refused=refused)
 
 
 def sources(files: Iterable[Settings]) -> tuple[list[MoverSettings], Mapping[str, str]]:

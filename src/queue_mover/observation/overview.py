@@ -3,7 +3,7 @@
 `reporting` prints it: `database_report` and `source_report` as text, `document` as JSON.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from queue_mover.config.settings import MoverSettings
@@ -72,11 +72,12 @@ def read(
     queue: str | None,
     trouble_after: float,
     flavour: Flavour = PGQ,
+    refused: Mapping[str, str] | None = None,
 ) -> Overview:
     """Read databases, by their connect strings, and sources. Errors become findings.
 
     `queue`: only this one, in the databases; `trouble_after`: seconds, for the databases;
-    `flavour`: of the PgQ in the databases.
+    `flavour`: of the PgQ in the databases; `refused`: sources that cannot be used, and why.
     """
     statuses = gather_sources(sources)
     targets = target_queues.gather(sources)
@@ -86,6 +87,10 @@ def read(
         ),
         tuple(_view(each, targets[target_queues.key(each.mover)]) for each in statuses),
         tuple(targets.values()),
+        tuple(
+            unreadable(why, Place(source=name), "correct its row in the catalogue")
+            for name, why in (refused or {}).items()
+        ),
     )
 
 

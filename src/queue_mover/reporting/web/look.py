@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from queue_mover.config.settings import MoverSettings
 from queue_mover.observation import overview
@@ -32,12 +32,7 @@ class Question:
 
     def answer(self) -> Overview:
         """Poll now, in this process."""
-        seen = overview.read([], self.movers, None, 0)
-        unusable = tuple(
-            unreadable(why, Place(source=name), "correct its row in the catalogue")
-            for name, why in self.refused.items()
-        )
-        return replace(seen, others=(*seen.others, *unusable))
+        return overview.read([], self.movers, None, 0, refused=self.refused)
 
 
 class Look:
