@@ -1,11 +1,12 @@
 """What an ini file means: frozen, validated settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from queue_mover.config.http import HttpSettings
 from queue_mover.model import BatchLimits, Policy, Route
+from queue_mover.postgres.conninfo import location
 from queue_mover.system.logs import LogSettings
 
 
@@ -44,6 +45,20 @@ class MoverSettings:
     process: ProcessSettings
     trouble_after: float
     """Seconds that events may wait before `pgqadm status --movers` reports it."""
+
+    @property
+    def route_key(self) -> tuple[str, ...]:
+        """The source database and queue, and the target database."""
+        return (*location(self.src_db), self.route.queue, *location(self.dst_db))
+
+
+def consumers_by_route(movers: Iterable[MoverSettings]) -> dict[tuple[str, ...], frozenset[str]]:
+    """The consumers that move the same source queue to the same target, by their route key."""
+    consumers: dict[tuple[str, ...], frozenset[str]] = {}
+    for mover in movers:
+        known = consumers.get(mover.route_key, frozenset())
+        consumers[mover.route_key] = known | {mover.route.consumer}
+    return consumers
 
 
 @dataclass(frozen=True, slots=True)

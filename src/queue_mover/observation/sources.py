@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from psycopg import conninfo
 
-from queue_mover.config.settings import MoverSettings
+from queue_mover.config.settings import MoverSettings, consumers_by_route
 from queue_mover.errors import QueueMoverError
 from queue_mover.model import Flavour, Position
 from queue_mover.observation import activity
@@ -23,7 +23,6 @@ from queue_mover.observation.left_behind import LeftBehind, read_others
 from queue_mover.observation.sides import SourceState, TargetState, read_source, read_target
 from queue_mover.pgq import server, target
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.conninfo import location
 from queue_mover.postgres.database import Database
 from queue_mover.system.limits import BASE_FILES, FILES_PER_CONNECTION, allow_files
 
@@ -101,10 +100,7 @@ class SourceStatus:
 
 def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
     """Read every source and its target. Errors are recorded, not raised."""
-    running: dict[tuple[str, ...], frozenset[str]] = {}
-    for mover in movers:
-        key = _route_key(mover)
-        running[key] = running.get(key, frozenset()) | {mover.route.consumer}
+    running = consumers_by_route(movers)
     here = activity.running_here(movers)
     # Each needs two connections, to its source and to its target.
     at_once = (allow_files() - BASE_FILES) / (2 * FILES_PER_CONNECTION)
@@ -112,16 +108,11 @@ def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
         return list(
             pool.map(
                 lambda mover: _source_status(
-                    mover, running[_route_key(mover)], here.get(mover.process.pidfile)
+                    mover, running[mover.route_key], here.get(mover.process.pidfile)
                 ),
                 movers,
             )
         )
-
-
-def _route_key(mover: MoverSettings) -> tuple[str, ...]:
-    """The source database and queue, and the target database."""
-    return (*location(mover.src_db), mover.route.queue, *location(mover.dst_db))
 
 
 def _source_status(

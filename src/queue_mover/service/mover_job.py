@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from queue_mover.config.settings import MoverSettings, Settings
+from queue_mover.config.settings import MoverSettings, Settings, consumers_by_route
 from queue_mover.errors import StoppingError, UnregisteredError
 from queue_mover.model import BatchLimits, Log, Outcome, Result
 from queue_mover.moving.mover import Mover
 from queue_mover.moving.registration import Registrar
 from queue_mover.observation.progress import BatchInProgress
-from queue_mover.postgres.conninfo import describe, location
+from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.database import Database
 from queue_mover.postgres.pool import Pool, PoolClient
 from queue_mover.service.error_record import ErrorRecord
@@ -148,15 +148,11 @@ class Targets:
 
     def set_movers(self, movers: Iterable[MoverSettings]) -> None:
         """Replace the movers of the process."""
-        running: dict[tuple[str, ...], frozenset[str]] = {}
-        for mover in movers:
-            key = _route_key(mover)
-            running[key] = running.get(key, frozenset()) | {mover.route.consumer}
-        self._running = running
+        self._running = consumers_by_route(movers)
 
     def running(self, settings: MoverSettings) -> frozenset[str]:
         """The consumers of the process that move the same source queue to the same target."""
-        return self._running.get(_route_key(settings), frozenset())
+        return self._running.get(settings.route_key, frozenset())
 
     def connections(self) -> dict[str, int]:
         """From any thread: how many connections to targets are open."""
@@ -171,11 +167,6 @@ class Targets:
         if key not in self._pools:
             self._pools[key] = Pool([Database("target", *how) for _ in range(size)])
         return self._pools[key].client()
-
-
-def _route_key(settings: MoverSettings) -> tuple[str, ...]:
-    """Source database and queue, and target database."""
-    return (*location(settings.src_db), settings.route.queue, *location(settings.dst_db))
 
 
 def source_database(settings: MoverSettings) -> Database:
