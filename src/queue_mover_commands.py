@@ -10,6 +10,6 @@ import sys
 if sys.path[:1] == [os.path.dirname(os.path.realpath(sys.argv[0]))]:  # noqa: PTH120 - no pathlib yet
     del sys.path[0]
 
-from queue_mover.cli.start import pgqadm, queue_mover3
+from queue_mover.cli.start import pgqadm, queue_mover3, queue_splitter3
 
-__all__ = ["pgqadm", "queue_mover3"]
+__all__ = ["pgqadm", "queue_mover3", "queue_splitter3"]

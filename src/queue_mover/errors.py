@@ -53,12 +53,20 @@ class UnlockedMoverError(OperatorError):
 class BadEventError(OperatorError):
     """The target rejects one of the events, and would do so again."""
 
-    def __init__(self, reason: str, line: int = 0, column: str = "") -> None:
-        """`line`: the event's number in the batch, from 1; 0: unknown."""
+    def __init__(
+        self, reason: str, line: int = 0, column: str = "", queue: bytes | None = None
+    ) -> None:
+        """`line`: the event's number in the batch, from 1; 0: unknown. `queue`: the name in the
+        event by which a batch is split, and `line` counts only the events with that name."""
         super().__init__(reason)
         self.reason = reason
         self.line = line
         self.column = column
+        self.queue = queue
+
+
+class UnknownQueueError(BadEventError):
+    """The field by which a batch is split names no queue that the event may go to."""
 
 
 class UnavailableError(QueueMoverError):

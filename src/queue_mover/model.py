@@ -51,6 +51,9 @@ class Route:
     """Only events whose ev_extra1 is one of these; empty: all events."""
     source_flavour: Flavour = PGQ
     target_flavour: Flavour = PGQ
+    split_field: str = ""
+    """The column whose text names the target queue of each event; `target_queue` is then words for
+    messages. Empty: all events go to `target_queue`."""
 
 
 @dataclass(frozen=True, slots=True)

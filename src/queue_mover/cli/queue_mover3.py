@@ -3,7 +3,7 @@
 import argparse
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from queue_mover.cli.terminal import Terminal
 from queue_mover.cli.web import Web
 from queue_mover.config import parameters, sample
 from queue_mover.config.loading import load_mover, load_process
+from queue_mover.config.schema import Group
 from queue_mover.config.settings import Settings
 from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceError
 from queue_mover.moving.registration import Registrar
@@ -25,21 +26,37 @@ from queue_mover.system.pidfile import require_no_unlocked
 COMMAND = "queue_mover3"
 
 NO_CONFIG = (
-    "need config file: queue_mover3 CONFIG.INI runs it, queue_mover3 --ini prints a sample,"
-    " queue_mover3 --help lists all switches"
+    "need config file: {command} CONFIG.INI runs it, {command} --ini prints a sample,"
+    " {command} --help lists all switches"
 )
 
 
-def main() -> int:
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command that runs movers; they differ in the section of their files."""
+
+    command: str
+    description: str
+    parameters: tuple[Group, ...]
+    require: Callable[[Path, Mapping[str, str]], None] = lambda *_: None
+    """Raises ConfigError for a file of another command."""
+
+
+MOVER = Program(
+    COMMAND,
+    "Moves events from one PgQ queue into a queue of another database, exactly once.",
+    parameters.MOVER,
+)
+
+
+def main(program: Program = MOVER) -> int:
     """Run the command line. Returns the exit code."""
-    return common.guarded(COMMAND, _run)
+    return common.guarded(program.command, lambda: _run(program))
 
 
-def switches() -> argparse.ArgumentParser:
+def switches(program: Program = MOVER) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = common.parser(
-        COMMAND, "Moves events from one PgQ queue into a queue of another database, exactly once."
-    )
+    parser = common.parser(program.command, program.description)
     parser.epilog = (
         "The event ID is not kept: events get new numbers (ev_id) from the target queue, in the"
         " same order."
@@ -83,8 +100,8 @@ def switches() -> argparse.ArgumentParser:
     return parser
 
 
-def _run() -> int:
-    parser = switches()
+def _run(program: Program) -> int:
+    parser = switches(program)
     given = parser.parse_intermixed_args()
     purpose = given.action or (given.take_over is not None and "take-over")
     report = report_switches.purpose(given)
@@ -93,8 +110,9 @@ def _run() -> int:
     if given.ini or given.signal or purpose or report:
         early_signals.release()
     if given.ini or given.status:
-        return _show(given, overrides)
-    path = common.config_path(given, NO_CONFIG)
+        return _show(program, given, overrides)
+    path = common.config_path(given, NO_CONFIG.format(command=program.command))
+    program.require(path, overrides)
     if given.check:
         # Only here: who runs a mover does not wait for what is needed to print a report.
         return int(import_module("queue_mover.cli.check").run(given, path))
@@ -113,7 +131,7 @@ def _run() -> int:
     if action:
         if process.pidfile is not None:
             require_no_unlocked(process.pidfile)
-        return _act(given, action, _settings(given, path), targets)
+        return _act(given, action, _settings(program, given, path), targets)
 
     web, terminal = Web(http, targets.connections), Terminal(given)
 
@@ -144,13 +162,17 @@ def _require_sense(
         )
 
 
-def _show(given: argparse.Namespace, overrides: Mapping[str, str]) -> int:
+def _show(program: Program, given: argparse.Namespace, overrides: Mapping[str, str]) -> int:
     """Print the sample config, or the status."""
     if given.ini:
-        print(sample.ini(COMMAND, parameters.MOVER, overrides))
+        print(sample.ini(program.command, program.parameters, overrides))
         return 0
-    run = import_module("queue_mover.cli.mover_status").run
-    code: int = run(COMMAND, given, lambda path: load_mover(path, overrides, given.source))
+
+    def load(path: Path) -> Settings:
+        program.require(path, overrides)
+        return load_mover(path, overrides, given.source)
+
+    code: int = import_module("queue_mover.cli.mover_status").run(program.command, given, load)
     return code
 
 
@@ -168,7 +190,7 @@ def _action(given: argparse.Namespace) -> Callable[[Registrar], None] | None:
     return actions.get(given.action)
 
 
-def _settings(given: argparse.Namespace, path: Path) -> Settings:
+def _settings(program: Program, given: argparse.Namespace, path: Path) -> Settings:
     """The settings for an action; prints the warnings about the file."""
     try:
         settings = load_mover(path, dict(given.set), given.source, given.consumer)
@@ -180,7 +202,7 @@ def _settings(given: argparse.Namespace, path: Path) -> Settings:
             f" --consumer JOB_NAME.SOURCE --set src_db=... --{given.action}"
         ) from None
     common.start_log(given, settings.log)
-    common.warn(COMMAND, settings.warnings)
+    common.warn(program.command, settings.warnings)
     return settings
 
 

@@ -11,6 +11,11 @@ def queue_mover3() -> int:
     return _run("queue_mover.cli.queue_mover3")
 
 
+def queue_splitter3() -> int:
+    """Entry point. Returns the exit code."""
+    return _run("queue_mover.cli.queue_splitter3")
+
+
 def pgqadm() -> int:
     """Entry point. Returns the exit code."""
     return _run("queue_mover.cli.pgqadm")

@@ -28,15 +28,16 @@ def bad_values(path: Path, overrides: Mapping[str, str]) -> tuple[list[BadValue]
     Raises ConfigError where the file cannot be parsed.
     """
     ini = inifile.read(path, loading.SECTIONS, overrides, parameters.TWINS)
+    of_source = parameters.source(ini.main)
     found = list(_in_section(ini, ini.main, parameters.SERVICE, ""))
     if ini.has_section(sources.CATALOGUE):
         found += _in_section(ini, sources.CATALOGUE, parameters.CATALOGUE, "")
     sections = _sections(ini)
     if not sections and not ini.has_section(sources.CATALOGUE):
-        return _distinct([*found, *_in_section(ini, ini.main, parameters.SOURCE, "")]), []
-    found += [c for c in _in_section(ini, ini.main, parameters.SOURCE, "") if c.is_optional]
+        return _distinct([*found, *_in_section(ini, ini.main, of_source, "")]), []
+    found += [c for c in _in_section(ini, ini.main, of_source, "") if c.is_optional]
     for name, section in sections.items():
-        found += _in_section(ini, section, parameters.SOURCE, name)
+        found += _in_section(ini, section, of_source, name)
     return _distinct(found), list(sections)
 
 

@@ -55,14 +55,14 @@ def relative_paths(path: Path, files: Mapping[str, Path | None]) -> list[str]:
 def unknown_keys(ini: IniFile, sections: Iterable[str]) -> list[str]:
     """A warning about each unknown key of a mover's file; `sections`: of its sources."""
     catalogue = parameters.CATALOGUE if ini.has_section(sources.CATALOGUE) else ()
-    known = (*parameters.MOVER, *catalogue)
+    known = (*parameters.mover(ini.main), *catalogue)
     # --set applies to all sections.
     lines = list(unknown(ini, ini.main, known).values())
     if catalogue:
         lines += unknown(ini, sources.CATALOGUE, known).values()
     inherited = set(ini.keys(ini.main))
     for section in sections:
-        found = unknown(ini, section, parameters.SOURCE)
+        found = unknown(ini, section, parameters.source(ini.main))
         lines += [line for key, line in found.items() if key not in inherited]
     return lines
 

@@ -230,7 +230,7 @@ def _duplicates(text: str, path: Path) -> list[str]:
 def _job_name(path: Path, main: str) -> str:
     # Skytools 2 named a job after its section, Skytools 3 after its file: another name would be
     # another consumer, which starts at the newest tick.
-    return main if main == "queue_mover" else path.stem
+    return main if main in ("queue_mover", "queue_splitter") else path.stem
 
 
 def _automatic(path: Path, main: str, sign: str) -> dict[str, str]:

@@ -100,6 +100,17 @@ def _tables(text: str) -> tuple[str, ...]:
     return tuple(word if "." in word else f"public.{word}" for word in _words(text))
 
 
+TEXT_COLUMNS = ("ev_type", "ev_data", "ev_extra1", "ev_extra2", "ev_extra3", "ev_extra4")
+
+
+def _column(text: str) -> str:
+    """A text column of an event, with or without its prefix; empty: none."""
+    column = text if not text or text.startswith("ev_") else f"ev_{text}"
+    if column and column not in TEXT_COLUMNS:
+        raise ValueError("not ev_type, ev_data, or one of ev_extra1 to ev_extra4")
+    return column
+
+
 def _file(text: str) -> Path | None:
     try:
         return Path(text).expanduser() if text else None
@@ -122,6 +133,7 @@ MINUTES = Kind("minutes", _minutes)
 BOOLEAN = Kind("0 or 1", _boolean)
 WORDS = Kind("comma list", _words)
 TABLES = Kind("comma list", _tables)
+COLUMN = Kind("column", _column)
 FILE = Kind("file name", _file)
 CONNECT = Kind("connect string", _connect_string)
 ADDRESS = Kind("host:port", parse_address)

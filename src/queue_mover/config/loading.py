@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from queue_mover.config import config_warnings, inifile, kinds, parameters, sources
+from queue_mover.config import config_warnings, inifile, kinds, parameters, sources, splitting
 from queue_mover.config.conflicts import Conflicts
 from queue_mover.config.http import HttpSettings
 from queue_mover.config.inifile import IniFile
@@ -15,7 +15,7 @@ from queue_mover.errors import ConfigError
 from queue_mover.model import BatchLimits, Policy, Route
 from queue_mover.system.logs import LogSettings
 
-SECTIONS = ("queue_mover3", "queue_mover")
+SECTIONS = ("queue_mover3", "queue_mover", *parameters.SPLITTER_SECTIONS)
 """One of these configures the mover, in order of preference."""
 
 _MOVER_FILE_HINTS = dict.fromkeys(
@@ -113,7 +113,7 @@ def _written(
 
 
 def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
-    values = _values(ini, section, parameters.SOURCE, source)
+    values = _values(ini, section, parameters.source(ini.main), source)
     return MoverSettings(
         source=source,
         src_db=values["src_db"],
@@ -121,8 +121,9 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
         route=Route(
             queue=values["queue_name"],
             consumer=values["consumer_name"],
-            target_queue=values["dst_queue_name"],
+            target_queue=splitting.target_queue(ini.place(section), values),
             tables=values["table_filter"],
+            split_field=values["dst_queue_field"],
         ),
         limits=BatchLimits(
             max_events=values["max_batch_events"],
@@ -224,12 +225,18 @@ def _text(ini: IniFile, section: str, parameter: Parameter) -> str:
     texts = [ini.get(section, key) for key in (parameter.older, parameter.name) if key]
     # Python 2's parser treated "" as empty.
     text = next((text for text in texts if text and text != '""'), "")
-    if not text and parameter.default is None:
+    if not text and parameter.default is None and not _is_replaced(ini, section, parameter):
         state = "missing from" if texts[-1] is None else "empty in"
         raise ConfigError(
             f"{ini.path}: {parameter.name}: {state} [{section}]; it is the {parameter.meaning}"
         )
     return text
+
+
+def _is_replaced(ini: IniFile, section: str, parameter: Parameter) -> bool:
+    """Whether the parameter that makes this one not required is set, by either spelling."""
+    keys = (parameter.unless, parameters.TWINS.get(parameter.unless, ""))
+    return any(ini.get(section, key) for key in keys if key)
 
 
 def _pick(settings: type[T], values: Mapping[str, Any]) -> T:

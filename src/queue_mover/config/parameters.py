@@ -3,6 +3,8 @@
 Names and defaults are those of Skytools 3 where it has them.
 """
 
+from dataclasses import replace
+
 from queue_mover.config import kinds
 from queue_mover.config.process_parameters import LOG, SYNTAX, process
 from queue_mover.config.schema import Group, Parameter
@@ -13,7 +15,18 @@ _ROUTE = Group(
         Parameter("src_db", kinds.CONNECT, None, "source database, as a libpq connect string"),
         Parameter("dst_db", kinds.CONNECT, None, "target database, as a libpq connect string"),
         Parameter("queue_name", kinds.TEXT, None, "queue on the source", older="pgq_queue_name"),
-        Parameter("dst_queue_name", kinds.TEXT, None, "queue on the target"),
+        Parameter(
+            "dst_queue_name", kinds.TEXT, None, "queue on the target", unless="dst_queue_field"
+        ),
+        Parameter(
+            "dst_queue_field",
+            kinds.COLUMN,
+            "",
+            "in place of dst_queue_name: each event goes to the target queue that this field of it"
+            " names, such as ev_extra1",
+            shown="off",
+            older="queue_field",
+        ),
         Parameter(
             "consumer_name",
             kinds.TEXT,
@@ -120,7 +133,9 @@ _BATCHES = Group(
 
 
 _MOVING = process(
-    "1.0", "the config file's base name; in a section [queue_mover] the section's name"
+    "1.0",
+    "the config file's base name; in a section [queue_mover] or [queue_splitter] the section's"
+    " name",
 )
 
 _ADMIN = Group(
@@ -203,6 +218,31 @@ SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, _STATUS)
 
 CATALOGUE: tuple[Group, ...] = (_CATALOGUE,)
 """Section [sources]."""
+
+SPLITTER_SECTIONS = ("queue_splitter3", "queue_splitter")
+"""Sections of files for queue_splitter3, which needs no dst_queue_field."""
+
+SPLITTER_ROUTE = Group(
+    _ROUTE.title,
+    tuple(
+        replace(each, default="ev_extra1", shown="") if each.name == "dst_queue_field" else each
+        for each in _ROUTE.parameters
+        if each.name != "dst_queue_name"
+    ),
+)
+SPLITTER: tuple[Group, ...] = (SPLITTER_ROUTE, *MOVER[1:])
+"""Section [queue_splitter3], or [queue_splitter]."""
+
+
+def mover(section: str) -> tuple[Group, ...]:
+    """What the main section of a file may set, by its name."""
+    return SPLITTER if section in SPLITTER_SECTIONS else MOVER
+
+
+def source(section: str) -> tuple[Group, ...]:
+    """What a section [source:NAME] may set, by the name of the main section."""
+    return (SPLITTER_ROUTE, *SOURCE[1:]) if section in SPLITTER_SECTIONS else SOURCE
+
 
 ADMIN: tuple[Group, ...] = (_ADMIN, process("0.1"), LOG, _STATUS, SYNTAX)
 """Section [pgqadm]."""

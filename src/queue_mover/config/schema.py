@@ -20,6 +20,8 @@ class Parameter:
     """What `--ini` sets, for a key that every file should have."""
     older: str = ""
     """A key of older files that means the same and wins where both are set."""
+    unless: str = ""
+    """The name of the parameter that, where it is set, makes this one not required."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,11 @@ from queue_mover.postgres.translation import translating_errors
 BLOCK = 64 * 1024
 """Bytes collected before they are passed on: writing row by row takes twice the CPU time."""
 
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+"""How a binary COPY begins: its signature, no flags, no extension."""
+TRAILER = b"\xff\xff"
+"""How it ends: in place of a row's number of fields."""
+
 SILENCE_TIMEOUT = 300.0
 """Seconds without data after which the source counts as unavailable. A frozen one keeps its
 connection, and the batch would hold the target's lock and one of its connections."""
@@ -69,6 +74,26 @@ class CopyReader:
             self._wire.get_result()
             self.received = self.count
         yield pending
+
+    def rows(self) -> Iterator[memoryview]:
+        """The rows of a binary COPY one by one, without its header and trailer. The server sends
+        each in a message of its own. Errors of the source are translated here."""
+        with translating_errors("source", self._flavour):
+            self._result(ExecStatus.COPY_OUT)
+            header = len(HEADER)
+            get_copy_data = self._wire.get_copy_data
+            while (row := get_copy_data(1))[0] >= 0:
+                if not row[0]:
+                    self._receive(SILENCE_TIMEOUT)
+                    continue
+                data = row[1]
+                if header:
+                    # It comes with the first row.
+                    data, header = data[header:], 0
+                if len(data) > len(TRAILER):
+                    yield data
+            self.count = self._result(ExecStatus.COMMAND_OK, SILENCE_TIMEOUT).command_tuples or 0
+            self._wire.get_result()
 
     def _result(self, expected: ExecStatus, timeout: float | None = None) -> PGresult:
         while self._wire.is_busy():

@@ -49,16 +49,20 @@ def write_good_events(
         translating_errors("target", route.target_flavour),
     ):
         for chunk in chunks:
-            if _write_or_reason(target, chunk, write) is None:
-                written += len(chunk)
-                continue
-            for row in chunk:
-                reason = _write_or_reason(target, [row], write)
-                if reason is None:
-                    written += 1
-                else:
-                    notes.append(keep(row, reason))
+            kept = write_chunk(target, chunk, write, keep)
+            written += len(chunk) - len(kept)
+            notes += kept
     return written, tuple(notes)
+
+
+def write_chunk(
+    target: Connection, chunk: Sequence[Row], write: Write, keep: Callable[[Row, str], str]
+) -> list[str]:
+    """The same for some events. Returns what `keep` returned."""
+    if _write_or_reason(target, chunk, write) is None:
+        return []
+    judged = ((row, _write_or_reason(target, [row], write)) for row in chunk)
+    return [keep(row, reason) for row, reason in judged if reason is not None]
 
 
 def _write_or_reason(target: Connection, rows: Sequence[Row], write: Write) -> str | None:

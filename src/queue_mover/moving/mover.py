@@ -9,6 +9,7 @@ databases.
 """
 
 from collections.abc import Sequence
+from importlib import import_module
 
 from queue_mover.copying import copy, insert, quarantine
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
@@ -181,6 +182,8 @@ class Mover:
     def _copy(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
     ) -> tuple[int, tuple[str, ...]]:
+        if self.route.split_field:
+            return self._split(batch, src, dst, sides, quarantining=False)
         columns = insert.SELECT_COLUMNS if self._policy.insert else copy.COLUMNS
         route, encoding, sent = self.route, sides.encoding, self.copying.sent
         select = batches.event_select(batch, route, columns)
@@ -203,6 +206,8 @@ class Mover:
             raise NotReadyError(
                 "target database: no table for quarantined events; remedy: pgqadm.py CONFIG install"
             )
+        if self.route.split_field:
+            return self._split(batch, src, dst, sides, quarantining=True)
         route, encoding, copying = self.route, sides.encoding, self.copying
 
         def write(rows: Sequence[insert.Row]) -> None:
@@ -217,6 +222,21 @@ class Mover:
 
         select = batches.event_select(batch, route, quarantine.SELECT_COLUMNS)
         return quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
+
+    def _split(
+        self,
+        batch: Batch,
+        src: Connection,
+        dst: Connection,
+        sides: BothSides,
+        *,
+        quarantining: bool,
+    ) -> tuple[int, tuple[str, ...]]:
+        # Only here: other movers do not wait for what splits.
+        make = import_module("queue_mover.moving.splitting").Split
+        split = make(batch, self.route, self._policy, sides, src, dst, self.copying)
+        written: tuple[int, tuple[str, ...]] = split.move(quarantining=quarantining)
+        return written
 
     def finish(self) -> None:
         """Finish the last batch on the source now, not with the next one: we are stopping."""

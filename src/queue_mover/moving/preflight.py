@@ -37,6 +37,8 @@ class BothSides:
     """Whether the target can tell where a position came from."""
     unknown_origin: bool
     """Whether it cannot tell where this position came from: another program left it."""
+    same_database: bool = False
+    """Whether both sides are the same database; only known where a batch is split."""
 
     def reached(self, batch: Batch) -> Position:
         """The position after a batch."""
@@ -86,6 +88,7 @@ class Preflight:
             copy.common_encoding(source_state.server.encoding, target_state.server.encoding),
             target_state.remembers,
             target_state.remembers and position is not None and position.source is None,
+            bool(self.route.split_field) and server.is_same_database(src, dst, self.route),
         )
 
     def _require_sides(self, src: Connection, dst: Connection) -> tuple[SourceState, TargetState]:

@@ -138,11 +138,29 @@ def is_active(connection: Connection, route: Route, batch: Batch) -> bool:
     return row == (True,)
 
 
-def describe_event(connection: Connection, batch: Batch, route: Route, number: int) -> str:
-    """Describe one event of a batch, by its number in order of IDs, from 1; 0: unknown."""
+def describe_event(
+    connection: Connection,
+    batch: Batch,
+    route: Route,
+    number: int,
+    named: tuple[bytes, str] | None = None,
+) -> str:
+    """Describe one event of a batch, by its number in order of IDs, from 1; 0: unknown.
+
+    `named`: the number counts only events whose `split_field` is this text in this encoding."""
     # As bytes: its type may be what cannot be decoded.
-    wanted = "format('%s (%s, type ', ev_id, ev_time)::bytea, convert_to(ev_type, 'SQL_ASCII')"
-    select = event_select(batch, route, wanted) + f" offset {max(number - 1, 0)} limit 1"
+    words = "format('%s (%s, type ', ev_id, ev_time)::bytea", "convert_to(ev_type, 'SQL_ASCII')"
+    if named:
+        name, encoding = named
+        columns = f"ev_id, {words[0]} words, {words[1]} type, {route.split_field} named"
+        select = (
+            f"select words, type from ({event_select(batch, route, columns)}) described"
+            f" where coalesce(convert_to(named, '{encoding}'), '') = '\\x{name.hex()}'::bytea"
+            " order by ev_id"
+        )
+    else:
+        select = event_select(batch, route, ", ".join(words))
+    select += f" offset {max(number - 1, 0)} limit 1"
     row = connection.execute(select.encode()).fetchone()
     if row is None or not number:
         return "one of the events"

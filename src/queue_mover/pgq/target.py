@@ -30,6 +30,8 @@ _POSITION: dict[bool, LiteralString] = {
 }
 
 
+_TABLE: LiteralString = "{pgq}.quote_fqname({pgq}.current_event_table(%(queue)s))"
+
 _ADVANCE: LiteralString = (
     "select queue_mover.advance_position(%(consumer)s, %(before)s, %(tick)s, %(source)s, %(mark)s)"
 )
@@ -50,7 +52,8 @@ class Opening:
 
     locked: bool
     table: str
-    """The event table to insert into, quoted; valid for this transaction only."""
+    """The event table to insert into, quoted; valid for this transaction only. Empty: the batch is
+    split."""
     position: Position | None
     """None: the consumer has none here."""
 
@@ -60,8 +63,9 @@ def open_transaction(connection: Connection, route: Route, *, remembers: bool) -
 
     The lock comes before the transaction ID, so a mover that does not get it holds nothing back;
     the transaction ID comes before the table name: after a rotation between the two, no consumer
-    would read the events.
+    would read the events. Of a batch that is split, `named_queues` looks up the tables later.
     """
+    table_of = "''" if route.split_field else _TABLE
     values = {"key": _key(route), "queue": route.target_queue, "consumer": route.consumer}
     _, _, locked, _, table, found = run_in_one_message(
         connection,
@@ -70,9 +74,7 @@ def open_transaction(connection: Connection, route: Route, *, remembers: bool) -
             TIMEOUTS,
             "select pg_try_advisory_xact_lock(%(key)s)",
             "select txid_current()",
-            route.target_flavour.sql(
-                "select {pgq}.quote_fqname({pgq}.current_event_table(%(queue)s))"
-            ),
+            route.target_flavour.sql(f"select {table_of}"),
             _POSITION[remembers],
         ],
         values,

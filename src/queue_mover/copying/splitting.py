@@ -1,0 +1,195 @@
+"""Copy a batch into the target queues that its events name, one COPY for each, in one transaction.
+
+Each row comes with the name as an additional first field, which is cut off; rows are collected by
+name and written when they exceed a bound. No other value is parsed, and memory holds no more than
+the bound and one large event.
+"""
+
+import struct
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+import psycopg
+
+from queue_mover.copying.copy import COLUMNS, SORTING, bad_event, client_encoding, encoded
+from queue_mover.copying.copy_reader import BLOCK, HEADER, TRAILER, CopyReader
+from queue_mover.copying.insert import SELECT_COLUMNS, Row, insert_rows, rows_in_chunks
+from queue_mover.copying.quarantine import copy_rows
+from queue_mover.copying.split_names import SplitNames
+from queue_mover.errors import BadEventError, StatementError, UnknownQueueError
+from queue_mover.model import Route
+from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.translation import translating_errors
+
+BOUND = 4 * 2**20
+"""Bytes collected before they are written: fewer would mean more COPYs of fewer rows."""
+
+LARGE = 2**20
+"""Bytes of a row that is written at once, and not collected."""
+
+_FIELDS = struct.pack("!h", len(COLUMNS.split(", ")))
+"""How a row begins: the number of its fields."""
+
+_length = struct.Struct("!i").unpack_from
+
+Sent = Callable[[int, int], None]
+
+
+def split_events(
+    source: Connection,
+    select: str,
+    names: SplitNames,
+    encoding: str,
+    route: Route,
+    sent: Sent = lambda *_: None,
+) -> int:
+    """Copy the rows of a SELECT of the name of the target queue and COLUMNS into the event tables
+    of these queues. Returns the events written. `sent` is called for each COPY: events so far,
+    bytes in it.
+
+    Raises BadEventError when an event names no queue or the target rejects it, NotReadyError when
+    a queue cannot be written to, StatementError when the two counts differ.
+    """
+    target = names.connection
+    statement = f"{SORTING}; COPY ({select}) TO STDOUT (FORMAT BINARY)"
+    with (
+        translating_errors("source", route.source_flavour),
+        client_encoding(source, encoding),
+        client_encoding(target, encoding),
+        CopyReader(source, encoded(statement, source), route.source_flavour) as reading,
+    ):
+        writer = _Writer(names, route, sent)
+        _collect(reading.rows(), writer)
+    if reading.count != writer.written:
+        raise StatementError(
+            f"the source sent {reading.count} events, the target received {writer.written}"
+        )
+    return writer.written
+
+
+def _collect(rows: Iterable[memoryview], writer: "_Writer") -> None:
+    """Collect rows by the name in their first field, which they lose, and write them."""
+    fields, length, bound, large = _FIELDS, _length, BOUND, LARGE
+    collected: dict[bytes, bytearray] = {}
+    size = 0
+    for row in rows:
+        end = 6 + length(row, 2)[0]
+        # The length of a NULL is -1; it names as little as an empty text.
+        name = bytes(row[6:end])
+        rest = row[end if end > 5 else 6 :]
+        mine = collected.get(name)
+        if mine is None:
+            mine = collected[name] = bytearray(HEADER)
+        mine += fields
+        if len(rest) > large:
+            writer.write({name: collected.pop(name)}, rest)
+            size = sum(map(len, collected.values()))
+            continue
+        mine += rest
+        # With the name: many long ones must not exceed the bound.
+        size += len(row)
+        if size > bound:
+            writer.write(collected)
+            collected, size = {}, 0
+    writer.write(collected)
+
+
+class _Writer:
+    """Writes collected rows to the target, and counts them."""
+
+    def __init__(self, names: SplitNames, route: Route, sent: Sent) -> None:
+        self._names = names
+        self._flavour = route.target_flavour
+        self._sent = sent
+        self._cursor = names.connection.cursor()
+        self._written: dict[bytes, int] = {}
+        self.written = 0
+
+    def write(self, collected: dict[bytes, bytearray], large: memoryview | None = None) -> None:
+        """Write rows, by the name of their queue; `large`: the rest of the last of them."""
+        self._names.find(collected)
+        for name, rows in collected.items():
+            before = self._written.get(name, 0)
+            if reason := self._names.refusal(name):
+                raise UnknownQueueError(reason, before + 1, self._names.column, name)
+            with translating_errors("target", self._flavour):
+                try:
+                    self._copy(self._names.table(name), rows, large)
+                except psycopg.Error as error:
+                    raise of_queue(bad_event(error), name, before) from error
+            self._written[name] = before + self._cursor.rowcount
+            self.written += self._cursor.rowcount
+            self._sent(self.written, len(rows) + len(large or b""))
+
+    def _copy(self, table: str, rows: bytearray, large: memoryview | None) -> None:
+        statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+        with self._cursor.copy(statement.encode()) as sink:
+            for part in (rows, large):
+                view = memoryview(part or b"")
+                for start in range(0, len(view), BLOCK):
+                    # libpq keeps a copy of each piece until it is sent.
+                    sink.write(view[start : start + BLOCK])
+            sink.write(TRAILER)
+
+
+def of_queue(error: Exception, name: bytes, before: int = 0) -> Exception:
+    """A BadEventError with the name by which its event was split; other errors unchanged.
+    `before`: events of that name in earlier COPYs."""
+    if not isinstance(error, BadEventError):
+        return error
+    line = before + error.line if error.line else 0
+    return BadEventError(error.reason, line, error.column, name)
+
+
+def insert_split_events(
+    source: Connection,
+    select: str,
+    names: SplitNames,
+    encoding: str,
+    route: Route,
+    sent: Sent = lambda *_: None,
+) -> int:
+    """The same with `pgq.insert_event`, from a SELECT of its SELECT_COLUMNS."""
+    written = 0
+    with rows_in_chunks(source, select, encoding, route.source_flavour) as chunks:
+        for chunk in chunks:
+            for name, rows in by_name(names, chunk).items():
+                if reason := names.refusal(name):
+                    # No earlier event has this name.
+                    raise UnknownQueueError(reason, 1, names.column, name)
+                with translating_errors("target", route.target_flavour):
+                    try:
+                        insert_rows(names.connection, rows, encoding, names.route_to(name))
+                    except psycopg.Error as error:
+                        raise of_queue(bad_event(error), name) from error
+            written += len(chunk)
+            sent(written, 0)
+    return written
+
+
+def by_name(names: SplitNames, rows: Iterable[Row]) -> dict[bytes, list[Row]]:
+    """Rows that begin with SELECT_COLUMNS by the queues that they name, which are looked up."""
+    index = SELECT_COLUMNS.split(", ").index(names.column)
+    found: dict[bytes, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row[index] or b"", []).append(row)
+    names.find(found)
+    return found
+
+
+def write_split_rows(
+    names: SplitNames, rows: Collection[Row], encoding: str, *, insert: bool
+) -> None:
+    """Write a few events of `quarantine.SELECT_COLUMNS`. Raises driver errors."""
+    for name, group in by_name(names, rows).items():
+        if insert:
+            insert_rows(names.connection, group, encoding, names.route_to(name))
+        else:
+            copy_rows(names.connection, group, names.table(name), encoding)
+
+
+def refused_rows(names: SplitNames, rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, str]]]:
+    """The events whose names are those of queues, in order, and the others with the reason."""
+    reasons = {name: names.refusal(name) for name in by_name(names, rows)}
+    index = SELECT_COLUMNS.split(", ").index(names.column)
+    judged = [(row, reasons[row[index] or b""]) for row in rows]
+    return [row for row, reason in judged if not reason], [each for each in judged if each[1]]
