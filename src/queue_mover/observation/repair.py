@@ -79,6 +79,9 @@ def _identify(found: Surroundings) -> Sequence[Repair]:
 def _create(found: Surroundings) -> Sequence[Repair]:
     """The target queue, if the source queue exists, whose settings it gets."""
     mover = found.status.mover
+    if mover.route.split_field:
+        # Its name is in the events.
+        return ()
     if found.source is None or found.source.queue is None or found.target is None:
         return ()
     if not found.target.schemas.pgq_is_installed or found.target.queue is not None:

@@ -166,12 +166,22 @@ def _target_queue(state: TargetState, route: Route, policy: Policy) -> Finding |
         return None
     queue = route.target_queue
     text, remedy = f'target database: no queue "{queue}"', f"pgqadm.py CONFIG create {queue}"
+    if state.split:
+        text, remedy = (
+            "target database: no queue for events to name",
+            ("pgqadm.py CONFIG create QUEUE for each"),
+        )
     return Finding(Code.QUEUE_MISSING, _target_place(route), text, remedy)
 
 
 def _target_inserts(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     if not state.inserts_disabled:
         return None
+    if state.split:
+        queue = state.split.names[0]
+        text = "target database: inserts into all of its queues are disabled"
+        remedy = f"for each: {enable_inserts(queue, route.target_flavour)}"
+        return Finding(Code.INSERTS_DISABLED, _target_place(route), text, remedy)
     return Finding(
         Code.INSERTS_DISABLED,
         _target_place(route),
@@ -189,10 +199,8 @@ def _target_writes(state: TargetState, route: Route, policy: Policy) -> Finding 
         text = f"target database: role {role} may not call {flavour.schema}.insert_event"
         remedy = f"GRANT {flavour.writer} TO {role}"
     else:
-        text = (
-            f"target database: role {role} may not insert into the event tables of"
-            f' "{route.target_queue}"'
-        )
+        queue = "any queue" if state.split else f'"{route.target_queue}"'
+        text = f"target database: role {role} may not insert into the event tables of {queue}"
         remedy = f"GRANT {flavour.admin} TO {role}, or write_with = insert_event"
     return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
 
@@ -210,7 +218,8 @@ def _target_transaction_ids(state: TargetState, route: Route, policy: Policy) ->
     ids = state.transaction_ids
     if ids is None or not ids.behind:
         return None
-    text = f'target database: queue "{route.target_queue}": {ids.problem}'
+    queue = state.split.newest if state.split else route.target_queue
+    text = f'target database: queue "{queue}": {ids.problem}'
     return Finding(Code.TRANSACTION_IDS_BEHIND, _target_place(route), text, ids.remedy)
 
 

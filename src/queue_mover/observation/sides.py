@@ -1,11 +1,13 @@
 """Read the state of source and target, for a mover before its first batch and for `status`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import LiteralString
 
 from psycopg.rows import class_row, dict_row
 
-from queue_mover.model import Route
+from queue_mover.model import Flavour, Route
 from queue_mover.pgq import server
 from queue_mover.pgq.server import TransactionIds
 from queue_mover.postgres.connection import Connection
@@ -46,6 +48,17 @@ class SourceState:
 
 
 @dataclass(frozen=True, slots=True)
+class SplitQueues:
+    """The queues of a target that events may name."""
+
+    names: tuple[str, ...]
+    closed: tuple[str, ...]
+    """Those that take no events, or not from this role by COPY."""
+    newest: str
+    """The one with the highest transaction ID at its last tick; empty: no queue."""
+
+
+@dataclass(frozen=True, slots=True)
 class TargetState:
     """The target: its server, the queue, the position's table. Without PgQ the rest is empty."""
 
@@ -61,6 +74,8 @@ class TargetState:
     """Whether the schema queue_mover is installed, which records the origins of positions."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
+    split: SplitQueues | None = None
+    """None: all events go to one queue. Else the fields about a queue are about these."""
 
 
 def read_server(connection: Connection) -> ServerState:
@@ -155,4 +170,9 @@ def read_target(connection: Connection, route: Route) -> TargetState:
         row = cursor.fetchone()
     assert row is not None
     found = server.transaction_ids(connection, route.target_queue, flavour)
-    return TargetState(state, has_pgq, has_pgq_ext, **row, transaction_ids=found)
+    target = TargetState(state, has_pgq, has_pgq_ext, **row, transaction_ids=found)
+    if not route.split_field:
+        return target
+    read_split: Callable[[Connection, TargetState, Flavour], TargetState]
+    read_split = import_module("queue_mover.observation.split_target").read_split
+    return read_split(connection, target, flavour)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import conninfo
 
@@ -10,6 +10,7 @@ from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import QueueMoverError
 from queue_mover.model import Flavour
 from queue_mover.observation.database import Consumer, Queue, read_consumers, read_queues
+from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.database import Database
 from queue_mover.postgres.statements import has_function
@@ -37,19 +38,21 @@ class TargetQueue:
 
 
 def key(mover: MoverSettings) -> Key:
-    """The key of a mover's target queue."""
+    """The key of a mover's target queue; where its events name them, of a stand-in for all."""
     return mover.dst_db, mover.route.target_queue
 
 
 def gather(movers: Sequence[MoverSettings]) -> dict[Key, TargetQueue]:
-    """Read each target queue once, in the order of the movers. Errors make it not `readable`."""
+    """Read each target queue once, in the order of the movers. Errors make it not `readable`.
+
+    After them come all other queues of a target whose queues are named by the events."""
     by_database: dict[str, dict[Key, MoverSettings]] = {}
     for mover in movers:
         by_database.setdefault(mover.dst_db, {}).setdefault(key(mover), mover)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(_read, by_database.values()))
     everything = {each: queue for part in found for each, queue in part.items()}
-    return {key(mover): everything[key(mover)] for mover in movers}
+    return {key(mover): everything[key(mover)] for mover in movers} | everything
 
 
 def _read(wanted: dict[Key, MoverSettings]) -> dict[Key, TargetQueue]:
@@ -68,6 +71,10 @@ def _read(wanted: dict[Key, MoverSettings]) -> dict[Key, TargetQueue]:
                 flavour = blank.flavour
                 if not has_function(connection, flavour.sql("{pgq}.get_consumer_info()")):
                     return unread
+                if wanted[each].route.split_field:
+                    found[each] = replace(blank, readable=True)
+                    found |= _read_all(connection, text, found[each])
+                    continue
                 queues = read_queues(connection, blank.name, flavour)
                 found[each] = TargetQueue(
                     blank.database,
@@ -81,3 +88,17 @@ def _read(wanted: dict[Key, MoverSettings]) -> dict[Key, TargetQueue]:
         return unread
     finally:
         database.close()
+
+
+def _read_all(connection: Connection, text: str, blank: TargetQueue) -> dict[Key, TargetQueue]:
+    """All queues of a target, which events may name."""
+    consumers = read_consumers(connection, None, flavour=blank.flavour)
+    return {
+        (text, queue.name): replace(
+            blank,
+            name=queue.name,
+            queue=queue,
+            consumers=tuple(each for each in consumers if each.queue == queue.name),
+        )
+        for queue in read_queues(connection, None, blank.flavour)
+    }

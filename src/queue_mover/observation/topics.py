@@ -63,6 +63,8 @@ class HostTopic:
 def missing(topic: SourceTopic, found: Surroundings) -> str:
     """Why a topic could not be checked; empty: it could."""
     absent = _absent(found)
+    if found.status.mover.route.split_field and absent == {Need.TARGET_QUEUE}:
+        return "the events name the target queues" if Need.TARGET_QUEUE in topic.needs else ""
     return next((need.value for need in topic.needs if need in absent), "")
 
 
@@ -99,7 +101,13 @@ def _pgq(found: Surroundings) -> str:
 
 def _queues(found: Surroundings) -> str:
     route = found.status.mover.route
-    return f"{route.queue} to {route.target_queue}"
+    target = found.status.target
+    if target is None or target.split is None:
+        return f"{route.queue} to {route.target_queue}"
+    names, closed = target.split.names, target.split.closed
+    few = ", ".join(f'"{name}"' for name in closed[:3]) + ", ..." * (len(closed) > 3)
+    aside = f", of which {len(closed)} cannot be written to ({few})" if closed else ""
+    return f"{route.queue} {route.target_queue} to {counted(len(names), 'queue')}{aside}"
 
 
 def _roles(found: Surroundings) -> str:

@@ -16,13 +16,15 @@ COPYABLE: LiteralString = """
 
 # Names as bytes: the client's encoding need not be able to represent them.
 _FIND: LiteralString = """
-    select named, coalesce(q.queue_disable_insert, false), may_write,
-           case when may_write and %(tables)s then convert_to(
+    select named, disabled, may_write,
+           case when may_write and not disabled and %(tables)s then convert_to(
              {pgq}.quote_fqname({pgq}.current_event_table(q.queue_name)), 'UTF8') end
       from {pgq}.queue q
      cross join convert_to(
              q.queue_name, case when %(raw)s then getdatabaseencoding() else 'UTF8' end) named
-     cross join lateral (select not %(tables)s or {copyable} as may_write) role
+     cross join lateral (
+             select not %(tables)s or {copyable} as may_write,
+                    coalesce(q.queue_disable_insert, false) as disabled) state
      where named = any(%(names)s)
 """
 
@@ -35,7 +37,7 @@ class NamedQueue:
     may_write: bool
     """Whether the role may COPY into its event tables; true where it need not."""
     table: str
-    """The event table to COPY into, quoted; empty where none was wanted."""
+    """The event table to COPY into, quoted; empty where none was wanted, or none may be."""
 
 
 def find_queues(
