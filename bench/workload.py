@@ -41,6 +41,7 @@ class Workload:
     target: Database
     events: int = 0
     first_tick: int = 0
+    target_queues: tuple[str, ...] = (TARGET_QUEUE,)
 
     def source_conninfo(self, *, port: int | None = None, counted: bool = False) -> str:
         """How a contender connects to the source."""
@@ -59,14 +60,17 @@ class Workload:
         with self.target.connect() as conn:
             conn.execute("select pgq_ext.set_last_tick(%s, null)", [consumer])
             conn.execute("select queue_mover.set_origin(%s, null, null, null)", [consumer])
-            queues.truncate_events(conn, TARGET_QUEUE)
+            for queue in self.target_queues:
+                queues.truncate_events(conn, queue)
         self.servers.checkpoint()
 
     def check(self) -> None:
         """Raise RuntimeError unless all events have arrived."""
         with self.target.connect() as conn:
-            table = queues.qualified(queues.queue_table(conn, TARGET_QUEUE))
-            count = value(conn, sql.SQL("select count(*) from {}").format(table))
+            count = 0
+            for queue in self.target_queues:
+                table = queues.qualified(queues.queue_table(conn, queue))
+                count += int(value(conn, sql.SQL("select count(*) from {}").format(table)))
         if count != self.events:
             raise RuntimeError(f"{count} of {self.events} events arrived")
 

@@ -12,6 +12,7 @@ from bench.rows import (
     many_waiting,
     one_batch,
     profile,
+    split,
     start,
 )
 
@@ -21,6 +22,7 @@ ROWS = (
     Row("one_batch", one_batch.million),
     Row("big_batch", one_batch.five_million),
     Row("large_events", large_events.run),
+    Row("split", split.run),
     Row("backlog", backlog.run),
     Row("profile", profile.run),
     Row("far", far.run),

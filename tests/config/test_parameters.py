@@ -44,6 +44,7 @@ MOVER = {
     "dst_db": REQUIRED,
     "queue_name": REQUIRED,
     "dst_queue_name": REQUIRED,
+    "dst_queue_field": "",
     "consumer_name": "%(job_name)s",
     "auto_register": "1",
     "table_filter": "",
@@ -76,7 +77,11 @@ ADMIN = {
     "loop_delay": "0.1",
 }
 
-OLDER = {"queue_name": "pgq_queue_name", "consumer_name": "pgq_consumer_id"}
+OLDER = {
+    "queue_name": "pgq_queue_name",
+    "dst_queue_field": "queue_field",
+    "consumer_name": "pgq_consumer_id",
+}
 
 
 def table(groups: tuple[Group, ...]) -> dict[str, Parameter]:
@@ -103,7 +108,7 @@ def test_there_is_no_key_that_is_not_specified() -> None:
     assert set(table(parameters.ADMIN)) == set(ADMIN)
 
 
-def test_two_keys_have_an_older_spelling() -> None:
+def test_some_keys_have_an_older_spelling() -> None:
     spellings = {name: key.older for name, key in table(parameters.MOVER).items() if key.older}
     assert spellings == OLDER
 

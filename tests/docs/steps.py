@@ -162,6 +162,33 @@ def nothing_is_slow(terminal: Terminal) -> None:
     assert "Slow: " not in table
 
 
+# splitting.md
+
+
+def an_app_and_a_batch_database(terminal: Terminal) -> None:
+    terminal.create_database("app")
+    terminal.create_database("batch")
+
+
+def wait_for_both_queues(terminal: Terminal) -> None:
+    for table in ("event_1", "event_2"):
+        _wait_for(terminal, "batch", f"select count(*) > 0 from pgq.{table}", f"pgq.{table}")
+
+
+def each_event_is_in_its_queue(terminal: Terminal) -> None:
+    """Those of the example, and the one that the old file's splitter has moved."""
+    insert = "select pgq.insert_event('app_events', 'I', %s, %s, null, null, null)"
+    with terminal.cluster.connect("app") as conn:
+        conn.execute(insert, ["id=3", "public.orders"])
+    _wait_for(terminal, "batch", "select count(*) = 2 from pgq.event_1", "an event for orders")
+    with terminal.cluster.connect("batch") as conn:
+        found = [
+            [data for (data,) in conn.execute(f"select ev_data from pgq.event_{n} order by ev_id")]
+            for n in (1, 2)
+        ]
+    assert found == [["id=1", "id=3"], ["id=2"]]
+
+
 # operations.md
 
 HOSTS = {"app": "db1", "central": "db2"}

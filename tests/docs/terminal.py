@@ -85,7 +85,9 @@ class Terminal:
     def write(self, name: str, text: str) -> None:
         """Save a config file; what does not begin one goes to the end of what is there."""
         path = self.folder / name
-        begins = text.startswith(("[queue_mover3]", "[pgqadm]", "[pgqd]", "[databases]"))
+        begins = text.startswith(
+            ("[queue_mover3]", "[queue_splitter3]", "[pgqadm]", "[pgqd]", "[databases]")
+        )
         before = "" if begins or not path.exists() else f"{path.read_text()}\n"
         path.write_text(f"{before}{self.here(text)}\n")
         hand_over(path)

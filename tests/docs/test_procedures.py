@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from queue_mover.cli import pgqadm as admin_cli
-from queue_mover.cli import queue_mover3
+from queue_mover.cli import queue_mover3, queue_splitter3
 from testbed.cluster import Cluster
 from tests.docs import steps
 from tests.docs.pages import PAGES, ROOT, Block, blocks, inline_code
@@ -82,6 +82,11 @@ STEPS = {
         then=steps.every_shard_is_in_the_table,
     ),
     "scaling.md": Steps(given=steps.ten_shards_ready_to_move, then=steps.each_half_runs),
+    "splitting.md": Steps(
+        given=steps.an_app_and_a_batch_database,
+        before={"psql -d batch": steps.wait_for_both_queues},
+        then=steps.each_event_is_in_its_queue,
+    ),
     "lag.md": Steps(given=steps.a_mover_that_was_started, then=steps.nothing_is_slow),
     "operations.md": Steps(
         given=steps.two_databases_for_mover,
@@ -174,6 +179,7 @@ def test_commands_in_the_text_are_understood(page: Path) -> None:
     """`queue_mover3 -s mover.ini` and the like, of which the switches are known."""
     parsers: dict[str, Callable[[], ArgumentParser]] = {
         "queue_mover3": queue_mover3.switches,
+        "queue_splitter3": queue_splitter3.switches,
         "pgqadm": admin_cli.switches,
         "pgqadm.py": admin_cli.switches,
     }

@@ -257,13 +257,13 @@ def test_a_role_that_may_write_to_some_queues(splitter: Splitter) -> None:
         # then
         assert splitter.count() == 4
         assert (
-            f'role some_queues may not insert into the event tables of "{b}"; remedy: GRANT pgq_admin TO'
-            " some_queues, or write_with = insert_event"
+            f'role "some_queues" may not insert into the event tables of "{b}"; remedy: GRANT'
+            ' pgq_admin TO "some_queues", or write_with = insert_event'
         ) in refused.stderr
         splitter.command(dst_db=role, write_with="insert_event").check()
         assert splitter.count() == 8
     finally:
-        target.execute("drop owned by some_queues; drop role some")
+        target.execute("drop owned by some_queues; drop role some_queues")
 
 
 # The source's own queue
