@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -82,9 +83,10 @@ def test_any_name_of_a_queue_and_fifty_queues_in_a_batch(queues: Pair) -> None:
 
 @pytest.mark.parametrize("column", ["type", "data", "extra4"])
 def test_another_field(splitter: Splitter, column: str) -> None:
-    splitter.pair.insert(
-        *(Event(**{"data": str(n), column: splitter.queues[n % 3]}) for n in range(9))
-    )
+    fields: list[dict[str, Any]] = [
+        {"data": str(n), column: splitter.queues[n % 3]} for n in range(9)
+    ]
+    splitter.pair.insert(*(Event(**each) for each in fields))
     splitter.move(field=f"ev_{column}")
     for queue in splitter.queues:
         assert splitter.arrived(queue) == splitter.wanted(queue, column) != []

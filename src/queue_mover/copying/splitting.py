@@ -1,8 +1,8 @@
 """Copy a batch into the target queues that its events name, one COPY for each, in one transaction.
 
-Each row comes with the name as an additional first field, which is cut off; rows are collected by
-name and written when they exceed a bound. No other value is parsed, and memory holds no more than
-the bound and one large event.
+The name is the first field of each row, the only one that is read. Rows pass unchanged; they are
+collected by name and written when they exceed a bound, which is all that memory holds, apart from
+one large event.
 """
 
 import struct
@@ -24,14 +24,14 @@ BOUND = 4 * 2**20
 """Bytes collected before they are written: fewer would mean more COPYs of fewer rows."""
 
 LARGE = 2**20
-"""Bytes of a row that is written at once, and not collected."""
-
-_FIELDS = struct.pack("!h", len(COLUMNS.split(", ")))
-"""How a row begins: the number of its fields."""
-
-_length = struct.Struct("!i").unpack_from
+"""Bytes of a row that is written at once, not collected."""
 
 Sent = Callable[[int, int], None]
+
+
+def columns(field: str) -> str:
+    """COLUMNS, with the one that names the queue first."""
+    return ", ".join([field, *(each for each in COLUMNS.split(", ") if each != field)])
 
 
 def split_events(
@@ -42,9 +42,8 @@ def split_events(
     route: Route,
     sent: Sent = lambda *_: None,
 ) -> int:
-    """Copy the rows of a SELECT of the name of the target queue and COLUMNS into the event tables
-    of these queues. Returns the events written. `sent` is called for each COPY: events so far,
-    bytes in it.
+    """Copy the rows of a SELECT of `columns` into the event tables of the queues that they name.
+    Returns the events written. `sent` is called for each COPY: events so far, bytes in it.
 
     Raises BadEventError when an event names no queue or the target rejects it, NotReadyError when
     a queue cannot be written to, StatementError when the two counts differ.
@@ -66,30 +65,39 @@ def split_events(
     return writer.written
 
 
+Collected = dict[bytes, list[bytearray]]
+"""Rows by the name of their queue, in blocks."""
+
+
 def _collect(rows: Iterable[memoryview], writer: "_Writer") -> None:
-    """Collect rows by the name in their first field, which they lose, and write them."""
-    fields, length, bound, large = _FIELDS, _length, BOUND, LARGE
-    collected: dict[bytes, bytearray] = {}
+    """Collect rows by the name in their first field, and write them."""
+    length = struct.Struct("!i").unpack_from
+    collected: Collected = {}
+    blocks: dict[bytes, bytearray] = {}
     size = 0
-    for row in rows:
-        end = 6 + length(row, 2)[0]
-        # The length of a NULL is -1; it names as little as an empty text.
-        name = bytes(row[6:end])
-        rest = row[end if end > 5 else 6 :]
-        mine = collected.get(name)
-        if mine is None:
-            mine = collected[name] = bytearray(HEADER)
-        mine += fields
-        if len(rest) > large:
-            writer.write({name: collected.pop(name)}, rest)
-            size = sum(map(len, collected.values()))
+    for view in rows:
+        if len(view) > LARGE:
+            name = bytes(view[6 : 6 + length(view, 2)[0]])
+            # Only its queue is written, and in order: what was collected for it comes first.
+            writer.write({name: collected.pop(name, [])}, view)
+            blocks.pop(name, None)
             continue
-        mine += rest
-        # With the name: many long ones must not exceed the bound.
+        # Bytes: to slice a view takes longer than this copy. The length of a NULL is -1; it names
+        # as little as an empty text.
+        row = view.tobytes()
+        name = row[6 : 6 + length(row, 2)[0]]
+        block = blocks.get(name)
+        if block is None:
+            block = blocks[name] = bytearray()
+            collected.setdefault(name, []).append(block)
+        block += row
         size += len(row)
-        if size > bound:
+        if len(block) >= BLOCK:
+            # One buffer of all of them would be moved whenever it grows.
+            del blocks[name]
+        if size > BOUND:
             writer.write(collected)
-            collected, size = {}, 0
+            collected, blocks, size = {}, {}, 0
     writer.write(collected)
 
 
@@ -98,36 +106,38 @@ class _Writer:
 
     def __init__(self, names: SplitNames, route: Route, sent: Sent) -> None:
         self._names = names
+        self._columns = columns(names.column)
         self._flavour = route.target_flavour
         self._sent = sent
         self._cursor = names.connection.cursor()
         self._written: dict[bytes, int] = {}
         self.written = 0
 
-    def write(self, collected: dict[bytes, bytearray], large: memoryview | None = None) -> None:
-        """Write rows, by the name of their queue; `large`: the rest of the last of them."""
+    def write(self, collected: Collected, large: memoryview | None = None) -> None:
+        """Write rows, and after them a large one of the same queue."""
         self._names.find(collected)
-        for name, rows in collected.items():
+        for name, blocks in collected.items():
             before = self._written.get(name, 0)
             if reason := self._names.refusal(name):
                 raise UnknownQueueError(reason, before + 1, self._names.column, name)
             with translating_errors("target", self._flavour):
                 try:
-                    self._copy(self._names.table(name), rows, large)
+                    self._copy(self._names.table(name), blocks, large)
                 except psycopg.Error as error:
                     raise of_queue(bad_event(error), name, before) from error
             self._written[name] = before + self._cursor.rowcount
             self.written += self._cursor.rowcount
-            self._sent(self.written, len(rows) + len(large or b""))
+            self._sent(self.written, sum(map(len, blocks)) + len(large or b""))
 
-    def _copy(self, table: str, rows: bytearray, large: memoryview | None) -> None:
-        statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+    def _copy(self, table: str, blocks: Sequence[bytearray], large: memoryview | None) -> None:
+        statement = f"COPY {table} ({self._columns}) FROM STDIN (FORMAT BINARY)"
         with self._cursor.copy(statement.encode()) as sink:
-            for part in (rows, large):
-                view = memoryview(part or b"")
-                for start in range(0, len(view), BLOCK):
-                    # libpq keeps a copy of each piece until it is sent.
-                    sink.write(view[start : start + BLOCK])
+            sink.write(HEADER)
+            for block in blocks:
+                sink.write(block)
+            # libpq keeps a copy of each piece until it is sent.
+            for start in range(0, len(large or b""), BLOCK):
+                sink.write(large[start : start + BLOCK] if large else b"")
             sink.write(TRAILER)
 
 

@@ -59,7 +59,7 @@ class Split:
                 return splitting.insert_split_events(
                     self.source, select, names, encoding, route, sent
                 )
-            columns = f"{route.split_field}, {copy.COLUMNS}"
+            columns = splitting.columns(route.split_field)
             select = batches.event_select(self.batch, route, columns)
             return splitting.split_events(self.source, select, names, encoding, route, sent)
         except BadEventError as error:
