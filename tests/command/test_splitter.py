@@ -66,7 +66,7 @@ def test_its_help_and_its_refusals_name_it(splitter: Splitter) -> None:
     assert run([script("queue_splitter3"), "-V"]).stdout.startswith("queue_splitter3 4.")
     assert run([script("queue_splitter3"), "--help"]).stdout.startswith("usage: queue_splitter3 ")
     assert run([script("queue_splitter3"), "--ini"]).stdout.startswith("[queue_splitter3]\n")
-    for switches in ((), ("--check",), ("--status",), ("-s",), ("--register",)):
+    for switches in ((), ("--check",), ("--status",)):
         result = command(path, *switches)
         assert result.returncode in (1, 2)
         assert f"remedy: queue_mover3 {path}" in result.stdout + result.stderr
