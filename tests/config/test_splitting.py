@@ -58,6 +58,11 @@ def test_one_target_queue_and_many_exclude_each_other(tmp_path: Path) -> None:
     assert (a.route.target_queue, b.route.target_queue) == ("to_here", "by ev_extra1")
 
 
+def test_two_sources_that_would_split_the_same_events(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='events of queue "from_here" in the same database'):
+        load(tmp_path, "[source:a]", "[source:b]", section="queue_splitter3")
+
+
 def test_event_ids_cannot_be_kept() -> None:
     with pytest.raises(
         ConfigError, match=r"keep_event_id: cannot be combined with dst_queue_field"

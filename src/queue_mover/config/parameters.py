@@ -116,8 +116,9 @@ _BATCHES = Group(
             "on_bad_event",
             kinds.choice("stop", "quarantine"),
             "stop",
-            "an event that the target cannot store, such as text its encoding cannot represent:"
-            " stop, or put it into queue_mover.quarantine on the target and continue",
+            "an event that the target cannot store, such as text its encoding cannot represent, or"
+            " that names no target queue: stop, or put it into queue_mover.quarantine on the target"
+            " and continue",
         ),
         Parameter(
             "write_with",
