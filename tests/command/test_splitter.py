@@ -105,7 +105,7 @@ def test_status_and_check_of_a_mover_that_works(splitter: Splitter, splitting: P
     check = json.loads(pair.command("--check", "--json", **SPLIT).stdout)
     notes = {line["topic"]: line["note"] for line in check["checks"]}
     assert notes["queues"] == f"{pair.queue} by ev_extra1 to 3 queues"
-    assert notes["target_ticker"] == "the events name the target queues"
+    assert notes["target_ticker"] == "no target queue to check"
 
 
 def test_check_names_what_keeps_it_from_starting(splitter: Splitter) -> None:

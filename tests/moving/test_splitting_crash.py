@@ -102,8 +102,8 @@ def test_two_movers_under_load(splitter: Splitter) -> None:
 def test_memory_does_not_grow_with_the_batch(splitter: Splitter) -> None:
     """Compared with a mover of the same events into one queue."""
     pair = splitter.pair
-
-    # given one batch of 200,000 events, and some large ones, for a mover that splits, and for one that does not
+    # given one batch of 200,000 events, and some large ones, for a mover that splits and one that
+    # does not
     plain = pair.ini("plain", max_batch_events=0, loop_delay=0, consumer_name="plain")
     split = pair.ini("split", max_batch_events=0, loop_delay=0, **SPLIT)
     measure([script("queue_mover3"), "--register", str(plain)])

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import LiteralString
 
 from queue_mover.model import Flavour
+from queue_mover.observation.formatting import counted
 from queue_mover.observation.sides import SplitQueues, TargetState
 from queue_mover.pgq.named_queues import COPYABLE
 from queue_mover.pgq.server import NEWEST_TXID, TransactionIds
@@ -35,3 +36,10 @@ def read_split(connection: Connection, target: TargetState, flavour: Flavour) ->
             newest[0] if newest else "",
         ),
     )
+
+
+def queues_in_words(split: SplitQueues) -> str:
+    """How many queues events may name, and which of them take none."""
+    closed = ", ".join(f'"{name}"' for name in split.closed[:3]) + ", ..." * (len(split.closed) > 3)
+    aside = f", of which {len(split.closed)} cannot be written to ({closed})"
+    return counted(len(split.names), "queue") + aside * bool(split.closed)

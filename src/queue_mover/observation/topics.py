@@ -11,6 +11,7 @@ from queue_mover.observation.environment_findings import Surroundings
 from queue_mover.observation.findings import Code, Finding
 from queue_mover.observation.formatting import counted, duration, size
 from queue_mover.observation.host import Host
+from queue_mover.observation.split_target import queues_in_words
 from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.pooler import Pooler
 
@@ -23,7 +24,7 @@ class Need(Enum):
     SOURCE_PGQ = "the source has no PgQ"
     TARGET_PGQ = "the target has no PgQ"
     SOURCE_QUEUE = "no queue on the source"
-    TARGET_QUEUE = "no queue on the target"
+    TARGET_QUEUE = "no target queue to check"
 
 
 SIDES = (Need.SOURCE, Need.TARGET)
@@ -63,8 +64,6 @@ class HostTopic:
 def missing(topic: SourceTopic, found: Surroundings) -> str:
     """Why a topic could not be checked; empty: it could."""
     absent = _absent(found)
-    if found.status.mover.route.split_field and absent == {Need.TARGET_QUEUE}:
-        return "the events name the target queues" if Need.TARGET_QUEUE in topic.needs else ""
     return next((need.value for need in topic.needs if need in absent), "")
 
 
@@ -101,13 +100,9 @@ def _pgq(found: Surroundings) -> str:
 
 def _queues(found: Surroundings) -> str:
     route = found.status.mover.route
-    target = found.status.target
-    if target is None or target.split is None:
-        return f"{route.queue} to {route.target_queue}"
-    names, closed = target.split.names, target.split.closed
-    few = ", ".join(f'"{name}"' for name in closed[:3]) + ", ..." * (len(closed) > 3)
-    aside = f", of which {len(closed)} cannot be written to ({few})" if closed else ""
-    return f"{route.queue} {route.target_queue} to {counted(len(names), 'queue')}{aside}"
+    if (target := found.status.target) and target.split:
+        return f"{route.queue} {route.target_queue} to {queues_in_words(target.split)}"
+    return f"{route.queue} to {route.target_queue}"
 
 
 def _roles(found: Surroundings) -> str:
