@@ -23,7 +23,7 @@ COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time
 UNSUPPORTED_ENCODINGS = ("EUC_TW", "MULE_INTERNAL")
 """Encodings without a Python codec."""
 
-_SORTING = (
+SORTING = (
     "select set_config('work_mem', '32MB', true),"
     " set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true)"
 )
@@ -65,7 +65,7 @@ def copy_events(
     counts differ.
     """
     writer = target.cursor()
-    statement = f"{_SORTING}; COPY ({select}) TO STDOUT (FORMAT BINARY)"
+    statement = f"{SORTING}; COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
         translating_errors("source", route.source_flavour),
         client_encoding(source, encoding),

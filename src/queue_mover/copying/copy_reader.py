@@ -1,7 +1,7 @@
 """Read COPY TO STDOUT below the driver's cursors, at half the CPU time per row."""
 
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Self
 
@@ -17,6 +17,9 @@ from queue_mover.postgres.translation import translating_errors
 
 BLOCK = 64 * 1024
 """Bytes collected before they are passed on: writing row by row takes twice the CPU time."""
+
+STEP = 8 * 1024
+"""Bytes by which `whole` takes room."""
 
 SILENCE_TIMEOUT = 300.0
 """Seconds without data after which the source counts as unavailable. A frozen one keeps its
@@ -69,6 +72,25 @@ class CopyReader:
             self._wire.get_result()
             self.received = self.count
         yield pending
+
+    def whole(self, has_room: Callable[[int], bool]) -> bytearray | None:
+        """All the bytes, if there is room for them; None: there is not, and the COPY is unfinished.
+        `has_room` is called before a step of so many bytes more is used."""
+        with translating_errors("source", self._flavour):
+            self._result(ExecStatus.COPY_OUT)
+            rows, room = bytearray(), 0
+            while (row := self._wire.get_copy_data(1))[0] >= 0:
+                if not row[0]:
+                    self._receive(SILENCE_TIMEOUT)
+                    continue
+                while len(rows) + row[0] > room:
+                    if not has_room(STEP):
+                        return None
+                    room += STEP
+                rows += row[1]
+            self.count = self._result(ExecStatus.COMMAND_OK, SILENCE_TIMEOUT).command_tuples or 0
+            self._wire.get_result()
+            return rows
 
     def _result(self, expected: ExecStatus, timeout: float | None = None) -> PGresult:
         while self._wire.is_busy():

@@ -37,6 +37,8 @@ class BothSides:
     """Whether the target can tell where a position came from."""
     unknown_origin: bool
     """Whether it cannot tell where this position came from: another program left it."""
+    shares: bool = False
+    """Whether the target can take the batches of several consumers in one transaction."""
 
     def reached(self, batch: Batch) -> Position:
         """The position after a batch."""
@@ -86,6 +88,7 @@ class Preflight:
             copy.common_encoding(source_state.server.encoding, target_state.server.encoding),
             target_state.remembers,
             target_state.remembers and position is not None and position.source is None,
+            target_state.shares,
         )
 
     def _require_sides(self, src: Connection, dst: Connection) -> tuple[SourceState, TargetState]:

@@ -12,6 +12,7 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function
 
 NEXT_BATCH_FUNCTION = "{pgq}.next_batch_custom(text, text, interval, int4, interval)"
+LOCK_FUNCTION = "queue_mover.lock_positions(text[], bigint[])"
 ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, text)"
 
 
@@ -59,6 +60,8 @@ class TargetState:
     may_record: bool = False
     remembers: bool = False
     """Whether the schema queue_mover is installed, which records the origins of positions."""
+    shares: bool = False
+    """Whether it can set the positions of several consumers at once."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
 
@@ -134,7 +137,10 @@ _TARGET: LiteralString = """
            has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
              and coalesce(has_function_privilege(
                to_regprocedure(%(advance)s), 'execute'), true) as may_record,
-           to_regprocedure(%(advance)s) is not null as remembers
+           to_regprocedure(%(advance)s) is not null as remembers,
+           coalesce((select has_function_privilege(p.oid, 'execute') and has_table_privilege(
+                              p.proowner, to_regclass('pgq_ext.completed_tick'), 'update')
+                       from pg_proc p where p.oid = to_regprocedure(%(lock)s)), false) as shares
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
 """
@@ -150,7 +156,12 @@ def read_target(connection: Connection, route: Route) -> TargetState:
         return TargetState(state, has_pgq, has_pgq_ext)
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
-            flavour.sql(_TARGET), {"advance": ADVANCE_FUNCTION, "queue": route.target_queue}
+            flavour.sql(_TARGET),
+            {
+                "advance": ADVANCE_FUNCTION,
+                "lock": LOCK_FUNCTION,
+                "queue": route.target_queue,
+            },
         )
         row = cursor.fetchone()
     assert row is not None
