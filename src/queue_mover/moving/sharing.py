@@ -24,6 +24,8 @@ MOST = 200
 """Batches in one transaction."""
 PACE = 0.02
 """Seconds between the beginnings of two turns."""
+PAUSE = 1.0
+"""Seconds that nobody shares after a shared transaction has failed."""
 LAST_WAIT = 10.0
 """Seconds that a mover which has been stopped waits for a turn that has taken its batch."""
 
@@ -46,7 +48,7 @@ class Sharing:
         self._members = 0
         self._waiting: dict[Member, SmallBatch] = {}
         self._leader: Member | None = None
-        self._began = float("-inf")
+        self._began = self._paused_until = float("-inf")
 
     def member(self, target: Sessions) -> "Member":
         """Add a mover, which must be closed once."""
@@ -60,9 +62,9 @@ class Sharing:
             self._members -= 1
 
     @property
-    def is_crowded(self) -> bool:
-        """Whether there are more movers than connections, so that sharing saves anything."""
-        return self._members > self._connections
+    def is_open(self) -> bool:
+        """Whether to share: there are more movers than connections, and the last turn went well."""
+        return self._members > self._connections and time.monotonic() > self._paused_until
 
     def take_room(self, size: int) -> bool:
         """Take room for so many bytes, if there is as much."""
@@ -109,6 +111,7 @@ class Sharing:
             # Those concerned find out themselves, each in a transaction of its own.
             logging.getLogger(__name__).debug("shared transaction: %s", error)
             lost = isinstance(error, UnavailableError | StoppingError)
+            self._paused_until = time.monotonic() + PAUSE
         finally:
             self._end_turn(taken, moved, lost=lost)
 
@@ -166,9 +169,9 @@ class Member:
         self._inbox: SimpleQueue[_Message] = SimpleQueue()
 
     @property
-    def is_crowded(self) -> bool:
-        """Whether sharing saves anything now."""
-        return self._sharing.is_crowded
+    def is_open(self) -> bool:
+        """Whether to share now."""
+        return self._sharing.is_open
 
     @contextmanager
     def room(self) -> Iterator["Room"]:

@@ -50,7 +50,7 @@ class SmallBatches:
             sides.shares
             and sides.encoding == ENCODING
             and not self._policy.insert
-            and self._member.is_crowded
+            and self._member.is_open
         )
 
     def _may_fit(self, span: int | None) -> bool:

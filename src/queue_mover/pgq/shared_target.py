@@ -10,6 +10,10 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import TIMEOUTS
 from queue_mover.postgres.statements import run_in_one_message
 
+LOCK_WAIT: LiteralString = "200ms"
+"""How long anything may wait for a lock: whoever needs longer must not delay the others."""
+
+_TIMEOUTS: LiteralString = f"{TIMEOUTS}, set_config('lock_timeout', '{LOCK_WAIT}', true)"
 _LOCK: LiteralString = "select * from queue_mover.lock_positions(%(consumers)s, %(keys)s::bigint[])"
 _TABLES: LiteralString = """
     select name, {pgq}.quote_fqname({pgq}.current_event_table(name))
@@ -45,7 +49,7 @@ def open_shared_transaction(
     }
     _, _, locked, _, tables = run_in_one_message(
         connection,
-        ["begin", TIMEOUTS, _LOCK, "select txid_current()", flavour.sql(_TABLES)],
+        ["begin", _TIMEOUTS, _LOCK, "select txid_current()", flavour.sql(_TABLES)],
         values,
     )
     return SharedOpening({name: Position(*found) for name, *found in locked}, dict(tables))
