@@ -56,7 +56,8 @@ class Mover:
         self._legacy_watch = LegacyWatch(route, log)
         self._tick_watch = TickWatch(route, log)
         self._recorded = False
-        self._small_batches = peers.sharing and SmallBatches(route, policy, peers.sharing)
+        sharing = peers.sharing
+        self._small_batches = SmallBatches(route, policy, sharing) if sharing else None
         self.copying = CopyingProgress()
         """Of the batch in progress, or of the last one."""
 
