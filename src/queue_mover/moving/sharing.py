@@ -45,6 +45,7 @@ class Sharing:
         self._connections = connections
         self._room = connections * ROOM
         self._lock = Lock()
+        self._log = logging.getLogger(__name__)
         self._members = 0
         self._waiting: dict[Member, SmallBatch] = {}
         self._leader: Member | None = None
@@ -107,9 +108,10 @@ class Sharing:
                 self._began = time.monotonic()
                 taken = self._take(leader)
                 moved = write_together(connection, list(taken.values()))
+            self._log.debug("%d of %d batches shared a transaction", len(moved), len(taken))
         except QueueMoverError as error:
             # Those concerned find out themselves, each in a transaction of its own.
-            logging.getLogger(__name__).debug("shared transaction: %s", error)
+            self._log.debug("shared transaction of %d batches failed: %s", len(taken), error)
             lost = isinstance(error, UnavailableError | StoppingError)
             self._paused_until = time.monotonic() + PAUSE
         finally:
