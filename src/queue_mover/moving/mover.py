@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from queue_mover.copying import copy, insert, quarantine
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
+from queue_mover.moving.announcements import Announcements
 from queue_mover.moving.copying_progress import CopyingProgress
 from queue_mover.moving.decision import Decision, decide, explain
 from queue_mover.moving.legacy_mover import LegacyWatch, unlocked_mover
@@ -55,6 +56,7 @@ class Mover:
         self._started = False
         self._legacy_watch = LegacyWatch(route, log)
         self._tick_watch = TickWatch(route, log)
+        self._announcements = Announcements(route, limits, log)
         self._recorded = False
         sharing = peers.sharing
         self._small_batches = SmallBatches(route, policy, sharing) if sharing else None
@@ -98,6 +100,8 @@ class Mover:
                 batch = None
                 if not self._idle or batches.has_work(src, self.route):
                     batch = self._next_batch(src, limits)
+                if self._idle and batch is not None and self._sides.announces:
+                    self._announcements.found_batch(src)
                 self._idle = batch is None
                 if batch is None:
                     self._tick_watch.check(src)
@@ -259,11 +263,21 @@ class Mover:
         """Release the connections."""
         self._source.close()
         self._target.close()
+        self._announcements.close()
         if self._small_batches:
             self._small_batches.close()
 
+    def sleep(self, seconds: float) -> bool:
+        """Sleep until the source announces a tick, where it does, and nothing else is to be done.
+
+        `seconds`: what is slept otherwise. Returns False, without sleeping, if that is so.
+        """
+        idle = self._idle and self._sides is not None and self._sides.announces
+        return idle and self._announcements.sleep(self._source, seconds)
+
     def stop(self) -> None:
-        """From another thread: wait for no other mover any more."""
+        """From another thread: sleep no more, and wait for no other mover."""
+        self._announcements.wake()
         if self._small_batches:
             self._small_batches.stop()
 

@@ -39,6 +39,8 @@ class BothSides:
     """Whether it cannot tell where this position came from: another program left it."""
     shares: bool = False
     """Whether the target can take the batches of several consumers in one transaction."""
+    announces: bool = False
+    """Whether the source announces its ticks."""
 
     def reached(self, batch: Batch) -> Position:
         """The position after a batch."""
@@ -89,6 +91,7 @@ class Preflight:
             target_state.remembers,
             target_state.remembers and position is not None and position.source is None,
             target_state.shares,
+            source_state.announces,
         )
 
     def _require_sides(self, src: Connection, dst: Connection) -> tuple[SourceState, TargetState]:

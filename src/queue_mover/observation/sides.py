@@ -12,6 +12,7 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function
 
 NEXT_BATCH_FUNCTION = "{pgq}.next_batch_custom(text, text, interval, int4, interval)"
+ANNOUNCE_FUNCTION = "queue_mover.announce_ticks"
 LOCK_FUNCTION = "queue_mover.lock_positions(text[], bigint[])"
 ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, text)"
 
@@ -44,6 +45,8 @@ class SourceState:
     """The remedy if the server's identity cannot be read."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
+    announces: bool = False
+    """Whether ticks are announced, see `pgqadm install --notify`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,10 @@ _SOURCE: LiteralString = """
              has_table_privilege(q.queue_data_pfx || '_0', 'select'), true),
            exists (select from {pgq}.get_consumer_info(%(queue)s, %(consumer)s)),
            coalesce(format('%%s, database %%s, queue %%s, no. %%s', %(server)s::text,
-                           current_database(), q.queue_name, q.queue_id), '')
+                           current_database(), q.queue_name, q.queue_id), ''),
+           exists (select from pg_trigger t
+                    where t.tgrelid = '{pgq}.tick'::regclass and t.tgenabled in ('O', 'A')
+                      and t.tgfoid = to_regproc(%(announce)s))
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
 """
@@ -108,10 +114,11 @@ def read_source(connection: Connection, route: Route) -> SourceState:
             "queue": route.queue,
             "consumer": route.consumer,
             "function": next_batch,
+            "announce": ANNOUNCE_FUNCTION,
         },
     ).fetchone()
     assert row is not None
-    exists, may_read, registered, queue_identity = row
+    exists, may_read, registered, queue_identity, announces = row
     return SourceState(
         state,
         has_pgq=True,
@@ -121,6 +128,7 @@ def read_source(connection: Connection, route: Route) -> SourceState:
         identity=queue_identity if identity else "",
         unidentified="" if identity else server.identity_remedy(connection, flavour),
         transaction_ids=server.transaction_ids(connection, route.queue, flavour),
+        announces=announces,
     )
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from threading import Event
 
 from queue_mover.config.settings import MoverSettings, Settings, consumers_by_route
 from queue_mover.errors import StoppingError, UnregisteredError
@@ -110,6 +111,11 @@ class MoverJob:
         if now - self._reminded >= REMINDER:
             self._reminded = now
             self._log.info("standing by: the consumer's lock is held by %s", outcome.holder)
+
+    def sleep(self, seconds: float, stopping: Event) -> None:
+        """Until the source announces a tick, where it does."""
+        if not self._mover.sleep(seconds):
+            stopping.wait(seconds)
 
     def stop(self) -> None:
         """Stop waiting for a connection to the target."""

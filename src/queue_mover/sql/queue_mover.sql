@@ -303,6 +303,24 @@ $$;
 comment on function queue_mover.get_activity(text) is
     'What a consumer''s mover has done lately, and its last error; ages in seconds.';
 
+create or replace function queue_mover.announce_ticks()
+returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- One channel for each queue, so that a tick wakes only those who wait for it. A channel's name
+    -- has 63 bytes at most.
+    perform pg_notify('pgq_' || case when octet_length(convert_to(q.queue_name, 'UTF8')) > 59
+                                     then md5(convert_to(q.queue_name, 'UTF8'))
+                                     else q.queue_name end, '')
+      from pgq.queue q
+     where q.queue_id in (select tick_queue from new_ticks);
+    return null;
+end;
+$$;
+comment on function queue_mover.announce_ticks() is
+    'Trigger function: announces the ticks of a statement. `pgqadm install --notify` installs it.';
+
 create table if not exists queue_mover.identity (
     id          uuid        not null default md5(random()::text || clock_timestamp())::uuid,
     the_only    boolean     primary key default true check (the_only)
