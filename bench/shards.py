@@ -42,13 +42,19 @@ class Shards:
     target: Database
     sources: tuple[Shard, ...]
 
-    def ini(self, folder: Path, loop_delay: float, sources: Sequence[Shard] | None = None) -> Path:
-        """One config file for all sources, or for some."""
+    def ini(
+        self,
+        folder: Path,
+        loop_delay: float,
+        sources: Sequence[Shard] | None = None,
+        **settings: object,
+    ) -> Path:
+        """One config file for all sources, or for some; with more settings."""
         sections = {
             f"source:{shard.name}": _source(shard)
             for shard in (self.sources if sources is None else sources)
         }
-        main = {"job_name": JOB, **self._main(loop_delay)}
+        main = {"job_name": JOB, **self._main(loop_delay), **settings}
         return write_sections(folder / "many.ini", {"queue_mover3": main, **sections})
 
     def _single_ini(self, folder: Path, loop_delay: float, shard: Shard) -> Path:
@@ -65,12 +71,12 @@ class Shards:
 
     @contextlib.contextmanager
     def one_process(
-        self, loop_delay: float, sources: Sequence[Shard] | None = None
+        self, loop_delay: float, sources: Sequence[Shard] | None = None, **settings: object
     ) -> Iterator[Process]:
         """One mover for all sources, or for some, killed at the end of the block."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            ini = self.ini(folder, loop_delay, sources)
+            ini = self.ini(folder, loop_delay, sources, **settings)
             with Process([*COMMAND, ini], folder, name="mover") as mover:
                 yield mover
 

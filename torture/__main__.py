@@ -19,16 +19,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="default: random, and printed")
     parser.add_argument("--faults", type=int, default=500, help="at most this many")
     parser.add_argument("--seconds", type=float, default=1800, help="for at most this long")
-    parser.add_argument(
-        "--layout", choices=[*LAYOUTS, "both"], default="both", help="of the movers"
-    )
+    parser.add_argument("--layout", choices=[*LAYOUTS, "all"], default="all", help="of the movers")
     switches = parser.parse_args()
     # Where a shell's `&` has us ignore INT, a child would too, until its own command begins.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     enter_own_mounts()
     seed = secrets.randbelow(10**6) if switches.seed is None else switches.seed
     sys.stderr.write(f"seed {seed}\n")
-    chosen = LAYOUTS if switches.layout == "both" else (switches.layout,)
+    chosen = LAYOUTS if switches.layout == "all" else (switches.layout,)
     torture = Torture(seed, private_directory("torture-"), chosen)
     try:
         report = torture.run(switches.faults, switches.seconds)

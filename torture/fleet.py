@@ -1,7 +1,7 @@
 """The movers: a process per source or one process for all, and standbys.
 
-Both layouts use the same consumers, so one resumes where the other stopped, and one can be the
-other's standby.
+All layouts use the same consumers, so one resumes where another stopped, and one can be
+another's standby.
 """
 
 import signal
@@ -18,9 +18,10 @@ from testbed.processes import Process, mover, run, script
 from torture.legacy import Unlocked
 from torture.servers import NAMES, QUEUE, TARGET_QUEUE, Servers
 
-Layout = Literal["one", "many"]
-LAYOUTS: tuple[Layout, ...] = ("one", "many")
-"""A process per source; one process with many sources."""
+Layout = Literal["one", "many", "shared"]
+LAYOUTS: tuple[Layout, ...] = ("one", "many", "shared")
+"""A process per source; one process with many sources; the same, with one connection to the target
+and transactions on it that the sources share."""
 MAX_MOVERS = 3
 """At the same time, per consumer."""
 EXIT_TIMEOUT = 60.0
@@ -76,7 +77,7 @@ class Fleet:
     def start(self, layout: Layout, name: str) -> None:
         """Start a mover that serves at least this source."""
         self.started += 1
-        serves = NAMES if layout == "many" else (name,)
+        serves = (name,) if layout == "one" else NAMES
         ini = self._write(f"mover{self.started}", layout, name)
         self.members.append(Member(mover(ini, "-v", name=ini.stem), serves))
 
@@ -84,7 +85,7 @@ class Fleet:
         """Start another mover for a source; False if it has enough."""
         layout = self.rng.choice(LAYOUTS)
         name = self.rng.choice(NAMES)
-        serves = NAMES if layout == "many" else (name,)
+        serves = (name,) if layout == "one" else NAMES
         if any(self._count(each) >= MAX_MOVERS for each in serves):
             return False
         self.start(layout, name)
@@ -209,7 +210,9 @@ class Fleet:
             }
             for source in NAMES
         }
-        if layout == "many":
+        if layout == "shared":
+            main["dst_connections"] = "1"
+        if layout != "one":
             sections = {f"source:{source}": settings for source, settings in sources.items()}
         else:
             sections, main = {}, {**main, **sources[name]}

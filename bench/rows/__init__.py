@@ -12,6 +12,7 @@ from bench.rows import (
     many_waiting,
     one_batch,
     profile,
+    sharing,
     split,
     start,
 )
@@ -33,5 +34,7 @@ ROWS = (
     Row("many_waiting", many_waiting.run, MANY),
     Row("many_steady", many_steady.steady, MANY),
     Row("many_growth", many_idle.growth, MANY),
+    Row("shared_steady", sharing.steady, MANY),
+    Row("shared_waiting", sharing.waiting, MANY),
     Row("many_trouble", many_steady.trouble, MANY),
 )

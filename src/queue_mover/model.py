@@ -3,10 +3,15 @@
 import logging
 from dataclasses import dataclass
 from enum import Enum
+from hashlib import md5
 from typing import LiteralString
 
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 """A job's log; in a process with many sources each line names its source."""
+
+
+LONGEST_CHANNEL = 63
+"""Bytes of a PostgreSQL identifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,12 @@ class Flavour:
     def admin(self) -> str:
         """The role that may do both, and write to the event tables."""
         return f"{self.schema}_admin"
+
+    def tick_channel(self, queue: str) -> str:
+        """The channel on which the ticks of a queue are announced; a name of 63 bytes at most."""
+        name = queue.encode()
+        long = len(name) > LONGEST_CHANNEL - len(self.schema) - 1
+        return f"{self.schema}_{md5(name, usedforsecurity=False).hexdigest() if long else queue}"
 
     def sql(self, statement: LiteralString) -> LiteralString:
         """A statement written with `{pgq}.ticker()`, for this schema."""

@@ -31,8 +31,8 @@ def test_too_few_files_are_told_in_one_line(world: World) -> None:
     result = run([*command, many_sources(world)])
     assert result.returncode == 1
     assert result.stderr == (
-        "queue_mover3: 50 sources: up to 132 open files are needed, 40 are allowed;"
-        " remedy: ulimit -n 132, or LimitNOFILE=132 in the systemd unit\n"
+        "queue_mover3: 50 sources: up to 182 open files are needed, 40 are allowed;"
+        " remedy: ulimit -n 182, or LimitNOFILE=182 in the systemd unit\n"
     )
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -75,6 +76,10 @@ class Broken:
         """Has nothing to stop."""
 
     finish = close = abandon = stop
+
+    def sleep(self, seconds: float, stopping: Event) -> None:
+        """Sleeps as long."""
+        stopping.wait(seconds)
 
     def waiting_since(self) -> float | None:
         """Waits for nothing."""

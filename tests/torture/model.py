@@ -56,6 +56,8 @@ class Protocol:
     take_over_target_first: bool = False
     first_position: bool = True
     """Set the position at the start already, to the tick of the registration."""
+    share: "Share | None" = None
+    """Try to write every other batch in a transaction that other consumers share."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,10 @@ class World:
         self.target.rollback(me)
 
 
+Share = Callable[[World, int, str, Batch], Generator[bool, None, bool]]
+"""Returns whether the batch was written; else the mover writes it alone."""
+
+
 def mover(world: World, me: int, span: int, consumer: str = OLD) -> Steps:
     """A mover that takes so many ticks in a batch, until it is lost.
 
@@ -281,6 +287,8 @@ def _bring(
     world: World, me: int, consumer: str, batch: Batch
 ) -> Generator[bool, None, Decision | None]:
     source, target, protocol = world.source, world.target, world.protocol
+    if protocol.share and batch.id % 2 and (yield from protocol.share(world, me, consumer, batch)):
+        return Decision.APPLY
     if protocol.target_lock and target.locks.get(consumer, me) != me:
         yield False
         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from queue_mover.admin import queue_config, queues
+from queue_mover.admin.announcing import announce_ticks
 from queue_mover.admin.install import install
 from queue_mover.cli import common, control, status
 from queue_mover.config import parameters, sample
@@ -58,6 +59,11 @@ def switches() -> argparse.ArgumentParser:
         "arguments", nargs="*", metavar="argument", help="the command's arguments, as listed above"
     )
     parser.add_argument("--json", action="store_true", help="status as one JSON document")
+    parser.add_argument(
+        "--notify",
+        action="store_true",
+        help="with install: announce ticks, so that idle movers need not ask for them",
+    )
     many = parser.add_argument_group("status and install of several databases, without a config")
     many.add_argument(
         "--db",
@@ -93,6 +99,8 @@ def _run() -> int:
     # Old scripts stop a ticker with the arguments that start it.
     named = next((word for word in words[:2] if word in USAGE and word != "ticker"), None)
     common.require_one_purpose(parser, given, [named])
+    if given.notify and words[:1] != ["install"] and given.command != "install":
+        raise OperatorError("--notify works only with the command install")
     if given.command != "ticker" or given.signal:
         early_signals.release()
     if given.ini:
@@ -124,6 +132,8 @@ def _run_one(given: argparse.Namespace) -> int:
     _start_command_log(given, settings)
     _, action = COMMANDS[given.command]
     lines = _at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))
+    if given.notify:
+        lines += _at(settings.db, lambda conn: [announce_ticks(conn)])
     if given.command != "config" or len(given.arguments) > 1:
         _record(settings.log.job_name, given.command, lines)
     print("\n".join(lines))
@@ -219,9 +229,12 @@ def _install_many(given: argparse.Namespace, words: Sequence[str]) -> int:
         print(f"{name}: {why}", file=sys.stderr)
     databases = [*given.db, *(text for each in movers for text in (each.src_db, each.dst_db))]
     failed = bool(refused)
+    announcing = {*given.db, *(each.src_db for each in movers)} if given.notify else set()
     for text in dict.fromkeys(databases):
         try:
             lines = _at(text, lambda conn: install(conn, pgq_sql))
+            if text in announcing:
+                lines += _at(text, lambda conn: [announce_ticks(conn)])
         except (OperatorError, UnavailableError) as error:
             failed, lines = True, [str(error)]
         common.print_block(describe(text), lines)

@@ -87,6 +87,7 @@ def load_mover(
         _pick(LogSettings, values),
         tuple(movers),
         values["dst_connections"],
+        values["share_transactions"],
         catalogue["refresh"] if catalogue else 0,
         (
             *ini.warnings,

@@ -67,6 +67,13 @@ _MANY = Group(
             "4",
             "connections to the target that all sources share",
         ),
+        Parameter(
+            "share_transactions",
+            kinds.BOOLEAN,
+            "1",
+            "where sources outnumber dst_connections, write small batches that are ready at the"
+            " same time in one transaction; 0: each batch in its own",
+        ),
     ),
 )
 

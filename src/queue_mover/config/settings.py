@@ -69,6 +69,8 @@ class Settings:
     log: LogSettings
     movers: tuple[MoverSettings, ...]
     dst_connections: int
+    share_transactions: bool
+    """Whether small batches of different sources share transactions on the target."""
     refresh: float
     """Seconds between refreshes of the sources; 0: none."""
     warnings: tuple[str, ...]

@@ -1,7 +1,7 @@
 """Read COPY TO STDOUT below the driver's cursors, at half the CPU time per row."""
 
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Self
 
@@ -22,6 +22,8 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 """How a binary COPY begins: its signature, no flags, no extension."""
 TRAILER = b"\xff\xff"
 """How it ends: in place of a row's number of fields."""
+STEP = 8 * 1024
+"""Bytes by which `whole` takes room."""
 
 SILENCE_TIMEOUT = 300.0
 """Seconds without data after which the source counts as unavailable. A frozen one keeps its
@@ -94,6 +96,18 @@ class CopyReader:
                     yield data
             self.count = self._result(ExecStatus.COMMAND_OK, SILENCE_TIMEOUT).command_tuples or 0
             self._wire.get_result()
+
+    def whole(self, has_room: Callable[[int], bool]) -> bytearray | None:
+        """All rows together, as `rows`; None: there is no room, and the COPY is unfinished.
+        `has_room` is called before a step of so many bytes more is used."""
+        whole, room = bytearray(), 0
+        for row in self.rows():
+            while len(whole) + len(row) > room:
+                if not has_room(STEP):
+                    return None
+                room += STEP
+            whole += row
+        return whole
 
     def _result(self, expected: ExecStatus, timeout: float | None = None) -> PGresult:
         while self._wire.is_busy():

@@ -14,10 +14,13 @@ from importlib import import_module
 from queue_mover.copying import copy, insert, quarantine
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
+from queue_mover.moving.announcements import Announcements
 from queue_mover.moving.copying_progress import CopyingProgress
 from queue_mover.moving.decision import Decision, decide, explain
 from queue_mover.moving.legacy_mover import LegacyWatch, unlocked_mover
-from queue_mover.moving.preflight import BothSides, Preflight, Running
+from queue_mover.moving.peers import ALONE, Peers
+from queue_mover.moving.preflight import BothSides, Preflight
+from queue_mover.moving.small_batches import SmallBatches
 from queue_mover.moving.tick_watch import TickWatch
 from queue_mover.pgq import batches, target
 from queue_mover.postgres.connection import Connection
@@ -39,7 +42,7 @@ class Mover:
         target: Sessions,
         log: Log,
         policy: Policy,
-        running: Running = frozenset,
+        peers: Peers = ALONE,
     ) -> None:
         self.route = route
         self._limits = limits
@@ -47,14 +50,17 @@ class Mover:
         self._target = target
         self._log = log
         self._policy = policy
-        self._preflight = Preflight(route, policy, limits, log, running)
+        self._preflight = Preflight(route, policy, limits, log, peers.running)
         self._sides: BothSides | None = None
         self._applied: Batch | None = None
         self._idle = False
         self._started = False
         self._legacy_watch = LegacyWatch(route, log)
         self._tick_watch = TickWatch(route, log)
+        self._announcements = Announcements(route, limits, log)
         self._recorded = False
+        sharing = peers.sharing
+        self._small_batches = SmallBatches(route, policy, sharing) if sharing else None
         self.copying = CopyingProgress()
         """Of the batch in progress, or of the last one."""
 
@@ -95,12 +101,18 @@ class Mover:
                 batch = None
                 if not self._idle or batches.has_work(src, self.route):
                     batch = self._next_batch(src, limits)
+                if self._idle and batch is not None and self._sides.announces:
+                    self._announcements.found_batch(src)
                 self._idle = batch is None
                 if batch is None:
                     self._tick_watch.check(src)
                     return Outcome(Result.IDLE)
                 self.copying = CopyingProgress.of(batch, self.route)
-                outcome = self._apply(batch, src, self._sides, quarantining=quarantining)
+                outcome = None
+                if self._small_batches and not quarantining:
+                    outcome = self._share(batch, src, self._sides, self._small_batches)
+                if outcome is None:
+                    outcome = self._apply(batch, src, self._sides, quarantining=quarantining)
         except BaseException:
             # Our state may be out of date: start again from that of the databases.
             self._sides, self._applied, self._idle = None, None, False
@@ -117,6 +129,17 @@ class Mover:
         if applied and not finished:
             self._warn_already_finished(applied)
         return batch
+
+    def _share(
+        self, batch: Batch, src: Connection, sides: BothSides, small: SmallBatches
+    ) -> Outcome | None:
+        """Move a small batch together with those of other movers; None: it must go alone."""
+        rows = small.write(batch, src, sides)
+        if rows is None:
+            return None
+        self._recorded = True
+        self.copying.sent(rows.count, len(rows.data))
+        return Outcome(Result.MOVED, rows.count)
 
     def _apply(
         self, batch: Batch, src: Connection, sides: BothSides, *, quarantining: bool
@@ -260,6 +283,23 @@ class Mover:
         """Release the connections."""
         self._source.close()
         self._target.close()
+        self._announcements.close()
+        if self._small_batches:
+            self._small_batches.close()
+
+    def sleep(self, seconds: float) -> bool:
+        """Sleep until the source announces a tick, where it does, and nothing else is to be done.
+
+        `seconds`: what is slept otherwise. Returns False, without sleeping, if that is so.
+        """
+        idle = self._idle and self._sides is not None and self._sides.announces
+        return idle and self._announcements.sleep(self._source, seconds)
+
+    def stop(self) -> None:
+        """From another thread: sleep no more, and wait for no other mover."""
+        self._announcements.wake()
+        if self._small_batches:
+            self._small_batches.stop()
 
     def waiting_since(self) -> float | None:
         """From another thread: since when, on the monotonic clock, we wait for a server."""
@@ -268,5 +308,6 @@ class Mover:
 
     def abandon(self) -> None:
         """From another thread: cut both connections, so that the current batch is rolled back."""
+        self.stop()
         self._source.abandon()
         self._target.abandon()

@@ -39,6 +39,10 @@ class BothSides:
     """Whether it cannot tell where this position came from: another program left it."""
     same_database: bool = False
     """Whether both sides are the same database; only known where a batch is split."""
+    shares: bool = False
+    """Whether the target can take the batches of several consumers in one transaction."""
+    announces: bool = False
+    """Whether the source announces its ticks."""
 
     def reached(self, batch: Batch) -> Position:
         """The position after a batch."""
@@ -88,7 +92,11 @@ class Preflight:
             copy.common_encoding(source_state.server.encoding, target_state.server.encoding),
             target_state.remembers,
             target_state.remembers and position is not None and position.source is None,
-            bool(self.route.split_field) and server.is_same_database(src, dst, self.route),
+            same_database=(
+                bool(self.route.split_field) and server.is_same_database(src, dst, self.route)
+            ),
+            shares=target_state.shares and not self.route.split_field,
+            announces=source_state.announces,
         )
 
     def _require_sides(self, src: Connection, dst: Connection) -> tuple[SourceState, TargetState]:

@@ -14,6 +14,8 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function
 
 NEXT_BATCH_FUNCTION = "{pgq}.next_batch_custom(text, text, interval, int4, interval)"
+ANNOUNCE_FUNCTION = "queue_mover.announce_ticks"
+LOCK_FUNCTION = "queue_mover.lock_positions(text[], bigint[])"
 ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, text)"
 
 
@@ -45,6 +47,8 @@ class SourceState:
     """The remedy if the server's identity cannot be read."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
+    announces: bool = False
+    """Whether ticks are announced, see `pgqadm install --notify`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class TargetState:
     may_record: bool = False
     remembers: bool = False
     """Whether the schema queue_mover is installed, which records the origins of positions."""
+    shares: bool = False
+    """Whether it can set the positions of several consumers at once."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
     split: SplitQueues | None = None
@@ -99,7 +105,10 @@ _SOURCE: LiteralString = """
              has_table_privilege(q.queue_data_pfx || '_0', 'select'), true),
            exists (select from {pgq}.get_consumer_info(%(queue)s, %(consumer)s)),
            coalesce(format('%%s, database %%s, queue %%s, no. %%s', %(server)s::text,
-                           current_database(), q.queue_name, q.queue_id), '')
+                           current_database(), q.queue_name, q.queue_id), ''),
+           exists (select from pg_trigger t
+                    where t.tgrelid = '{pgq}.tick'::regclass and t.tgenabled in ('O', 'A')
+                      and t.tgfoid = to_regproc(%(announce)s))
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
 """
@@ -120,10 +129,11 @@ def read_source(connection: Connection, route: Route) -> SourceState:
             "queue": route.queue,
             "consumer": route.consumer,
             "function": next_batch,
+            "announce": ANNOUNCE_FUNCTION,
         },
     ).fetchone()
     assert row is not None
-    exists, may_read, registered, queue_identity = row
+    exists, may_read, registered, queue_identity, announces = row
     return SourceState(
         state,
         has_pgq=True,
@@ -133,6 +143,7 @@ def read_source(connection: Connection, route: Route) -> SourceState:
         identity=queue_identity if identity else "",
         unidentified="" if identity else server.identity_remedy(connection, flavour),
         transaction_ids=server.transaction_ids(connection, route.queue, flavour),
+        announces=announces,
     )
 
 
@@ -149,7 +160,10 @@ _TARGET: LiteralString = """
            has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
              and coalesce(has_function_privilege(
                to_regprocedure(%(advance)s), 'execute'), true) as may_record,
-           to_regprocedure(%(advance)s) is not null as remembers
+           to_regprocedure(%(advance)s) is not null as remembers,
+           coalesce((select has_function_privilege(p.oid, 'execute') and has_table_privilege(
+                              p.proowner, to_regclass('pgq_ext.completed_tick'), 'update')
+                       from pg_proc p where p.oid = to_regprocedure(%(lock)s)), false) as shares
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
 """
@@ -165,7 +179,12 @@ def read_target(connection: Connection, route: Route) -> TargetState:
         return TargetState(state, has_pgq, has_pgq_ext)
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
-            flavour.sql(_TARGET), {"advance": ADVANCE_FUNCTION, "queue": route.target_queue}
+            flavour.sql(_TARGET),
+            {
+                "advance": ADVANCE_FUNCTION,
+                "lock": LOCK_FUNCTION,
+                "queue": route.target_queue,
+            },
         )
         row = cursor.fetchone()
     assert row is not None

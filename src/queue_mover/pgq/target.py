@@ -224,4 +224,9 @@ def lock_holder(connection: Connection, route: Route) -> str:
 
 
 def _key(route: Route) -> int:
-    return lock_key("target", route.consumer)
+    return consumer_key(route.consumer)
+
+
+def consumer_key(consumer: str) -> int:
+    """The key of a consumer's advisory lock on the target."""
+    return lock_key("target", consumer)

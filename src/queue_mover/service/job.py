@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Protocol
 
 from queue_mover.config.settings import ProcessSettings
@@ -38,6 +39,9 @@ class Job(Protocol):
 
     def step(self) -> Step:
         """Do one piece of work. Raises a QueueMoverError; the service decides on a retry."""
+
+    def sleep(self, seconds: float, stopping: Event) -> None:
+        """Sleep between two steps, for less or more where there is a reason; until `stopping`."""
 
     def stop(self) -> None:
         """From another thread: start nothing more; raise StoppingError instead."""

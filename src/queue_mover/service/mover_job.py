@@ -4,12 +4,15 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from threading import Event
 
 from queue_mover.config.settings import MoverSettings, Settings, consumers_by_route
 from queue_mover.errors import StoppingError, UnregisteredError
 from queue_mover.model import BatchLimits, Log, Outcome, Result
 from queue_mover.moving.mover import Mover
+from queue_mover.moving.peers import Peers
 from queue_mover.moving.registration import Registrar
+from queue_mover.moving.sharing import Member, Sharing
 from queue_mover.observation.progress import BatchInProgress
 from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.database import Database
@@ -109,9 +112,15 @@ class MoverJob:
             self._reminded = now
             self._log.info("standing by: the consumer's lock is held by %s", outcome.holder)
 
+    def sleep(self, seconds: float, stopping: Event) -> None:
+        """Until the source announces a tick, where it does."""
+        if not self._mover.sleep(seconds):
+            stopping.wait(seconds)
+
     def stop(self) -> None:
         """Stop waiting for a connection to the target."""
         self._client.stop()
+        self._mover.stop()
 
     def finish(self) -> None:
         """Finish the last batch on the source."""
@@ -143,6 +152,7 @@ class Targets:
     """What all movers of a process share: connections to targets, and who moves there."""
 
     _pools: dict[tuple[object, ...], Pool] = field(default_factory=dict)
+    _sharing: dict[Pool, Sharing] = field(default_factory=dict)
     _running: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     errors: ErrorRecord = field(default_factory=ErrorRecord)
 
@@ -160,13 +170,23 @@ class Targets:
 
     def client(self, settings: MoverSettings, size: int) -> PoolClient:
         """A client of the pool for a mover's target; `size`: the most connections it opens."""
+        return self._pool(settings, size).client()
+
+    def sharing(self, settings: MoverSettings, size: int, client: PoolClient) -> Member:
+        """What lets a mover share transactions on its target with others."""
+        pool = self._pool(settings, size)
+        if pool not in self._sharing:
+            self._sharing[pool] = Sharing(size)
+        return self._sharing[pool].member(client)
+
+    def _pool(self, settings: MoverSettings, size: int) -> Pool:
         process = settings.process
         flavour = settings.route.target_flavour
         how = (settings.dst_db, process.job_name, process.connection_lifetime, flavour)
         key = (*how, size)
         if key not in self._pools:
             self._pools[key] = Pool([Database("target", *how) for _ in range(size)])
-        return self._pools[key].client()
+        return self._pools[key]
 
 
 def source_database(settings: MoverSettings) -> Database:
@@ -186,7 +206,7 @@ def plan(settings: Settings, targets: Targets) -> Plan:
     targets.set_movers(settings.movers)
     connections = settings.dst_connections
     crowded = len(settings.movers) > connections
-    specs = (_spec(mover, connections, targets, crowded=crowded) for mover in settings.movers)
+    specs = (_spec(mover, settings, targets, crowded=crowded) for mover in settings.movers)
     count = len(settings.movers)
     return Plan(
         tuple(specs),
@@ -198,7 +218,10 @@ def plan(settings: Settings, targets: Targets) -> Plan:
     )
 
 
-def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowded: bool) -> JobSpec:
+def _spec(
+    settings: MoverSettings, process: Settings, targets: Targets, *, crowded: bool
+) -> JobSpec:
+    connections, sharing = process.dst_connections, process.share_transactions
     limits = settings.limits
     first = replace(limits, max_events=limits.max_events // FIRST_DIVISOR) if crowded else None
 
@@ -213,13 +236,18 @@ def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowde
             client,
             log,
             settings.policy,
-            lambda: targets.running(settings),
+            Peers(
+                lambda: targets.running(settings),
+                targets.sharing(settings, connections, client) if sharing else None,
+            ),
         )
         job = MoverJob(mover, source, client, log, first)
         return RecordedJob(job, settings, targets.errors)
 
     target = describe(settings.dst_db) if settings.source else ""
-    return JobSpec(settings.source, (settings, connections), settings.process, make, target)
+    return JobSpec(
+        settings.source, (settings, connections, sharing), settings.process, make, target
+    )
 
 
 def registrar(settings: MoverSettings, targets: Targets) -> Registrar:

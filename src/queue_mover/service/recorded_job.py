@@ -1,6 +1,7 @@
 """A mover whose errors are recorded for the status."""
 
 from collections.abc import Mapping
+from threading import Event
 
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import StoppingError
@@ -46,6 +47,10 @@ class RecordedJob:
         if not (self._stopping or isinstance(error, StoppingError)):
             self._failing = True
             self._record.failed(self._mover, error)
+
+    def sleep(self, seconds: float, stopping: Event) -> None:
+        """As the job does."""
+        self._job.sleep(seconds, stopping)
 
     def stop(self) -> None:
         """As the job does."""

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from threading import Event
 from typing import LiteralString
 
 from queue_mover.admin import ticker
@@ -131,6 +132,10 @@ class TickerJob:
         elif call.name not in self._logged:
             self._logged.add(call.name)
             self._log.error("%s: %s", call.name, call.failure)
+
+    def sleep(self, seconds: float, stopping: Event) -> None:
+        """No longer and no less."""
+        stopping.wait(seconds)
 
     def finish(self) -> None:
         """Nothing to finish: a chore starts again at the next start."""

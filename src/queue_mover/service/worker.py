@@ -172,7 +172,7 @@ class Worker:
             if seconds is None:
                 return
             if seconds:
-                self._stopping.wait(seconds)
+                self._job.sleep(seconds, self._stopping)
 
     def _run_step(self) -> float | None:
         """Run one step. Returns how long to sleep after it, in seconds; None: it was the last."""

@@ -94,22 +94,18 @@ $$;
 comment on function queue_mover.event_number(text) is
     'The event number in the mark of a tick; NULL where there is none.';
 
-create or replace function queue_mover.set_origin(
-    a_consumer text, a_source text, a_tick bigint, a_mark text)
+create or replace function queue_mover.set_origins(
+    a_consumers text[], a_sources text[], a_ticks bigint[], a_marks text[])
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if a_source is null then
-        delete from queue_mover.origin where consumer = a_consumer;
-        delete from queue_mover.last_error where consumer = a_consumer;
-        return;
-    end if;
     insert into queue_mover.origin as o
             (consumer, source, tick, mark, recorded, sample_events, sample_times)
-        values (a_consumer, a_source, a_tick, a_mark, clock_timestamp(),
-                array[null, queue_mover.event_number(a_mark)],
-                array[null, clock_timestamp()])
+        select consumer, source, tick, mark, clock_timestamp(),
+               array[null, queue_mover.event_number(mark)], array[null, clock_timestamp()]
+          from unnest(a_consumers, a_sources, a_ticks, a_marks)
+               as given (consumer, source, tick, mark)
         on conflict (consumer) do update
             set source = excluded.source, tick = excluded.tick,
                 mark = excluded.mark, recorded = excluded.recorded,
@@ -136,6 +132,24 @@ begin
                               or o.sample_times[2] <= excluded.recorded - interval '1 minute'
                                 then 'turn'
                             end) as samples (what));
+end;
+$$;
+comment on function queue_mover.set_origins(text[], text[], bigint[], text[]) is
+    'Record where the positions of these consumers came from.';
+
+create or replace function queue_mover.set_origin(
+    a_consumer text, a_source text, a_tick bigint, a_mark text)
+returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if a_source is null then
+        delete from queue_mover.origin where consumer = a_consumer;
+        delete from queue_mover.last_error where consumer = a_consumer;
+        return;
+    end if;
+    perform queue_mover.set_origins(
+        array[a_consumer], array[a_source], array[a_tick], array[a_mark]);
 end;
 $$;
 comment on function queue_mover.set_origin(text, text, bigint, text) is
@@ -178,6 +192,49 @@ end;
 $$;
 comment on function queue_mover.advance_position(text, bigint, bigint, text, text) is
     'Set the position, with its origin, if it is still a_before; else raise QM001.';
+
+create or replace function queue_mover.lock_positions(a_consumers text[], a_keys bigint[])
+returns table (consumer text, tick bigint, source text, mark text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_locked    text[];
+begin
+    v_locked := array(
+        select given.consumer from unnest(a_consumers, a_keys) as given (consumer, key)
+         where pg_try_advisory_xact_lock(given.key));
+    -- Another statement: its snapshot must see what was committed before the locks were free.
+    return query
+    with free as (
+        select t.consumer_id, t.last_tick_id
+          from pgq_ext.completed_tick t
+         where t.consumer_id = any (v_locked) and t.subconsumer_id = ''
+           -- One that a program without our locks is setting must not delay the others.
+           for update skip locked)
+    select f.consumer_id, f.last_tick_id, o.source, o.mark
+      from free f
+      left join queue_mover.origin o on o.consumer = f.consumer_id and o.tick = f.last_tick_id;
+end;
+$$;
+comment on function queue_mover.lock_positions(text[], bigint[]) is
+    'Try the movers'' locks of these consumers, by key, and lock their positions. Returns those that'
+    ' could be locked, with their origins.';
+
+create or replace function queue_mover.advance_positions(
+    a_consumers text[], a_ticks bigint[], a_sources text[], a_marks text[])
+returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    update pgq_ext.completed_tick t
+       set last_tick_id = given.tick
+      from unnest(a_consumers, a_ticks) as given (consumer, tick)
+     where t.consumer_id = given.consumer and t.subconsumer_id = '';
+    perform queue_mover.set_origins(a_consumers, a_sources, a_ticks, a_marks);
+end;
+$$;
+comment on function queue_mover.advance_positions(text[], bigint[], text[], text[]) is
+    'Set positions that lock_positions has locked in this transaction, with their origins.';
 
 create or replace function queue_mover.consumers_of(a_source text)
 returns setof text
@@ -245,6 +302,24 @@ as $$
 $$;
 comment on function queue_mover.get_activity(text) is
     'What a consumer''s mover has done lately, and its last error; ages in seconds.';
+
+create or replace function queue_mover.announce_ticks()
+returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- One channel for each queue, so that a tick wakes only those who wait for it. A channel's name
+    -- has 63 bytes at most.
+    perform pg_notify('pgq_' || case when octet_length(convert_to(q.queue_name, 'UTF8')) > 59
+                                     then md5(convert_to(q.queue_name, 'UTF8'))
+                                     else q.queue_name end, '')
+      from pgq.queue q
+     where q.queue_id in (select tick_queue from new_ticks);
+    return null;
+end;
+$$;
+comment on function queue_mover.announce_ticks() is
+    'Trigger function: announces the ticks of a statement. `pgqadm install --notify` installs it.';
 
 create table if not exists queue_mover.identity (
     id          uuid        not null default md5(random()::text || clock_timestamp())::uuid,

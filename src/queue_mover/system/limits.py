@@ -8,6 +8,9 @@ from queue_mover.errors import OperatorError
 BASE_FILES = 24
 """Open files of a process without any connection: its log, pidfile, libraries, name resolution."""
 
+FILES_PER_SOURCE = 1
+"""What wakes an idle mover."""
+
 FILES_PER_CONNECTION = 2
 """The socket, and the selector that the driver uses while it connects."""
 
@@ -17,7 +20,8 @@ HTTP_FILES = 32
 
 def needed_files(sources: int, target_connections: int) -> int:
     """How many open files so many sources may need, which share their connections to the target."""
-    return BASE_FILES + FILES_PER_CONNECTION * (sources + min(sources, target_connections))
+    connections = sources + min(sources, target_connections)
+    return BASE_FILES + FILES_PER_SOURCE * sources + FILES_PER_CONNECTION * connections
 
 
 def require_files(count: int, what: str) -> None:

@@ -1,0 +1,19 @@
+"""What a mover has to do with the other movers of its process."""
+
+from dataclasses import dataclass
+
+from queue_mover.moving.preflight import Running
+from queue_mover.moving.sharing import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """The others."""
+
+    running: Running = frozenset
+    """Those that move the same source queue to the same target."""
+    sharing: Member | None = None
+    """Those with which it may share transactions on the target; None: none."""
+
+
+ALONE = Peers()

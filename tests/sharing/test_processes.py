@@ -1,0 +1,120 @@
+"""Processes whose many sources share transactions on the target, under faults."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from testbed.cluster import Cluster
+from testbed.database import Database
+from testbed.processes import Process, wait_until
+from testbed.servers import new_database
+from tests.sources.many import PATIENCE, Many
+
+_numbers = count(7000)
+SOURCES = 12
+ALONE = ("--set", "pidfile=", "--set", "logfile=")
+"""For a process beside the one that the file describes."""
+
+
+@pytest.fixture(scope="module")
+def crowded_databases(
+    source_cluster: Cluster, target_cluster: Cluster
+) -> Iterator[tuple[list[Database], Database]]:
+    number = next(_numbers)
+    with ExitStack() as stack, new_database(target_cluster, f"central{number}") as central:
+        names = [f"shard{number}_{index}" for index in range(2)]
+        yield [stack.enter_context(new_database(source_cluster, n)) for n in names], central
+
+
+@pytest.fixture
+def many(tmp_path: Path, crowded_databases: tuple[list[Database], Database]) -> Iterator[Many]:
+    """Twelve sources, one connection to the target, one tick a batch."""
+    with Many(next(_numbers), tmp_path, *crowded_databases) as made:
+        made.main.update(dst_connections=1, max_batch_events=0)
+        made.crowd(SOURCES - 2)
+        made.register()
+        yield made
+
+
+def test_they_share(many: Many) -> None:
+    many.produce(10, ticks=5)
+    many.drain("-v").check()
+    many.assert_identical()
+    assert " batches shared a transaction" in many.log
+
+
+def test_not_when_the_file_says_so(many: Many) -> None:
+    many.main["share_transactions"] = 0
+    many.produce(10, ticks=2)
+    many.drain("-v").check()
+    many.assert_identical()
+    assert "shared a transaction" not in many.log
+
+
+def test_two_movers_with_the_same_sources(many: Many) -> None:
+    # given two movers for all sources, at the same time
+    first, second = many.start("-v"), many.launch("-v", *ALONE)
+    for number in range(10):
+        many.produce(10)
+        if number == 5:
+            # and one of them dies
+            first.send(signal.SIGKILL)
+    many.wait_for(**dict.fromkeys(many.sources, 100))
+    assert second.stop() == 0
+    # then nothing is lost or doubled, and nobody was lost
+    many.assert_identical()
+    for process in (first, second):
+        assert "Lost position" not in process.stderr
+        assert "Traceback" not in process.stderr
+
+
+def wait_for_a_turn(process: Process) -> None:
+    """Wait until batches have shared a transaction."""
+    wait_until(lambda: " batches shared a transaction" in process.stderr, PATIENCE, "a turn")
+
+
+def test_killed_again_and_again(many: Many) -> None:
+    many.produce(20, ticks=10)
+    for _ in range(4):
+        process = many.launch("-v", *ALONE)
+        wait_for_a_turn(process)
+        process.send(signal.SIGKILL)
+        process.wait()
+    many.drain().check()
+    many.assert_identical()
+
+
+def test_the_target_crashes_again_and_again(many: Many, target_cluster: Cluster) -> None:
+    process = many.launch("-v")
+    for _ in range(3):
+        before = many.log.count(" batches shared a transaction")
+        for source in many.sources.values():
+            for _ in range(4):
+                source.produce(20)
+        many.logged(" batches shared a transaction", before + 1)
+        target_cluster.stop("immediate")
+        target_cluster.start()
+    many.target = many.target_db.connect()
+    many.wait_for(**dict.fromkeys(many.sources, 240))
+    assert process.stop() == 0
+    many.assert_identical()
+    assert "Lost position" not in many.log
+
+
+def test_sources_come_and_go_at_a_reload(many: Many) -> None:
+    process = many.start("-v")
+    many.produce(10)
+    many.wait_for(**dict.fromkeys(many.sources, 10))
+    gone = many.sections.pop("source:extra0")
+    many.reload(process)
+    many.produce(10, ticks=3)
+    many.wait_for(**{name: 40 for name in many.sources if name != "extra0"})
+    many.sections["source:extra0"] = gone
+    many.reload(process)
+    many.wait_for(extra0=40)
+    assert process.stop() == 0
+    many.assert_identical()

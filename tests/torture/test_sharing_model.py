@@ -1,0 +1,31 @@
+"""Batches in shared transactions keep each event once, whatever the schedule; no mutant does."""
+
+import contextlib
+
+import pytest
+
+from tests.torture.model import BrokenError, Protocol
+from tests.torture.sharing_model import Sharing
+from tests.torture.test_model import BesideUnlocked, Machine, Renaming, explore
+
+
+@pytest.mark.parametrize("machine", [Machine, Renaming, BesideUnlocked])
+def test_each_event_once_whatever_the_schedule(machine: type[Machine]) -> None:
+    explore(Protocol(share=Sharing()), 400, machine)
+
+
+MUTANTS = {
+    "reads what is not active any more": (Machine, Sharing(only_active=False)),
+    "no lock": (Machine, Sharing(lock=False, row_lock=False)),
+    "no lock of the position": (BesideUnlocked, Sharing(row_lock=False)),
+    "position read before the lock": (Machine, Sharing(position_first=True)),
+    "writes whatever the position": (Machine, Sharing(decides=False)),
+    "knows ticks by number only": (Machine, Sharing(marks=False)),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_model_finds_what_a_mutant_breaks(mutant: str) -> None:
+    machine, sharing = MUTANTS[mutant]
+    with pytest.raises(BrokenError), contextlib.redirect_stdout(None):
+        explore(Protocol(share=sharing), 5000, machine)
