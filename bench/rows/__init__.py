@@ -15,6 +15,7 @@ from bench.rows import (
     sharing,
     split,
     start,
+    woken,
 )
 
 MANY = 1300
@@ -34,6 +35,8 @@ ROWS = (
     Row("many_waiting", many_waiting.run, MANY),
     Row("many_steady", many_steady.steady, MANY),
     Row("many_growth", many_idle.growth, MANY),
+    Row("woken_latency", woken.latency),
+    Row("woken_idle", woken.idle, MANY),
     Row("shared_steady", sharing.steady, MANY),
     Row("shared_waiting", sharing.waiting, MANY),
     Row("many_trouble", many_steady.trouble, MANY),

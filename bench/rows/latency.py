@@ -29,7 +29,7 @@ def run(bench: Bench) -> Outcome:
         ticker = start_pgqd(bench.servers.source, [stream.source.name], ticker_period=PERIOD)
         with ticker:
             for contender in in_turn(contenders, bench.repeats(3)):
-                lags[contender.name] += _lags(stream, contender, seconds)
+                lags[contender.name] += lags_of(stream, contender, seconds, LOOP_DELAY)
             ticker.stop()
     figures = {
         name: tuple(percentile(values, p) * 1000 for p in (50, 99)) for name, values in lags.items()
@@ -62,12 +62,12 @@ def run(bench: Bench) -> Outcome:
     )
 
 
-def _lags(stream: Workload, contender: Service, seconds: float) -> list[float]:
+def lags_of(stream: Workload, contender: Service, seconds: float, loop_delay: float) -> list[float]:
     """Run a contender on a steady stream; returns the seconds that each event took."""
     with stream.source.connect() as conn:
         stream.first_tick = queues.tick(conn, QUEUE)
     contender.prepare(stream)
-    with contender.running(stream, LOOP_DELAY):
+    with contender.running(stream, loop_delay):
         time.sleep(2)
         inserted = _insert(stream, seconds)
         time.sleep(1.5)

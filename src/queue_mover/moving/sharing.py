@@ -103,7 +103,8 @@ class Sharing:
         moved: frozenset[str] = frozenset()
         lost = False
         try:
-            time.sleep(max(0.0, self._began + PACE - time.monotonic()))
+            if (early := self._began + PACE - time.monotonic()) > 0:
+                time.sleep(early)
             with target.session() as connection:
                 self._began = time.monotonic()
                 taken = self._take(leader)
