@@ -16,6 +16,10 @@ class Flavour:
     name: str
     """For messages."""
     schema: LiteralString
+    tick_xmin: LiteralString = "txid_snapshot_xmin(t.tick_snapshot)"
+    tick_xmax: LiteralString = "txid_snapshot_xmax(t.tick_snapshot)"
+    """For a row t of the table of ticks, as bigint: the oldest transaction ID still in progress,
+    and the first one not yet assigned."""
 
     @property
     def reader(self) -> str:
@@ -33,11 +37,23 @@ class Flavour:
         return f"{self.schema}_admin"
 
     def sql(self, statement: LiteralString) -> LiteralString:
-        """A statement written with `{pgq}.ticker()`, for this schema."""
-        return statement.replace("{pgq}", self.schema)
+        """A statement written with `{pgq}.ticker()`, `{tick_xmin}` and `{tick_xmax}`, for this
+        flavour."""
+        return (
+            statement.replace("{pgq}", self.schema)
+            .replace("{tick_xmin}", self.tick_xmin)
+            .replace("{tick_xmax}", self.tick_xmax)
+        )
 
 
 PGQ = Flavour("PgQ", "pgq")
+PGQUE = Flavour(
+    "PgQue",
+    "pgque",
+    tick_xmin="pg_snapshot_xmin(t.tick_snapshot)::text::bigint",
+    tick_xmax="pg_snapshot_xmax(t.tick_snapshot)::text::bigint",
+)
+FLAVOURS = (PGQ, PGQUE)
 
 
 @dataclass(frozen=True, slots=True)

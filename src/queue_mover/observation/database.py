@@ -101,7 +101,7 @@ select q.queue_name as name,
        extract(epoch from q.queue_rotation_period)::float8 as rotation_period,
        extract(epoch from now() - q.queue_switch_time)::float8 as since_rotation,
        q.queue_switch_step2 is null as half_rotated,
-       coalesce(txid_snapshot_xmin(t.tick_snapshot) <= q.queue_switch_step2, false) as tick_holds,
+       coalesce({tick_xmin} <= q.queue_switch_step2, false) as tick_holds,
        q.queue_external_ticker as external_ticker,
        q.queue_ticker_paused as ticker_paused,
        q.queue_disable_insert as inserts_disabled,
@@ -130,7 +130,7 @@ select c.queue_name as queue,
        c.next_tick as batch_end,
        c.pending_events as pending,
        extract(epoch from now() - next.tick_time)::float8 as waiting,
-       coalesce(txid_snapshot_xmin(t.tick_snapshot) <= q.queue_switch_step2, false) as holds
+       coalesce({tick_xmin} <= q.queue_switch_step2, false) as holds
   from {pgq}.get_consumer_info() c
   join {pgq}.queue q on q.queue_name = c.queue_name
   left join {pgq}.tick t on t.tick_queue = q.queue_id and t.tick_id = c.last_tick
