@@ -174,6 +174,8 @@ def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
             *config_warnings.world_readable([path], [("db", values["db"])], overrides),
             *config_warnings.unknown(ini, ini.main, parameters.ADMIN, parameters.RETIRED).values(),
         ),
+        flavour=values["flavour"],
+        pgque_sql=values["pgque_sql"],
     )
 
 

@@ -169,6 +169,21 @@ _ADMIN = Group(
             "path of pgq_pl_only.sql, to install PgQ without the extension",
             shown="the local PostgreSQL's",
         ),
+        Parameter(
+            "flavour",
+            kinds.FLAVOUR,
+            "",
+            "PgQ or PgQue; needed where a database has both and the queue does not decide, and to"
+            " install PgQue",
+            shown="what the database has",
+        ),
+        Parameter(
+            "pgque_sql",
+            kinds.FILE,
+            "",
+            "path of pgque.sql, to install PgQue or to upgrade it",
+            shown="none",
+        ),
     ),
 )
 

@@ -6,6 +6,7 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from queue_mover.model import PGQ, Flavour
+from queue_mover.pgq.presence import scheduler
 from queue_mover.pgq.queues import require_queue
 from queue_mover.pgq.refusals import explained, grant
 from queue_mover.pgq.server import NEWEST_TXID, pgq_version
@@ -92,6 +93,9 @@ class DatabaseStatus:
     consumers: tuple[Consumer, ...]
     quarantined: tuple[Quarantine, ...] | None
     """By consumer; None: readable by the admin role only."""
+    flavour: Flavour = PGQ
+    scheduler: str | None = None
+    """What has been set up to tick PgQue from inside the server; None: nothing."""
 
 
 _QUEUES: LiteralString = """
@@ -169,6 +173,8 @@ def gather(conn: Connection, queue: str | None = None, flavour: Flavour = PGQ) -
             queues=queues,
             consumers=consumers,
             quarantined=read_quarantine(conn),
+            flavour=flavour,
+            scheduler=scheduler(conn, flavour),
         )
 
 

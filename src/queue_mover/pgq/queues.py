@@ -1,8 +1,26 @@
 """The queues and consumers of a database, by name."""
 
 from queue_mover.errors import OperatorError
-from queue_mover.model import PGQ, Flavour
+from queue_mover.model import PGQ, PGQUE, Flavour
 from queue_mover.postgres.connection import Connection
+
+
+NAME_BYTES = 57
+"""The longest name of a queue of PgQue: its notifications, which PostgreSQL limits to 63 bytes,
+are named pgque_QUEUE."""
+
+
+def check_length(conn: Connection, queue: str, flavour: Flavour = PGQ) -> None:
+    """Raise OperatorError if a queue's name is longer than its PgQ allows."""
+    if flavour != PGQUE:
+        return
+    # In the database's encoding, as PgQue counts.
+    row = conn.execute("select octet_length(%s::text)", [queue]).fetchone()
+    if row and row[0] > NAME_BYTES:
+        raise OperatorError(
+            f'queue "{queue}": the name has {row[0]} bytes, {flavour.name} allows {NAME_BYTES};'
+            " remedy: choose a shorter one"
+        )
 
 
 def consumers(conn: Connection, queue: str, flavour: Flavour = PGQ) -> list[str]:

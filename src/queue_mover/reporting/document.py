@@ -58,6 +58,8 @@ def _database(view: DatabaseView) -> Object:
             for queue in status.queues
         ],
         "quarantined": None if quarantined is None else [_quarantine(each) for each in quarantined],
+        "flavour": status.flavour.schema,
+        "scheduler": status.scheduler,
     }
 
 
