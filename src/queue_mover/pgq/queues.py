@@ -4,7 +4,6 @@ from queue_mover.errors import OperatorError
 from queue_mover.model import PGQ, PGQUE, Flavour
 from queue_mover.postgres.connection import Connection
 
-
 NAME_BYTES = 57
 """The longest name of a queue of PgQue: its notifications, which PostgreSQL limits to 63 bytes,
 are named pgque_QUEUE."""
