@@ -20,6 +20,11 @@ class Flavour:
     tick_xmax: LiteralString = "txid_snapshot_xmax(t.tick_snapshot)"
     """For a row t of the table of ticks, as bigint: the oldest transaction ID still in progress,
     and the first one not yet assigned."""
+    is_cooperative: LiteralString = "false"
+    """For a row s of the table of subscriptions: whether subconsumers share the consumer's events,
+    so that `next_batch_custom` refuses it."""
+    longest_queue_name: int | None = None
+    """In bytes; None: no limit."""
 
     @property
     def reader(self) -> str:
@@ -37,13 +42,19 @@ class Flavour:
         return f"{self.schema}_admin"
 
     def sql(self, statement: LiteralString) -> LiteralString:
-        """A statement written with `{pgq}.ticker()`, `{tick_xmin}` and `{tick_xmax}`, for this
-        flavour."""
+        """A statement written with `{pgq}.ticker()`, `{tick_xmin}`, `{tick_xmax}` and
+        `{is_cooperative}`, for this flavour."""
         return (
-            statement.replace("{pgq}", self.schema)
-            .replace("{tick_xmin}", self.tick_xmin)
+            statement.replace("{tick_xmin}", self.tick_xmin)
             .replace("{tick_xmax}", self.tick_xmax)
+            .replace("{is_cooperative}", self.is_cooperative)
+            .replace("{pgq}", self.schema)
         )
+
+    def allows(self, queue: str) -> bool:
+        """Whether a queue may have this name."""
+        longest = self.longest_queue_name
+        return longest is None or len(queue.encode()) <= longest
 
 
 PGQ = Flavour("PgQ", "pgq")
@@ -52,6 +63,12 @@ PGQUE = Flavour(
     "pgque",
     tick_xmin="pg_snapshot_xmin(t.tick_snapshot)::text::bigint",
     tick_xmax="pg_snapshot_xmax(t.tick_snapshot)::text::bigint",
+    # As JSON: PgQue of before 0.2 has no roles of subscriptions.
+    is_cooperative="""exists (
+        select from {pgq}.subscription m
+         where m.sub_queue = s.sub_queue and m.sub_id = s.sub_id
+           and to_jsonb(m)->>'sub_role' = 'coop_member')""",
+    longest_queue_name=57,
 )
 FLAVOURS = (PGQ, PGQUE)
 
@@ -67,6 +84,9 @@ class Route:
     """Only events whose ev_extra1 is one of these; empty: all events."""
     source_flavour: Flavour = PGQ
     target_flavour: Flavour = PGQ
+    finds_source_flavour: bool = False
+    finds_target_flavour: bool = False
+    """Whether the flavour of that side is found on connecting: the config does not set it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from queue_mover.config.inifile import IniFile
 from queue_mover.config.schema import Group, Parameter
 from queue_mover.config.settings import AdminSettings, MoverSettings, ProcessSettings, Settings
 from queue_mover.errors import ConfigError
-from queue_mover.model import BatchLimits, Policy, Route
+from queue_mover.model import FLAVOURS, PGQ, BatchLimits, Policy, Route
 from queue_mover.system.logs import LogSettings
 
 SECTIONS = ("queue_mover3", "queue_mover")
@@ -28,6 +28,8 @@ _PGQADM_FILE_HINTS = {
     " queue_mover3 --ini prints a sample for a mover",
 }
 """What to do with a file of the other command, by its main section."""
+
+_FLAVOURS = {flavour.schema: flavour for flavour in FLAVOURS}
 
 T = TypeVar("T", ProcessSettings, LogSettings, HttpSettings)
 
@@ -123,6 +125,10 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
             consumer=values["consumer_name"],
             target_queue=values["dst_queue_name"],
             tables=values["table_filter"],
+            source_flavour=_FLAVOURS.get(values["src_flavour"], PGQ),
+            target_flavour=_FLAVOURS.get(values["dst_flavour"], PGQ),
+            finds_source_flavour=not values["src_flavour"],
+            finds_target_flavour=not values["dst_flavour"],
         ),
         limits=BatchLimits(
             max_events=values["max_batch_events"],

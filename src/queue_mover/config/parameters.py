@@ -35,6 +35,20 @@ _ROUTE = Group(
             "move only events whose ev_extra1 is one of these tables; x means public.x",
             shown="off",
         ),
+        Parameter(
+            "src_flavour",
+            kinds.FLAVOUR,
+            "",
+            "which PgQ the source has: pgq, or pgque for PgQue",
+            shown="found on connecting",
+        ),
+        Parameter(
+            "dst_flavour",
+            kinds.FLAVOUR,
+            "",
+            "the same for the target",
+            shown="found on connecting",
+        ),
     ),
 )
 

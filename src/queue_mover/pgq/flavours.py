@@ -1,10 +1,12 @@
 """Which PgQ a database has: PgQ, PgQue, or both."""
 
+from dataclasses import replace
 from typing import LiteralString
 
 from queue_mover.errors import NotReadyError
-from queue_mover.model import FLAVOURS, PGQ, Flavour
+from queue_mover.model import FLAVOURS, PGQ, Flavour, Route
 from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.translation import translating_errors
 
 KEYS = {"source": "src_flavour", "target": "dst_flavour"}
 """The key of each side in a mover's config."""
@@ -48,6 +50,27 @@ def find(connection: Connection, queue: str = "", wanted: str = "", *, side: str
     if len(owners) == 1:
         return owners[0]
     raise NotReadyError(_undecided(connection, found, queue, owners, side))
+
+
+def resolved(src: Connection, dst: Connection, route: Route) -> Route:
+    """A route with the flavours that both sides have now. Raises a QueueMoverError."""
+    return with_target_flavour(dst, with_source_flavour(src, route))
+
+
+def with_source_flavour(src: Connection, route: Route) -> Route:
+    """A route with the flavour of its source."""
+    if not route.finds_source_flavour:
+        return route
+    with translating_errors("source"):
+        return replace(route, source_flavour=find(src, route.queue, side="source"))
+
+
+def with_target_flavour(dst: Connection, route: Route) -> Route:
+    """A route with the flavour of its target."""
+    if not route.finds_target_flavour:
+        return route
+    with translating_errors("target"):
+        return replace(route, target_flavour=find(dst, route.target_queue, side="target"))
 
 
 def _has_queue(connection: Connection, queue: str, flavour: Flavour) -> bool:
