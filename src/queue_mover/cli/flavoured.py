@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from queue_mover.admin import queue_config
-from queue_mover.config.settings import AdminSettings
+from queue_mover.config.settings import AdminSettings, MoverSettings
 from queue_mover.model import Flavour
 from queue_mover.pgq.flavours import find
 from queue_mover.pgq.presence import present
@@ -35,6 +35,15 @@ def config(conn: Connection, settings: AdminSettings, words: Sequence[str]) -> l
             return queue_config.config_lines(queue_config.show(conn, queue, flavour=flavour))
         changes = queue_config.change(conn, queue, assignments, flavour=flavour)
         return queue_config.change_lines(queue, changes)
+
+
+def sides(mover: MoverSettings) -> list[tuple[str, str]]:
+    """The connect string and flavour of each side of a mover; "": the config names none."""
+    route = mover.route
+    return [
+        (mover.src_db, "" if route.finds_source_flavour else route.source_flavour.schema),
+        (mover.dst_db, "" if route.finds_target_flavour else route.target_flavour.schema),
+    ]
 
 
 def _all_queues(conn: Connection, flavours: Sequence[Flavour]) -> list[str]:

@@ -33,7 +33,9 @@ def main() -> int:
 
 
 def _install(conn: Connection, settings: AdminSettings, _: Sequence[str]) -> list[str]:
-    return install(conn, settings.pgq_sql, flavour=settings.flavour, pgque_sql=settings.pgque_sql)
+    return install(
+        conn, settings.pgq_sql, flavours=[settings.flavour], pgque_sql=settings.pgque_sql
+    )
 
 
 COMMANDS: dict[str, tuple[str, Action]] = {
@@ -218,19 +220,31 @@ def _override(given: argparse.Namespace, name: str) -> Any:
 def _install_many(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Install in the databases of --db and --movers."""
     _check_usage("--db CONNECT", "install", words)
-    pgq_sql = _override(given, "pgq_sql")
+    flavour = _override(given, "flavour")
+    files = (_override(given, "pgq_sql"), _override(given, "pgque_sql"))
     movers, refused = status.sources(_files(given))
     for name, why in refused.items():
         print(f"{name}: {why}", file=sys.stderr)
-    databases = [*given.db, *(text for each in movers for text in (each.src_db, each.dst_db))]
+    databases: dict[str, list[str]] = {text: [flavour] for text in given.db}
+    for mover in movers:
+        for text, wanted in flavoured.sides(mover):
+            databases.setdefault(text, []).append(wanted or flavour)
     failed = bool(refused)
-    for text in dict.fromkeys(databases):
+    for text, flavours in databases.items():
+        action = _installer(files, flavours)
         try:
-            lines = _at(text, lambda conn: install(conn, pgq_sql))
+            lines = _at(text, action)
         except (OperatorError, UnavailableError) as error:
             failed, lines = True, [str(error)]
         common.print_block(describe(text), lines)
     return 1 if failed else 0
+
+
+def _installer(
+    files: tuple[Path | None, Path | None], flavours: Sequence[str]
+) -> Callable[[Connection], list[str]]:
+    pgq_sql, pgque_sql = files
+    return lambda conn: install(conn, pgq_sql, flavours=flavours, pgque_sql=pgque_sql)
 
 
 def _at(text: str, action: Callable[[Connection], list[str]]) -> list[str]:
