@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import resources
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from psycopg import errors, sql
 
 from queue_mover.admin.install_pgque import install_pgque
 from queue_mover.errors import NotReadyError, OperatorError
-from queue_mover.model import PGQ, PGQUE, Flavour
+from queue_mover.model import FLAVOURS, PGQ, PGQUE, Flavour
 from queue_mover.pgq.flavours import installed, named
 from queue_mover.pgq.refusals import explained
 from queue_mover.pgq.server import pgq_version
@@ -44,7 +44,7 @@ def install(
     conn: Connection,
     pgq_sql: Path | None = None,
     *,
-    flavour: str = "",
+    flavours: Collection[str] = ("",),
     pgque_sql: Path | None = None,
 ) -> list[str]:
     """Install what is missing, all of it or nothing. Returns one line for each part, and the one
@@ -53,7 +53,7 @@ def install(
     pgq_sql: upstream's `pgq_pl_only.sql`, used instead of the `pgq` extension, which only a
     superuser may create. Without it, where the server has no extension, the local
     PostgreSQL's contrib folders are searched.
-    flavour: which PgQ, by its schema; empty: what the database has, else PgQ.
+    flavours: which PgQ, by its schema; "": what the database has, else PgQ.
     pgque_sql: PgQue's SQL file, which also upgrades an older one.
 
     Raises OperatorError when there is no PgQ to install, when something else uses one of the
@@ -61,7 +61,7 @@ def install(
     """
 
     def parts() -> list[str]:
-        chosen = _chosen(conn, flavour, pgque_sql)
+        chosen = _chosen(conn, flavours, pgque_sql)
         return [
             *(
                 install_pgque(conn, pgque_sql) if each == PGQUE else _install_pgq(conn, pgq_sql)
@@ -75,10 +75,14 @@ def install(
     return _install(conn, parts)
 
 
-def _chosen(conn: Connection, flavour: str, pgque_sql: Path | None) -> tuple[Flavour, ...]:
+def _chosen(
+    conn: Connection, flavours: Collection[str], pgque_sql: Path | None
+) -> tuple[Flavour, ...]:
     """What to install, or to find installed."""
-    wanted = named(flavour)
-    found = (wanted,) if wanted else installed(conn)
+    wanted = {flavour for flavour in map(named, flavours) if flavour}
+    if "" in flavours:
+        wanted |= set(installed(conn))
+    found = tuple(flavour for flavour in FLAVOURS if flavour in wanted)
     if not found and pgque_sql:
         raise OperatorError(
             f'database "{conn.info.dbname}" has neither {PGQ.name} nor {PGQUE.name}, and pgque_sql'

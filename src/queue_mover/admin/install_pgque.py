@@ -50,7 +50,7 @@ def install_pgque(conn: Connection, path: Path | None) -> str:
         raise _no_file(conn)
     text = _read(path)
     version = file_version(text)
-    if is_installed and (why := _unchanged(conn, before, version, path)):
+    if is_installed and (why := _unchanged(conn, before, version, path)) is not None:
         return f"{PGQUE.name}: already installed ({_shown(before)}){why}"
     _run(conn, path, text)
     after = _shown(pgq_version(conn, PGQUE))

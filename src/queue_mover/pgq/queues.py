@@ -1,23 +1,20 @@
 """The queues and consumers of a database, by name."""
 
 from queue_mover.errors import OperatorError
-from queue_mover.model import PGQ, PGQUE, Flavour
+from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres.connection import Connection
-
-NAME_BYTES = 57
-"""The longest name of a queue of PgQue: its notifications, which PostgreSQL limits to 63 bytes,
-are named pgque_QUEUE."""
 
 
 def check_length(conn: Connection, queue: str, flavour: Flavour = PGQ) -> None:
     """Raise OperatorError if a queue's name is longer than its PgQ allows."""
-    if flavour != PGQUE:
+    longest = flavour.longest_queue_name
+    if longest is None:
         return
     # In the database's encoding, as PgQue counts.
     row = conn.execute("select octet_length(%s::text)", [queue]).fetchone()
-    if row and row[0] > NAME_BYTES:
+    if row and row[0] > longest:
         raise OperatorError(
-            f'queue "{queue}": the name has {row[0]} bytes, {flavour.name} allows {NAME_BYTES};'
+            f'queue "{queue}": the name has {row[0]} bytes, {flavour.name} allows {longest};'
             " remedy: choose a shorter one"
         )
 
