@@ -90,4 +90,6 @@ class Place:
         """Let a queue's first table take no event with this data."""
         check = sql.SQL("alter table {} add check (ev_data <> {})")
         with self.database.connect() as conn:
-            conn.execute(check.format(qualified(f"{self.events(queue).table}_0"), sql.Literal(data)))
+            conn.execute(
+                check.format(qualified(f"{self.events(queue).table}_0"), sql.Literal(data))
+            )

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -53,11 +53,14 @@ class Way:
 
     @contextmanager
     def mover(
-        self, policy: Policy | None = None, limits: BatchLimits | None = None, **route: object
+        self,
+        policy: Policy | None = None,
+        limits: BatchLimits | None = None,
+        route: Route | None = None,
     ) -> Iterator[Mover]:
-        """A mover that has checked both sides. `route`: changes of its route."""
+        """A mover that has checked both sides. `route`: instead of the usual one."""
         mover = Mover(
-            replace(self.route, **route),  # type: ignore[arg-type]
+            route or self.route,
             limits or BatchLimits(),
             self._sessions("source"),
             self._sessions("target"),
