@@ -88,6 +88,11 @@ class Route:
     finds_target_flavour: bool = False
     """Whether the flavour of that side is found on connecting: the config does not set it."""
 
+    @property
+    def has_one_name(self) -> bool:
+        """Whether, in one database, source and target would be the same queue."""
+        return self.queue == self.target_queue and self.source_flavour == self.target_flavour
+
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:

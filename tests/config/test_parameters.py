@@ -47,6 +47,8 @@ MOVER = {
     "consumer_name": "%(job_name)s",
     "auto_register": "1",
     "table_filter": "",
+    "src_flavour": "",
+    "dst_flavour": "",
     "max_batch_events": "50000",
     "pgq_batch_collect_events": "0",
     "pgq_batch_collect_interval": "",

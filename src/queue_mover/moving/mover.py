@@ -17,8 +17,9 @@ from queue_mover.moving.copying_progress import CopyingProgress
 from queue_mover.moving.decision import Decision, decide, explain
 from queue_mover.moving.legacy_mover import LegacyWatch, unlocked_mover
 from queue_mover.moving.preflight import BothSides, Preflight, Running
+from queue_mover.moving.session import on_source, on_target
 from queue_mover.moving.tick_watch import TickWatch
-from queue_mover.pgq import batches, target
+from queue_mover.pgq import batches, flavours, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
@@ -46,13 +47,13 @@ class Mover:
         self._target = target
         self._log = log
         self._policy = policy
-        self._preflight = Preflight(route, policy, limits, log, running)
+        self._running = running
         self._sides: BothSides | None = None
         self._applied: Batch | None = None
         self._idle = False
         self._started = False
-        self._legacy_watch = LegacyWatch(route, log)
-        self._tick_watch = TickWatch(route, log)
+        self._legacy_watch = LegacyWatch(log)
+        self._tick_watch = TickWatch(log)
         self._recorded = False
         self.copying = CopyingProgress()
         """Of the batch in progress, or of the last one."""
@@ -64,7 +65,11 @@ class Mover:
         """
         if self._sides is None:
             with self._source.session() as src, self._target.session() as dst:
-                self._sides = self._preflight.check(src, dst, first=not self._started)
+                self.route = flavours.resolved(src, dst, self.route)
+                preflight = Preflight(
+                    self.route, self._policy, self._limits, self._log, self._running
+                )
+                self._sides = preflight.check(src, dst, first=not self._started)
             self._started = True
 
     def move_batch(self, limits: BatchLimits | None = None) -> Outcome:
@@ -88,7 +93,7 @@ class Mover:
         try:
             self.prepare()
             assert self._sides is not None
-            with self._source.session() as src:
+            with on_source(self._source, self.route) as src:
                 if self._sides.unknown_origin and self._legacy_mover_may_run(src):
                     return Outcome(Result.WATCHING)
                 batch = None
@@ -96,7 +101,7 @@ class Mover:
                     batch = self._next_batch(src, limits)
                 self._idle = batch is None
                 if batch is None:
-                    self._tick_watch.check(src)
+                    self._tick_watch.check(src, self.route)
                     return Outcome(Result.IDLE)
                 self.copying = CopyingProgress.of(batch, self.route)
                 outcome = self._apply(batch, src, self._sides, quarantining=quarantining)
@@ -120,8 +125,10 @@ class Mover:
     def _apply(
         self, batch: Batch, src: Connection, sides: BothSides, *, quarantining: bool
     ) -> Outcome:
-        with self._target.session() as dst:
-            opening = target.open_transaction(dst, self.route, remembers=sides.remembers)
+        with on_target(self._target, self.route) as dst:
+            opening = target.open_transaction(
+                dst, self.route, remembers=sides.remembers, copies=not self._policy.insert
+            )
             if not opening.locked:
                 dst.rollback()
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
@@ -161,11 +168,11 @@ class Mover:
         return self._recorded and position is not None and position.source is None
 
     def _legacy_mover_may_run(self, src: Connection) -> bool:
-        return self._legacy_watch.must_wait(src, self._unknown_origin)
+        return self._legacy_watch.must_wait(src, self.route, self._unknown_origin)
 
     def _unknown_origin(self) -> bool:
         """Whether the position is still the one that another program set."""
-        with self._target.session() as dst:
+        with on_target(self._target, self.route) as dst:
             position = target.position(dst, self.route, remembers=True)
         return position is not None and position.source is None
 
@@ -223,7 +230,7 @@ class Mover:
         applied, self._applied = self._applied, None
         if applied is None:
             return
-        with self._source.session() as src:
+        with on_source(self._source, self.route) as src:
             if not batches.finish(src, self.route, applied):
                 self._warn_already_finished(applied)
 

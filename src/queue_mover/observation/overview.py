@@ -82,7 +82,8 @@ def read(
     `flavour`: only this one of each database; `refused`: sources that cannot be used, and why.
     """
     statuses = gather_sources(sources)
-    targets = target_queues.gather(sources)
+    # With the flavours that were found.
+    targets = target_queues.gather([each.mover for each in statuses])
     return Overview(
         tuple(
             view

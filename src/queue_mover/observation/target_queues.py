@@ -14,8 +14,8 @@ from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.database import Database
 from queue_mover.postgres.statements import has_function
 
-Key = tuple[str, str]
-"""A target's connect string, and the queue in it."""
+Key = tuple[str, str, str]
+"""A target's connect string, the queue in it, and the schema of its PgQ."""
 
 AT_ONCE = 8
 """Targets read at the same time."""
@@ -38,7 +38,7 @@ class TargetQueue:
 
 def key(mover: MoverSettings) -> Key:
     """The key of a mover's target queue."""
-    return mover.dst_db, mover.route.target_queue
+    return mover.dst_db, mover.route.target_queue, mover.route.target_flavour.schema
 
 
 def gather(movers: Sequence[MoverSettings]) -> dict[Key, TargetQueue]:
@@ -67,7 +67,8 @@ def _read(wanted: dict[Key, MoverSettings]) -> dict[Key, TargetQueue]:
             for each, blank in unread.items():
                 flavour = blank.flavour
                 if not has_function(connection, flavour.sql("{pgq}.get_consumer_info()")):
-                    return unread
+                    found[each] = blank
+                    continue
                 queues = read_queues(connection, blank.name, flavour)
                 found[each] = TargetQueue(
                     blank.database,
