@@ -75,6 +75,8 @@ ADMIN = {
     "ticker_log_delay": "300",
     "queue_refresh_period": "30",
     "pgq_sql": "",
+    "flavour": "",
+    "pgque_sql": "",
     "loop_delay": "0.1",
 }
 

@@ -1,11 +1,13 @@
 """What the tests do around the lines of a page: the given, the waiting, the outcome."""
 
 import re
+import shutil
 
 from psycopg import Connection
 
 from testbed.database import value
 from testbed.processes import wait_until
+from tests.admin.pgque import pgque_file
 from tests.docs.pages import ROOT
 from tests.docs.terminal import PATIENCE, Terminal
 
@@ -160,6 +162,32 @@ def nothing_is_slow(terminal: Terminal) -> None:
     (table,) = (said.stdout for command, said in terminal.said.items() if "--status" in command)
     assert " here " in table
     assert "Slow: " not in table
+
+
+# pgque-pgqadm.md
+
+
+def pgque_at_hand(terminal: Terminal) -> None:
+    """Its file, and two empty databases."""
+    shutil.copy(pgque_file(), terminal.folder / "pgque.sql")
+    two_empty_databases(terminal)
+
+
+def pgque_has_been_shown(terminal: Terminal) -> None:
+    said = {command: result.stdout for command, result in terminal.said.items()}
+    assert said["pgqadm.py app.ini install"].startswith("PgQue: installed from pgque.sql (")
+    (movers,) = (text for command, text in said.items() if "--movers" in command)
+    assert movers.count("already installed (") == 1
+    assert movers.count("PgQ: installed as extension") == 1
+    titles = re.findall(r"^Database .* (PgQ|PgQue) [0-9.]", said[BOTH], re.MULTILINE)
+    assert titles == ["PgQ", "PgQue"]
+    wait_until(lambda: not terminal.daemons(), PATIENCE, "the end of the ticker")
+    log = (terminal.folder / "ticker.log").read_text()
+    assert " ERROR " not in log
+    assert " INFO ticking PgQue\n" in log
+
+
+BOTH = "pgqadm.py app.ini --set flavour= status"
 
 
 # operations.md

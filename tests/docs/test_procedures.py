@@ -82,6 +82,7 @@ STEPS = {
         then=steps.every_shard_is_in_the_table,
     ),
     "scaling.md": Steps(given=steps.ten_shards_ready_to_move, then=steps.each_half_runs),
+    "pgque-pgqadm.md": Steps(given=steps.pgque_at_hand, then=steps.pgque_has_been_shown),
     "lag.md": Steps(given=steps.a_mover_that_was_started, then=steps.nothing_is_slow),
     "operations.md": Steps(
         given=steps.two_databases_for_mover,

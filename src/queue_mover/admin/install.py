@@ -12,7 +12,7 @@ from psycopg import errors, sql
 from queue_mover.admin.install_pgque import install_pgque
 from queue_mover.errors import NotReadyError, OperatorError
 from queue_mover.model import FLAVOURS, PGQ, PGQUE, Flavour
-from queue_mover.pgq.flavours import installed, named
+from queue_mover.pgq.flavours import KEYS, installed, named
 from queue_mover.pgq.refusals import explained
 from queue_mover.pgq.server import pgq_version
 from queue_mover.postgres.connection import Connection
@@ -86,7 +86,8 @@ def _chosen(
     if not found and pgque_sql:
         raise OperatorError(
             f'database "{conn.info.dbname}" has neither {PGQ.name} nor {PGQUE.name}, and pgque_sql'
-            f" is set; remedy: set flavour = {PGQUE.schema} or {PGQ.schema}"
+            f" is set; remedy: set flavour (for a side of a mover {' or '.join(KEYS.values())}) to"
+            f" {PGQUE.schema} or {PGQ.schema}"
         )
     return found or (PGQ,)
 

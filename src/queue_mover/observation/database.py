@@ -6,9 +6,9 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from queue_mover.model import PGQ, Flavour
-from queue_mover.pgq.presence import scheduler
+from queue_mover.pgq.presence import reading_remedy, scheduler
 from queue_mover.pgq.queues import require_queue
-from queue_mover.pgq.refusals import explained, grant
+from queue_mover.pgq.refusals import explained
 from queue_mover.pgq.server import NEWEST_TXID, pgq_version
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function, schema_exists
@@ -153,7 +153,7 @@ def gather(conn: Connection, queue: str | None = None, flavour: Flavour = PGQ) -
 
     Raises OperatorError if it has no PgQ, or no such queue.
     """
-    with explained(conn, grant(conn, flavour.reader), flavour), conn.transaction():
+    with explained(conn, reading_remedy(conn, flavour), flavour), conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
         queues = read_queues(conn, queue, flavour)
         if queue is not None and not queues:

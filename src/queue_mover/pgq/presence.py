@@ -4,7 +4,9 @@ from typing import LiteralString
 
 from queue_mover.model import PGQ, PGQUE, Flavour
 from queue_mover.pgq.flavours import installed, named
+from queue_mover.pgq.refusals import grant
 from queue_mover.postgres.connection import Connection
+from queue_mover.postgres.statements import quote_ident
 
 _READABLE: LiteralString = "select has_table_privilege(to_regclass('{pgq}.config'), 'select')"
 
@@ -13,6 +15,13 @@ _SCHEDULER: LiteralString = """
     select coalesce(to_jsonb(c) ->> 'scheduler',
                     case when to_jsonb(c) ->> 'ticker_job_id' is not null then 'pg_cron' end)
       from {pgq}.config c
+"""
+
+# Before 0.3 it runs as its caller, and calls a function that PgQue grants to its admin alone.
+_AS_CALLER: LiteralString = """
+    select from pg_catalog.pg_proc p
+      join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+     where n.nspname = %s and p.proname = 'get_queue_info' and not p.prosecdef
 """
 
 
@@ -37,6 +46,17 @@ def having(
 def _has(connection: Connection, queue: str, flavour: Flavour) -> bool:
     statement = flavour.sql("select exists (select from {pgq}.queue where queue_name = %s)")
     return connection.execute(statement, [queue]).fetchone() == (True,)
+
+
+def reading_remedy(connection: Connection, flavour: Flavour) -> str:
+    """The GRANTs with which the connection's user may read the state of all queues."""
+    remedy = grant(connection, flavour.reader)
+    if flavour != PGQUE:
+        return remedy
+    if connection.execute(_AS_CALLER, [flavour.schema]).fetchone() is not None:
+        role = quote_ident(connection.info.user)
+        remedy += f"; GRANT EXECUTE ON FUNCTION {flavour.schema}.seq_getval(text) TO {role}"
+    return remedy
 
 
 def scheduler(connection: Connection, flavour: Flavour) -> str | None:
