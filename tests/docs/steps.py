@@ -164,6 +164,42 @@ def nothing_is_slow(terminal: Terminal) -> None:
     assert "Slow: " not in table
 
 
+# pgque.md
+
+
+def pgque_and_pgq(terminal: Terminal) -> None:
+    """PgQue in one database, PgQ in the other, and a role that may write to the target."""
+    pgque_at_hand(terminal)
+    terminal.write("admin.ini", "[pgqadm]\ndb = dbname=app\npgque_sql = pgque.sql")
+    terminal.enter("pgqadm.py admin.ini --set flavour=pgque install")
+    terminal.enter("pgqadm.py admin.ini create orders")
+    terminal.enter("pgqadm.py admin.ini config orders ticker_idle_period=1us ticker_max_lag=1us")
+    terminal.enter("pgqadm.py admin.ini --set db=dbname=central install")
+    terminal.enter("pgqadm.py admin.ini --set db=dbname=central create all_orders")
+    with terminal.cluster.connect() as conn:
+        conn.execute("create role mover login; grant pgq_admin to mover")
+
+
+def an_order_waits(terminal: Terminal) -> None:
+    """For a mover that has been registered by hand."""
+    terminal.enter("queue_mover3 --register mover.ini")
+    with terminal.cluster.connect("app") as conn:
+        conn.execute("select pgque.insert_event('orders', 'order', 'of the page')")
+        conn.execute("select pgque.ticker('orders')")
+
+
+def the_order_has_moved(terminal: Terminal) -> None:
+    first, second = (
+        result.stdout for command, result in terminal.said.items() if "--check" in command
+    )
+    assert "GRANT pgque_reader TO" in first
+    assert "something is missing" in first
+    assert "may not read batches" not in second
+    assert re.search(r"PgQue \S+ on the source, PgQ 3\S* on the target", second)
+    arrived = "select count(*) = 1 from pgq.event_1 where ev_data = 'of the page'"
+    _wait_for(terminal, "central", arrived, "the event")
+
+
 # pgque-pgqadm.md
 
 

@@ -82,6 +82,11 @@ STEPS = {
         then=steps.every_shard_is_in_the_table,
     ),
     "scaling.md": Steps(given=steps.ten_shards_ready_to_move, then=steps.each_half_runs),
+    "pgque.md": Steps(
+        given=steps.pgque_and_pgq,
+        before={"queue_mover3 -d mover.ini": steps.an_order_waits},
+        then=steps.the_order_has_moved,
+    ),
     "pgque-pgqadm.md": Steps(given=steps.pgque_at_hand, then=steps.pgque_has_been_shown),
     "lag.md": Steps(given=steps.a_mover_that_was_started, then=steps.nothing_is_slow),
     "operations.md": Steps(
