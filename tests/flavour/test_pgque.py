@@ -248,7 +248,7 @@ def test_a_source_may_move_to_pgque_under_a_running_mover(
     # given a mover of PgQ's queue
     old, new = Place("old", two, PGQ), Place("new", two, PGQUE)
     way = Way(old, pgq, "migrated").create_queues()
-    with way.mover() as mover:
+    with way.mover() as mover, caplog.at_level("INFO", "mover"):
         old.produce("migrated", 10)
         assert mover.move_batch() == Outcome(Result.MOVED, 10)
         mover.finish()
@@ -263,6 +263,7 @@ def test_a_source_may_move_to_pgque_under_a_running_mover(
         # then
         assert mover.move_batch() == Outcome(Result.MOVED, 5)
         assert mover.route.source_flavour == PGQUE
+    assert caplog.messages.count("source database has PgQue") == 1
     assert pgq.events("migrated").count() == 15
 
 

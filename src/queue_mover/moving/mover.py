@@ -65,12 +65,20 @@ class Mover:
         """
         if self._sides is None:
             with self._source.session() as src, self._target.session() as dst:
-                self.route = flavours.resolved(src, dst, self.route)
+                self._find_flavours(src, dst)
                 preflight = Preflight(
                     self.route, self._policy, self._limits, self._log, self._running
                 )
                 self._sides = preflight.check(src, dst, first=not self._started)
             self._started = True
+
+    def _find_flavours(self, src: Connection, dst: Connection) -> None:
+        """Anew after each error: a database may have changed from PgQ to PgQue."""
+        before, self.route = self.route, flavours.resolved(src, dst, self.route)
+        if self.route.source_flavour != before.source_flavour:
+            self._log.info("source database has %s", self.route.source_flavour.name)
+        if self.route.target_flavour != before.target_flavour:
+            self._log.info("target database has %s", self.route.target_flavour.name)
 
     def move_batch(self, limits: BatchLimits | None = None) -> Outcome:
         """Move the next batch, if one is waiting. Raises a QueueMoverError; then call again.
