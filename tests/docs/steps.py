@@ -174,7 +174,7 @@ def pgque_and_pgq(terminal: Terminal) -> None:
     terminal.enter("pgqadm.py admin.ini --set flavour=pgque install")
     terminal.enter("pgqadm.py admin.ini create orders")
     terminal.enter("pgqadm.py admin.ini config orders ticker_idle_period=1us ticker_max_lag=1us")
-    terminal.enter("pgqadm.py admin.ini --set db=dbname=central install")
+    terminal.enter("pgqadm.py admin.ini --set db=dbname=central --set flavour=pgq install")
     terminal.enter("pgqadm.py admin.ini --set db=dbname=central create all_orders")
     with terminal.cluster.connect() as conn:
         conn.execute("create role mover login; grant pgq_admin to mover")
