@@ -181,8 +181,7 @@ def pgque_and_pgq(terminal: Terminal) -> None:
 
 
 def an_order_waits(terminal: Terminal) -> None:
-    """For a mover that has been registered by hand."""
-    terminal.enter("queue_mover3 --register mover.ini")
+    """For the consumer that the check has registered."""
     with terminal.cluster.connect("app") as conn:
         conn.execute("select pgque.insert_event('orders', 'order', 'of the page')")
         conn.execute("select pgque.ticker('orders')")
