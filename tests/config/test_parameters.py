@@ -48,6 +48,8 @@ MOVER = {
     "consumer_name": "%(job_name)s",
     "auto_register": "1",
     "table_filter": "",
+    "src_flavour": "",
+    "dst_flavour": "",
     "max_batch_events": "50000",
     "pgq_batch_collect_events": "0",
     "pgq_batch_collect_interval": "",
@@ -74,6 +76,8 @@ ADMIN = {
     "ticker_log_delay": "300",
     "queue_refresh_period": "30",
     "pgq_sql": "",
+    "flavour": "",
+    "pgque_sql": "",
     "loop_delay": "0.1",
 }
 

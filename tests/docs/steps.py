@@ -1,11 +1,13 @@
 """What the tests do around the lines of a page: the given, the waiting, the outcome."""
 
 import re
+import shutil
 
 from psycopg import Connection
 
 from testbed.database import value
 from testbed.processes import wait_until
+from tests.admin.pgque import pgque_file
 from tests.docs.pages import ROOT
 from tests.docs.terminal import PATIENCE, Terminal
 
@@ -187,6 +189,67 @@ def each_event_is_in_its_queue(terminal: Terminal) -> None:
             for n in (1, 2)
         ]
     assert found == [["id=1", "id=3"], ["id=2"]]
+
+
+# pgque.md
+
+
+def pgque_and_pgq(terminal: Terminal) -> None:
+    """PgQue in one database, PgQ in the other, and a role that may write to the target."""
+    pgque_at_hand(terminal)
+    terminal.write("admin.ini", "[pgqadm]\ndb = dbname=app\npgque_sql = pgque.sql")
+    terminal.enter("pgqadm.py admin.ini --set flavour=pgque install")
+    terminal.enter("pgqadm.py admin.ini create orders")
+    terminal.enter("pgqadm.py admin.ini config orders ticker_idle_period=1us ticker_max_lag=1us")
+    terminal.enter("pgqadm.py admin.ini --set db=dbname=central --set flavour=pgq install")
+    terminal.enter("pgqadm.py admin.ini --set db=dbname=central create all_orders")
+    with terminal.cluster.connect() as conn:
+        conn.execute("create role mover login; grant pgq_admin to mover")
+
+
+def an_order_waits(terminal: Terminal) -> None:
+    """For the consumer that the check has registered."""
+    with terminal.cluster.connect("app") as conn:
+        conn.execute("select pgque.insert_event('orders', 'order', 'of the page')")
+        conn.execute("select pgque.ticker('orders')")
+
+
+def the_order_has_moved(terminal: Terminal) -> None:
+    first, second = (
+        result.stdout for command, result in terminal.said.items() if "--check" in command
+    )
+    assert "GRANT pgque_reader TO" in first
+    assert "something is missing" in first
+    assert "may not read batches" not in second
+    assert re.search(r"PgQue \S+ on the source, PgQ 3\S* on the target", second)
+    arrived = "select count(*) = 1 from pgq.event_1 where ev_data = 'of the page'"
+    _wait_for(terminal, "central", arrived, "the event")
+
+
+# pgque-pgqadm.md
+
+
+def pgque_at_hand(terminal: Terminal) -> None:
+    """Its file, and two empty databases."""
+    shutil.copy(pgque_file(), terminal.folder / "pgque.sql")
+    two_empty_databases(terminal)
+
+
+def pgque_has_been_shown(terminal: Terminal) -> None:
+    said = {command: result.stdout for command, result in terminal.said.items()}
+    assert said["pgqadm.py app.ini install"].startswith("PgQue: installed from pgque.sql (")
+    (movers,) = (text for command, text in said.items() if "--movers" in command)
+    assert movers.count("already installed (") == 1
+    assert movers.count("PgQ: installed as extension") == 1
+    titles = re.findall(r"^Database .* (PgQ|PgQue) [0-9.]", said[BOTH], re.MULTILINE)
+    assert titles == ["PgQ", "PgQue"]
+    wait_until(lambda: not terminal.daemons(), PATIENCE, "the end of the ticker")
+    log = (terminal.folder / "ticker.log").read_text()
+    assert " ERROR " not in log
+    assert " INFO ticking PgQue\n" in log
+
+
+BOTH = "pgqadm.py app.ini --set flavour= status"
 
 
 # operations.md

@@ -87,6 +87,12 @@ STEPS = {
         before={"psql -d batch": steps.wait_for_both_queues},
         then=steps.each_event_is_in_its_queue,
     ),
+    "pgque.md": Steps(
+        given=steps.pgque_and_pgq,
+        before={"queue_mover3 -d mover.ini": steps.an_order_waits},
+        then=steps.the_order_has_moved,
+    ),
+    "pgque-pgqadm.md": Steps(given=steps.pgque_at_hand, then=steps.pgque_has_been_shown),
     "lag.md": Steps(given=steps.a_mover_that_was_started, then=steps.nothing_is_slow),
     "operations.md": Steps(
         given=steps.two_databases_for_mover,

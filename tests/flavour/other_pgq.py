@@ -14,23 +14,23 @@ from testbed.queues import SQL
 OTHER = Flavour("OtherQ", "otherq")
 
 
-def install_other_pgq(conn: psycopg.Connection) -> None:
+def install_other_pgq(conn: psycopg.Connection, schema: str = OTHER.schema) -> None:
     """Install it, with the schemas of a target. Skips the test where upstream's file is not."""
     conn.execute("set client_min_messages = warning")
     for path in (_upstream(conn), SQL / "pgq_ext.sql", SQL / "queue_mover.sql"):
-        conn.execute(renamed(path.read_text()).encode())
+        conn.execute(renamed(path.read_text(), schema).encode())
     # Upstream's looks for an extension, of which there is none.
     conn.execute(
-        "create or replace function otherq.version() returns text language sql immutable"
-        " as $$ select '3.5'::text $$"
+        f"create or replace function {schema}.version() returns text language sql immutable"
+        " as $$ select '3.5'::text $$".encode()
     )
     conn.execute("reset client_min_messages")
 
 
-def renamed(text: str) -> str:
+def renamed(text: str, schema: str = OTHER.schema) -> str:
     """SQL about PgQ as SQL about the other one; pgq_ext and pgq_node keep their names."""
-    text = re.sub(rf"\b{PGQ.schema}\b", OTHER.schema, text)
-    return re.sub(rf"\b{PGQ.schema}_(reader|writer|admin)\b", rf"{OTHER.schema}_\1", text)
+    text = re.sub(rf"\b{PGQ.schema}\b", schema, text)
+    return re.sub(rf"\b{PGQ.schema}_(reader|writer|admin)\b", rf"{schema}_\1", text)
 
 
 def _upstream(conn: psycopg.Connection) -> Path:

@@ -3,18 +3,29 @@
 from psycopg import errors
 
 from queue_mover.errors import NotReadyError
-from queue_mover.model import PGQ, Flavour
+from queue_mover.model import Flavour
+from queue_mover.pgq.flavours import installed
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import primary
 
 TRIGGER = "queue_mover_announce"
 
 
-def announce_ticks(conn: Connection, flavour: Flavour = PGQ) -> str:
-    """Let the ticks of a database be announced. Returns a line about it. Safe to repeat.
+def announce_ticks(conn: Connection) -> list[str]:
+    """Let the ticks of a database be announced. Returns a line about each PgQ in it. Safe to
+    repeat.
 
     Raises NotReadyError where PgQ belongs to another role.
     """
+    return [
+        f"notify: {flavour.name} announces its ticks by itself"
+        if flavour.announces_ticks
+        else _announce(conn, flavour)
+        for flavour in installed(conn)
+    ]
+
+
+def _announce(conn: Connection, flavour: Flavour) -> str:
     table = flavour.sql("{pgq}.tick")
     known = conn.execute(
         "select from pg_trigger where tgrelid = %s::regclass and tgname = %s", [table, TRIGGER]

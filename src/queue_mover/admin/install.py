@@ -1,16 +1,18 @@
-"""`pgqadm install`: PgQ, and the schemas that keep positions on a target."""
+"""`pgqadm install`: PgQ or PgQue, and the schemas that keep positions on a target."""
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import resources
 from pathlib import Path
 
 import psycopg
 from psycopg import errors, sql
 
+from queue_mover.admin.install_pgque import install_pgque
 from queue_mover.errors import NotReadyError, OperatorError
-from queue_mover.model import PGQ
+from queue_mover.model import FLAVOURS, PGQ, PGQUE, Flavour
+from queue_mover.pgq.flavours import KEYS, installed, named
 from queue_mover.pgq.refusals import explained
 from queue_mover.pgq.server import pgq_version
 from queue_mover.postgres.connection import Connection
@@ -38,26 +40,56 @@ _CREATED_CONCURRENTLY = (
 )
 
 
-def install(conn: Connection, pgq_sql: Path | None = None) -> list[str]:
+def install(
+    conn: Connection,
+    pgq_sql: Path | None = None,
+    *,
+    flavours: Collection[str] = ("",),
+    pgque_sql: Path | None = None,
+) -> list[str]:
     """Install what is missing, all of it or nothing. Returns one line for each part, and the one
     that scripts look for. Safe to repeat.
 
     pgq_sql: upstream's `pgq_pl_only.sql`, used instead of the `pgq` extension, which only a
     superuser may create. Without it, where the server has no extension, the local
     PostgreSQL's contrib folders are searched.
+    flavours: which PgQ, by its schema; "": what the database has, else PgQ.
+    pgque_sql: PgQue's SQL file, which also upgrades an older one.
 
     Raises OperatorError when there is no PgQ to install, when something else uses one of the
     schemas, or when a privilege is missing.
     """
-    return _install(
-        conn,
-        lambda: [
-            _install_pgq(conn, pgq_sql),
+
+    def parts() -> list[str]:
+        chosen = _chosen(conn, flavours, pgque_sql)
+        return [
+            *(
+                install_pgque(conn, pgque_sql) if each == PGQUE else _install_pgq(conn, pgq_sql)
+                for each in chosen
+            ),
             _install_pgq_ext(conn),
             _install_queue_mover(conn),
-            "pgq is installed",
-        ],
-    )
+            *(f"{each.schema} is installed" for each in chosen),
+        ]
+
+    return _install(conn, parts)
+
+
+def _chosen(
+    conn: Connection, flavours: Collection[str], pgque_sql: Path | None
+) -> tuple[Flavour, ...]:
+    """What to install, or to find installed."""
+    wanted = {flavour for flavour in map(named, flavours) if flavour}
+    if "" in flavours:
+        wanted |= set(installed(conn))
+    found = tuple(flavour for flavour in FLAVOURS if flavour in wanted)
+    if not found and pgque_sql:
+        raise OperatorError(
+            f'database "{conn.info.dbname}" has neither {PGQ.name} nor {PGQUE.name}, and pgque_sql'
+            f" is set; remedy: set flavour (for a side of a mover {' or '.join(KEYS.values())}) to"
+            f" {PGQUE.schema} or {PGQ.schema}"
+        )
+    return found or (PGQ,)
 
 
 def install_schemas(conn: Connection) -> list[str]:

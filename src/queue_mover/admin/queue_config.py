@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 
 from queue_mover.errors import OperatorError
-from queue_mover.model import PGQ, Flavour
+from queue_mover.model import PGQ, PGQUE, Flavour
 from queue_mover.pgq.queues import require_queue
 from queue_mover.pgq.refusals import explained, grant
 from queue_mover.postgres.connection import Connection
@@ -26,6 +26,12 @@ EXAMPLES = {
     "integer": ("a whole number from 0 to 2147483647", "500"),
 }
 """By type, what a value must be, and an example."""
+
+ABOVE_ZERO = {
+    "interval": "an interval of more than 0",
+    "integer": "a whole number from 1 to 2147483647",
+}
+"""What it must be in PgQue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def change(
     with explained(conn, grant(conn, flavour.admin), flavour), conn.transaction():
         (before,) = show(conn, queue, flavour=flavour)
         for variable, value in wanted.items():
-            _check(conn, queue, variable, value)
+            _check(conn, queue, variable, value, flavour)
             conn.execute(
                 flavour.sql("select {pgq}.set_queue_config(%s, %s, %s)"),
                 [queue, variable.removeprefix(PREFIX), value],
@@ -102,16 +108,19 @@ def parse(assignments: Sequence[str]) -> dict[str, str]:
     return wanted
 
 
-def _check(conn: Connection, queue: str, variable: str, value: str) -> None:
+def _check(conn: Connection, queue: str, variable: str, value: str, flavour: Flavour) -> None:
     """Raise OperatorError for a value that PgQ cannot use, now or, if negative, later."""
     kind = VARIABLES[variable]
-    statement = sql.SQL("select %s::{kind} >= '0'::{kind}").format(kind=sql.SQL(kind))
+    statement = sql.SQL("select %s::{kind} {least} '0'::{kind}").format(
+        kind=sql.SQL(kind), least=sql.SQL(">" if flavour == PGQUE else ">=")
+    )
     try:
         row = conn.execute(statement, [value]).fetchone()
     except psycopg.DataError:
         row = None
     if row != (True,):
         wanted, example = EXAMPLES[kind]
+        wanted = ABOVE_ZERO[kind] if flavour == PGQUE else wanted
         name = variable.removeprefix(PREFIX)
         raise OperatorError(
             f'{variable}: "{value}" is not {wanted};'

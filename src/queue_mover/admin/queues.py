@@ -6,7 +6,7 @@ from psycopg import errors
 
 from queue_mover.errors import OperatorError
 from queue_mover.model import PGQ, Flavour
-from queue_mover.pgq.queues import consumers, listed, require_queue
+from queue_mover.pgq.queues import check_length, consumers, listed, require_queue
 from queue_mover.pgq.refusals import explained, grant
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import one_line, primary
@@ -15,6 +15,7 @@ from queue_mover.postgres.translation import one_line, primary
 def create(conn: Connection, queue: str, *, flavour: Flavour = PGQ) -> str:
     """Create a queue, unless it exists. Raises OperatorError when that is not possible."""
     _check_name("queue", queue)
+    check_length(conn, queue, flavour)
     with explained(conn, grant(conn, flavour.admin), flavour):
         created = _count(conn, flavour, "select {pgq}.create_queue(%s)", queue)
         if created:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from queue_mover.admin import queue_config, queues
+from queue_mover.admin import queues
 from queue_mover.admin.announcing import announce_ticks
 from queue_mover.admin.install import install
-from queue_mover.cli import common, control, status
+from queue_mover.cli import common, control, flavoured, status
 from queue_mover.config import parameters, sample
 from queue_mover.config.loading import load_admin, load_mover, override
 from queue_mover.config.settings import AdminSettings, Settings
@@ -25,7 +25,7 @@ from queue_mover.system import early_signals
 
 COMMAND = "pgqadm"
 
-Action = Callable[[Connection, Path | None, Sequence[str]], list[str]]
+Action = Callable[[Connection, AdminSettings, Sequence[str]], list[str]]
 
 
 def main() -> int:
@@ -33,13 +33,19 @@ def main() -> int:
     return common.guarded(COMMAND, _run)
 
 
+def _install(conn: Connection, settings: AdminSettings, _: Sequence[str]) -> list[str]:
+    return install(
+        conn, settings.pgq_sql, flavours=[settings.flavour], pgque_sql=settings.pgque_sql
+    )
+
+
 COMMANDS: dict[str, tuple[str, Action]] = {
-    "install": ("", lambda conn, pgq_sql, _: install(conn, pgq_sql)),
-    "create": ("QUEUE", lambda conn, _, words: [queues.create(conn, *words)]),
-    "drop": ("QUEUE", lambda conn, _, words: [queues.drop(conn, *words)]),
-    "register": ("QUEUE CONSUMER", lambda conn, _, words: [queues.register(conn, *words)]),
-    "unregister": ("QUEUE CONSUMER", lambda conn, _, words: [queues.unregister(conn, *words)]),
-    "config": ("[QUEUE [VAR=VALUE ...]]", lambda conn, _, words: _config(conn, *words)),
+    "install": ("", _install),
+    "create": ("QUEUE", flavoured.on_queue(queues.create)),
+    "drop": ("QUEUE", flavoured.on_queue(queues.drop)),
+    "register": ("QUEUE CONSUMER", flavoured.on_queue(queues.register)),
+    "unregister": ("QUEUE CONSUMER", flavoured.on_queue(queues.unregister)),
+    "config": ("[QUEUE [VAR=VALUE ...]]", flavoured.config),
 }
 """The arguments of each command, for usage, and its action in one database."""
 
@@ -131,9 +137,9 @@ def _run_one(given: argparse.Namespace) -> int:
         return common.serve(given, settings.process, plan, lambda _: _plan(given, _load(given)))
     _start_command_log(given, settings)
     _, action = COMMANDS[given.command]
-    lines = _at(settings.db, lambda conn: action(conn, settings.pgq_sql, given.arguments))
+    lines = _at(settings.db, lambda conn: action(conn, settings, given.arguments))
     if given.notify:
-        lines += _at(settings.db, lambda conn: [announce_ticks(conn)])
+        lines += _at(settings.db, announce_ticks)
     if given.command != "config" or len(given.arguments) > 1:
         _record(settings.log.job_name, given.command, lines)
     print("\n".join(lines))
@@ -200,7 +206,7 @@ def _inspect_one(given: argparse.Namespace) -> Overview:
     _start_command_log(given, settings)
     _check_usage(str(given.config), given.command, given.arguments)
     queue = given.arguments[0] if given.arguments else None
-    return status.inspect([settings.db], [], queue, settings.trouble_after)
+    return status.inspect([settings.db], [], queue, settings.trouble_after, settings.flavour)
 
 
 def _inspect_many(given: argparse.Namespace, words: Sequence[str]) -> Overview:
@@ -208,7 +214,8 @@ def _inspect_many(given: argparse.Namespace, words: Sequence[str]) -> Overview:
     if words and given.movers:
         raise OperatorError("status --movers shows all sources; it takes no queue")
     queue = words[0] if words else None
-    return status.inspect(given.db, _files(given), queue, _override(given, "trouble_after"))
+    trouble_after, flavour = _override(given, "trouble_after"), _override(given, "flavour")
+    return status.inspect(given.db, _files(given), queue, trouble_after, flavour)
 
 
 def _files(given: argparse.Namespace) -> list[Settings]:
@@ -223,22 +230,34 @@ def _override(given: argparse.Namespace, name: str) -> Any:
 def _install_many(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Install in the databases of --db and --movers."""
     _check_usage("--db CONNECT", "install", words)
-    pgq_sql = _override(given, "pgq_sql")
+    flavour = _override(given, "flavour")
+    files = (_override(given, "pgq_sql"), _override(given, "pgque_sql"))
     movers, refused = status.sources(_files(given))
     for name, why in refused.items():
         print(f"{name}: {why}", file=sys.stderr)
-    databases = [*given.db, *(text for each in movers for text in (each.src_db, each.dst_db))]
+    databases: dict[str, list[str]] = {text: [flavour] for text in given.db}
+    for mover in movers:
+        for text, wanted in flavoured.sides(mover):
+            databases.setdefault(text, []).append(wanted or flavour)
     failed = bool(refused)
     announcing = {*given.db, *(each.src_db for each in movers)} if given.notify else set()
-    for text in dict.fromkeys(databases):
+    for text, flavours in databases.items():
+        action = _installer(files, flavours)
         try:
-            lines = _at(text, lambda conn: install(conn, pgq_sql))
+            lines = _at(text, action)
             if text in announcing:
-                lines += _at(text, lambda conn: [announce_ticks(conn)])
+                lines += _at(text, announce_ticks)
         except (OperatorError, UnavailableError) as error:
             failed, lines = True, [str(error)]
         common.print_block(describe(text), lines)
     return 1 if failed else 0
+
+
+def _installer(
+    files: tuple[Path | None, Path | None], flavours: Sequence[str]
+) -> Callable[[Connection], list[str]]:
+    pgq_sql, pgque_sql = files
+    return lambda conn: install(conn, pgq_sql, flavours=flavours, pgque_sql=pgque_sql)
 
 
 def _at(text: str, action: Callable[[Connection], list[str]]) -> list[str]:
@@ -263,10 +282,3 @@ def _check_usage(config: str, command: str | None, arguments: Sequence[str]) -> 
     most = float("inf") if "..." in words else len(words.split())
     if not fewest <= len(arguments) <= most:
         raise OperatorError(f"usage: pgqadm.py {config} {command} {words}".rstrip())
-
-
-def _config(conn: Connection, *words: str) -> list[str]:
-    if len(words) < 2:
-        return queue_config.config_lines(queue_config.show(conn, *words))
-    queue, *assignments = words
-    return queue_config.change_lines(queue, queue_config.change(conn, queue, assignments))

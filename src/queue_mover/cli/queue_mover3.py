@@ -223,7 +223,7 @@ def _act(
     for mover in settings.movers:
         registrar = mover_job.registrar(mover, targets)
         try:
-            action(registrar)
+            action(registrar.resolved())
         except (OperatorError, UnavailableError) as error:
             registrar.log.error("%s", error)
             code = 1

@@ -30,11 +30,18 @@ def run(command: str, inspect: Callable[[], Overview], *, json: bool, alone: boo
 
 
 def inspect(
-    databases: Iterable[str], files: Iterable[Settings], queue: str | None, trouble_after: float
+    databases: Iterable[str],
+    files: Iterable[Settings],
+    queue: str | None,
+    trouble_after: float,
+    flavour: str = "",
 ) -> Overview:
-    """Inspect databases, by connect string, and all sources of movers' config files."""
+    """Inspect databases, by connect string, and all sources of movers' config files. `flavour`:
+    only this one of the databases, by its schema."""
     movers, refused = sources(files)
-    return overview.read(list(databases), movers, queue, trouble_after, refused=refused)
+    return overview.read(
+        list(databases), movers, queue, trouble_after, flavour=flavour, refused=refused
+    )
 
 
 def sources(files: Iterable[Settings]) -> tuple[list[MoverSettings], Mapping[str, str]]:
@@ -50,7 +57,9 @@ def _print(command: str, seen: Overview, *, alone: bool) -> None:
         print(f"{what}: {finding.text}; remedy: {finding.remedy}", file=sys.stderr)
     if seen.sources:
         print("\n".join(source_report.lines(seen.sources, seen.targets)))
-    for view in seen.databases:
+    for number, view in enumerate(seen.databases):
+        if alone and number:
+            print()
         if alone and view.status is None:
             print(f"{command}: {database_report.failure(view.findings)}", file=sys.stderr)
         elif alone:

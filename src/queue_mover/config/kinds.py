@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from queue_mover.config.http import parse_address
+from queue_mover.model import FLAVOURS
 from queue_mover.postgres.conninfo import check_conninfo
 
 LARGEST = 1e9
@@ -91,6 +92,11 @@ def choice(*options: str) -> Kind:
     return Kind(" or ".join(options), parse)
 
 
+def _flavour(text: str) -> str:
+    """A flavour, by its schema; empty: found in the database."""
+    return str(choice(*(flavour.schema for flavour in FLAVOURS)).parse(text)) if text else ""
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
@@ -131,6 +137,7 @@ SLOTS = Kind("whole number", _slots)
 SECONDS = Kind("seconds", _seconds)
 MINUTES = Kind("minutes", _minutes)
 BOOLEAN = Kind("0 or 1", _boolean)
+FLAVOUR = Kind(" or ".join(flavour.schema for flavour in FLAVOURS), _flavour)
 WORDS = Kind("comma list", _words)
 TABLES = Kind("comma list", _tables)
 COLUMN = Kind("column", _column)

@@ -12,7 +12,7 @@ from queue_mover.config.inifile import IniFile
 from queue_mover.config.schema import Group, Parameter
 from queue_mover.config.settings import AdminSettings, MoverSettings, ProcessSettings, Settings
 from queue_mover.errors import ConfigError
-from queue_mover.model import BatchLimits, Policy, Route
+from queue_mover.model import FLAVOURS, PGQ, BatchLimits, Policy, Route
 from queue_mover.system.logs import LogSettings
 
 SECTIONS = ("queue_mover3", "queue_mover", *parameters.SPLITTER_SECTIONS)
@@ -28,6 +28,8 @@ _PGQADM_FILE_HINTS = {
     " queue_mover3 --ini prints a sample for a mover",
 }
 """What to do with a file of the other command, by its main section."""
+
+_FLAVOURS = {flavour.schema: flavour for flavour in FLAVOURS}
 
 T = TypeVar("T", ProcessSettings, LogSettings, HttpSettings)
 
@@ -125,6 +127,10 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
             target_queue=splitting.target_queue(ini.place(section), values),
             tables=values["table_filter"],
             split_field=values["dst_queue_field"],
+            source_flavour=_FLAVOURS.get(values["src_flavour"], PGQ),
+            target_flavour=_FLAVOURS.get(values["dst_flavour"], PGQ),
+            finds_source_flavour=not values["src_flavour"],
+            finds_target_flavour=not values["dst_flavour"],
         ),
         limits=BatchLimits(
             max_events=values["max_batch_events"],
@@ -170,6 +176,8 @@ def load_admin(path: Path, overrides: Mapping[str, str]) -> AdminSettings:
             *config_warnings.world_readable([path], [("db", values["db"])], overrides),
             *config_warnings.unknown(ini, ini.main, parameters.ADMIN, parameters.RETIRED).values(),
         ),
+        flavour=values["flavour"],
+        pgque_sql=values["pgque_sql"],
     )
 
 

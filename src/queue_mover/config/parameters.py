@@ -48,6 +48,20 @@ _ROUTE = Group(
             "move only events whose ev_extra1 is one of these tables; x means public.x",
             shown="off",
         ),
+        Parameter(
+            "src_flavour",
+            kinds.FLAVOUR,
+            "",
+            "which PgQ the source has: pgq, or pgque for PgQue",
+            shown="found on connecting",
+        ),
+        Parameter(
+            "dst_flavour",
+            kinds.FLAVOUR,
+            "",
+            "the same for the target",
+            shown="found on connecting",
+        ),
     ),
 )
 
@@ -177,6 +191,21 @@ _ADMIN = Group(
             "",
             "path of pgq_pl_only.sql, to install PgQ without the extension",
             shown="the local PostgreSQL's",
+        ),
+        Parameter(
+            "flavour",
+            kinds.FLAVOUR,
+            "",
+            "PgQ or PgQue; needed where a database has both and the queue does not decide, and to"
+            " install PgQue",
+            shown="what the database has",
+        ),
+        Parameter(
+            "pgque_sql",
+            kinds.FILE,
+            "",
+            "path of pgque.sql, to install PgQue or to upgrade it",
+            shown="none",
         ),
     ),
 )

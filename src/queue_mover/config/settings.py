@@ -93,3 +93,6 @@ class AdminSettings:
     trouble_after: float
     """Seconds that events may wait before `pgqadm status` reports it."""
     warnings: tuple[str, ...]
+    flavour: str = ""
+    """A flavour's schema; "": what the database has."""
+    pgque_sql: Path | None = None

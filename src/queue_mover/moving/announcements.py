@@ -10,9 +10,9 @@ from psycopg import Notify, sql
 
 from queue_mover.errors import UnavailableError
 from queue_mover.model import BatchLimits, Log, Route
+from queue_mover.moving.session import on_source
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
-from queue_mover.postgres.translation import translating_errors
 from queue_mover.system.waker import AVAILABLE, Waker
 
 LOOK = 30.0
@@ -24,8 +24,7 @@ IN_VAIN = 0.1
 class Announcements:
     """The announcements of one source queue, for a mover that is idle."""
 
-    def __init__(self, route: Route, limits: BatchLimits, log: Log) -> None:
-        self._route = route
+    def __init__(self, limits: BatchLimits, log: Log) -> None:
         self._log = log
         # A tick that is too young, or too small a batch, becomes ready without an announcement.
         self._possible = AVAILABLE and not (
@@ -38,26 +37,26 @@ class Announcements:
         self._in_vain = False
         self._missed = False
 
-    def sleep(self, source: Sessions, seconds: float) -> bool:
+    def sleep(self, source: Sessions, route: Route, seconds: float) -> bool:
         """Sleep until a tick is announced, `wake` is called or it is time to look.
 
         `seconds`: what the mover would sleep without announcements. Returns False where it must.
         """
         if not self._possible or self._missed:
             return False
-        with suppress(UnavailableError), source.session() as src:
+        with suppress(UnavailableError), on_source(source, route) as src:
             if src is self._listening:
                 if self._in_vain:
                     self._waker.sleep(None, IN_VAIN)
                 self._wait(src, max(seconds, LOOK))
             else:
-                self._listen(src)
+                self._listen(src, route)
         # An error is the next step's: it tries to connect again.
         return True
 
-    def _listen(self, src: Connection) -> None:
+    def _listen(self, src: Connection, route: Route) -> None:
         """Ask for announcements. What came before has to be looked for: no sleep yet."""
-        channel = self._route.source_flavour.tick_channel(self._route.queue)
+        channel = route.source_flavour.tick_channel(route.queue)
         src.add_notify_handler(self._note)
         src.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
         self._listening = src
@@ -75,8 +74,7 @@ class Announcements:
 
     def _received(self, src: Connection) -> bool:
         """Whether something was announced since the last time."""
-        with translating_errors("source", self._route.source_flavour):
-            src.pgconn.consume_input()
+        src.pgconn.consume_input()
         found, self._noted = self._noted, False
         while src.pgconn.notifies():
             found = True

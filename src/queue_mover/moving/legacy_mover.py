@@ -20,13 +20,12 @@ WATCH_PERIOD = 5.0
 class LegacyWatch:
     """Checks, before the first batch, whether the program that set the position still runs."""
 
-    def __init__(self, route: Route, log: Log) -> None:
-        self._route = route
+    def __init__(self, log: Log) -> None:
         self._log = log
         self._since: Progress | None = None
         self._over = False
 
-    def must_wait(self, src: Connection, unknown_origin: Callable[[], bool]) -> bool:
+    def must_wait(self, src: Connection, route: Route, unknown_origin: Callable[[], bool]) -> bool:
         """Whether to move nothing yet, and check again in a moment.
 
         Raises UnlockedMoverError when the consumer has finished a batch meanwhile, unless one of
@@ -34,8 +33,8 @@ class LegacyWatch:
         """
         if self._over:
             return False
-        with translating_errors("source", self._route.source_flavour):
-            now = source.progress(src, self._route)
+        with translating_errors("source", route.source_flavour):
+            now = source.progress(src, route)
         if now is None or not unknown_origin():
             self._over = True
             return False
@@ -48,7 +47,7 @@ class LegacyWatch:
             )
         if now.last_tick != self._since.last_tick:
             evidence = f"it moved from tick {self._since.last_tick} to {now.last_tick}"
-            raise unlocked_mover(src, self._route, evidence)
+            raise unlocked_mover(src, route, evidence)
         if now.batch != self._since.batch:
             self._since = now
         self._over = now.at - self._since.at >= WATCH_PERIOD

@@ -20,9 +20,10 @@ from queue_mover.moving.decision import Decision, decide, explain
 from queue_mover.moving.legacy_mover import LegacyWatch, unlocked_mover
 from queue_mover.moving.peers import ALONE, Peers
 from queue_mover.moving.preflight import BothSides, Preflight
+from queue_mover.moving.session import on_source, on_target
 from queue_mover.moving.small_batches import SmallBatches
 from queue_mover.moving.tick_watch import TickWatch
-from queue_mover.pgq import batches, target
+from queue_mover.pgq import batches, flavours, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
@@ -50,17 +51,16 @@ class Mover:
         self._target = target
         self._log = log
         self._policy = policy
-        self._preflight = Preflight(route, policy, limits, log, peers.running)
+        self._peers = peers
         self._sides: BothSides | None = None
         self._applied: Batch | None = None
         self._idle = False
         self._started = False
-        self._legacy_watch = LegacyWatch(route, log)
-        self._tick_watch = TickWatch(route, log)
-        self._announcements = Announcements(route, limits, log)
+        self._legacy_watch = LegacyWatch(log)
+        self._tick_watch = TickWatch(log)
+        self._announcements = Announcements(limits, log)
         self._recorded = False
-        sharing = peers.sharing
-        self._small_batches = SmallBatches(route, policy, sharing) if sharing else None
+        self._small_batches = SmallBatches(policy, peers.sharing) if peers.sharing else None
         self.copying = CopyingProgress()
         """Of the batch in progress, or of the last one."""
 
@@ -71,8 +71,20 @@ class Mover:
         """
         if self._sides is None:
             with self._source.session() as src, self._target.session() as dst:
-                self._sides = self._preflight.check(src, dst, first=not self._started)
+                self._find_flavours(src, dst)
+                preflight = Preflight(
+                    self.route, self._policy, self._limits, self._log, self._peers.running
+                )
+                self._sides = preflight.check(src, dst, first=not self._started)
             self._started = True
+
+    def _find_flavours(self, src: Connection, dst: Connection) -> None:
+        """Anew after each error: a database may have changed from PgQ to PgQue."""
+        before, self.route = self.route, flavours.resolved(src, dst, self.route)
+        if self.route.source_flavour != before.source_flavour:
+            self._log.info("source database has %s", self.route.source_flavour.name)
+        if self.route.target_flavour != before.target_flavour:
+            self._log.info("target database has %s", self.route.target_flavour.name)
 
     def move_batch(self, limits: BatchLimits | None = None) -> Outcome:
         """Move the next batch, if one is waiting. Raises a QueueMoverError; then call again.
@@ -95,7 +107,7 @@ class Mover:
         try:
             self.prepare()
             assert self._sides is not None
-            with self._source.session() as src:
+            with on_source(self._source, self.route) as src:
                 if self._sides.unknown_origin and self._legacy_mover_may_run(src):
                     return Outcome(Result.WATCHING)
                 batch = None
@@ -105,7 +117,7 @@ class Mover:
                     self._announcements.found_batch(src)
                 self._idle = batch is None
                 if batch is None:
-                    self._tick_watch.check(src)
+                    self._tick_watch.check(src, self.route)
                     return Outcome(Result.IDLE)
                 self.copying = CopyingProgress.of(batch, self.route)
                 outcome = None
@@ -134,7 +146,7 @@ class Mover:
         self, batch: Batch, src: Connection, sides: BothSides, small: SmallBatches
     ) -> Outcome | None:
         """Move a small batch together with those of other movers; None: it must go alone."""
-        rows = small.write(batch, src, sides)
+        rows = small.write(batch, self.route, src, sides)
         if rows is None:
             return None
         self._recorded = True
@@ -144,8 +156,10 @@ class Mover:
     def _apply(
         self, batch: Batch, src: Connection, sides: BothSides, *, quarantining: bool
     ) -> Outcome:
-        with self._target.session() as dst:
-            opening = target.open_transaction(dst, self.route, remembers=sides.remembers)
+        with on_target(self._target, self.route) as dst:
+            opening = target.open_transaction(
+                dst, self.route, remembers=sides.remembers, copies=not self._policy.insert
+            )
             if not opening.locked:
                 dst.rollback()
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
@@ -185,11 +199,11 @@ class Mover:
         return self._recorded and position is not None and position.source is None
 
     def _legacy_mover_may_run(self, src: Connection) -> bool:
-        return self._legacy_watch.must_wait(src, self._unknown_origin)
+        return self._legacy_watch.must_wait(src, self.route, self._unknown_origin)
 
     def _unknown_origin(self) -> bool:
         """Whether the position is still the one that another program set."""
-        with self._target.session() as dst:
+        with on_target(self._target, self.route) as dst:
             position = target.position(dst, self.route, remembers=True)
         return position is not None and position.source is None
 
@@ -266,7 +280,7 @@ class Mover:
         applied, self._applied = self._applied, None
         if applied is None:
             return
-        with self._source.session() as src:
+        with on_source(self._source, self.route) as src:
             if not batches.finish(src, self.route, applied):
                 self._warn_already_finished(applied)
 
@@ -293,7 +307,7 @@ class Mover:
         `seconds`: what is slept otherwise. Returns False, without sleeping, if that is so.
         """
         idle = self._idle and self._sides is not None and self._sides.announces
-        return idle and self._announcements.sleep(self._source, seconds)
+        return idle and self._announcements.sleep(self._source, self.route, seconds)
 
     def stop(self) -> None:
         """From another thread: sleep no more, and wait for no other mover."""

@@ -148,7 +148,7 @@ class Preflight:
 
 def require_two_queues(src: Connection, dst: Connection, route: Route) -> None:
     """Raise NotReadyError when a queue would be moved into itself."""
-    if route.queue == route.target_queue:
+    if route.has_one_name:
         found = same_queue_finding(route, same_database=server.is_same_database(src, dst, route))
         require_none([found] if found else [])
 

@@ -10,11 +10,13 @@ comes first: two of these cannot deadlock.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import BatchLimits, Log, Policy, Position, Route
 from queue_mover.moving.first_position import set_first_position, warn_without_position
 from queue_mover.moving.preflight import Running, require_two_queues
+from queue_mover.moving.session import on_source, on_target
 from queue_mover.moving.takeover import take_over_tick
 from queue_mover.observation.findings import Code
 from queue_mover.observation.left_behind import read_others
@@ -26,7 +28,7 @@ from queue_mover.observation.side_findings import (
     target_findings,
 )
 from queue_mover.observation.sides import read_source, read_target
-from queue_mover.pgq import server, source, target
+from queue_mover.pgq import flavours, server, source, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
@@ -47,13 +49,18 @@ class Registrar:
     limits: BatchLimits = field(default_factory=BatchLimits)
     """Those of its mover, which would not start with an interval that PostgreSQL cannot use."""
 
+    def resolved(self) -> Self:
+        """The same for the PgQ that both sides have, where the config leaves it open."""
+        with self.source.session() as src, self.target.session() as dst:
+            return replace(self, route=flavours.resolved(src, dst, self.route))
+
     def register(self) -> None:
         """`--register`: register on the source; if new there, replace the position on the target.
 
         The old position goes first: a crash before the registration leaves a consumer that is
         unknown on both sides; one after it, a registration whose position the start sets.
         """
-        with self.source.session() as src, self.target.session() as dst:
+        with on_source(self.source, self.route) as src, on_target(self.target, self.route) as dst:
             identity = self._identity(src)
             require_two_queues(src, dst, self.route)
             self._require_intervals(src)
@@ -97,8 +104,8 @@ class Registrar:
         that runs meanwhile finds either nothing changed or both.
         """
         with (
-            self.source.session() as src,
-            self.target.session() as dst,
+            on_source(self.source, self.route) as src,
+            on_target(self.target, self.route) as dst,
             target.locked(dst, self.route, self.log),
         ):
             self._own_position(src, dst)
@@ -121,8 +128,8 @@ class Registrar:
         Raises NotReadyError when there is none, or the source does not have its tick any more.
         """
         with (
-            self.source.session() as src,
-            self.target.session() as dst,
+            on_source(self.source, self.route) as src,
+            on_target(self.target, self.route) as dst,
             target.locked(dst, self.route, self.log),
         ):
             self._identity(src)
@@ -137,8 +144,8 @@ class Registrar:
     def reset(self) -> None:
         """`--reset`: forget the position on the target."""
         with (
-            self.source.session() as src,
-            self.target.session() as dst,
+            on_source(self.source, self.route) as src,
+            on_target(self.target, self.route) as dst,
             target.locked(dst, self.route, self.log),
         ):
             self._forget(src, dst)
@@ -149,8 +156,8 @@ class Registrar:
         Raises NotReadyError when there is none.
         """
         with (
-            self.source.session() as src,
-            self.target.session() as dst,
+            on_source(self.source, self.route) as src,
+            on_target(self.target, self.route) as dst,
             target.locked(dst, self.route, self.log),
         ):
             position, _ = self._position(dst)
@@ -195,8 +202,8 @@ class Registrar:
         behind = replace(self.route, consumer=old)
         first, second = sorted((self.route, behind), key=lambda route: route.consumer)
         with (
-            self.source.session() as src,
-            self.target.session() as dst,
+            on_source(self.source, self.route) as src,
+            on_target(self.target, self.route) as dst,
             target.locked(dst, first, self.log),
             target.locked(dst, second, self.log),
         ):

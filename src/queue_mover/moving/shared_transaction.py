@@ -40,7 +40,11 @@ def write_together(dst: Connection, batches: Sequence[SmallBatch]) -> frozenset[
         [each.route.target_queue for each in batches],
         flavour,
     )
-    chosen = [each for each in batches if _applies(each, opening.positions)]
+    chosen = [
+        each
+        for each in batches
+        if each.route.target_flavour == flavour and _applies(each, opening.positions)
+    ]
     if not chosen:
         dst.rollback()
         return frozenset()

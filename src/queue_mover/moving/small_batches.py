@@ -20,29 +20,28 @@ class SmallBatches:
     """Reads them whole before it asks for the target, so that no source holds a transaction of
     others open."""
 
-    def __init__(self, route: Route, policy: Policy, member: Member) -> None:
-        self._route = route
+    def __init__(self, policy: Policy, member: Member) -> None:
         self._policy = policy
         self._member = member
         self._density = SMALLEST_EVENT
         """Bytes to be expected for each event number of a batch: from those read so far."""
 
-    def write(self, batch: Batch, src: Connection, sides: BothSides) -> Rows | None:
+    def write(self, batch: Batch, route: Route, src: Connection, sides: BothSides) -> Rows | None:
         """Write a batch together with others, and return its events. None: it is too large, or
         must be written alone. Raises errors of the source, translated, and StoppingError."""
         if not (self._may_share(sides) and self._may_fit(batch.span)):
             return None
         with self._member.room() as room:
             try:
-                select = event_select(batch, self._route, copy.COLUMNS)
-                rows = read_rows(src, select, self._route.source_flavour, room.take)
+                select = event_select(batch, route, copy.COLUMNS)
+                rows = read_rows(src, select, route.source_flavour, room.take)
             except NotReadyError:
                 # No longer active? The position tells.
                 return None
             self._density = room.needed / max(batch.span or 1, 1)
             if rows is None:
                 return None
-            small = SmallBatch(self._route, batch, sides.identity, rows)
+            small = SmallBatch(route, batch, sides.identity, rows)
             return rows if self._member.write(small) else None
 
     def _may_share(self, sides: BothSides) -> bool:

@@ -14,24 +14,23 @@ INTERVAL = 30.0
 class TickWatch:
     """Logs once when ticks stop, and again when they stop again."""
 
-    def __init__(self, route: Route, log: Log) -> None:
-        self._route = route
+    def __init__(self, log: Log) -> None:
         self._log = log
         self._due = time.monotonic() + INTERVAL
         self._logged = False
 
-    def check(self, src: Connection) -> None:
-        """Call when there is no batch: checks for ticks, if a check is due."""
+    def check(self, src: Connection, route: Route) -> None:
+        """Call when the route has no batch: checks for ticks, if a check is due."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + INTERVAL
         # Imported when first due: a start does not wait for it.
         missing_ticks = import_module("queue_mover.observation.missing_ticks")
-        found: Finding | None = missing_ticks.find(src, self._route)
+        found: Finding | None = missing_ticks.find(src, route)
         if found and not self._logged:
             self._log.warning(
                 'source database: queue "%s": %s; without ticks nothing is moved%s%s',
-                self._route.queue,
+                route.queue,
                 found.text,
                 REMEDY,
                 found.remedy,

@@ -6,8 +6,9 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from queue_mover.model import PGQ, Flavour
+from queue_mover.pgq.presence import reading_remedy, scheduler
 from queue_mover.pgq.queues import require_queue
-from queue_mover.pgq.refusals import explained, grant
+from queue_mover.pgq.refusals import explained
 from queue_mover.pgq.server import NEWEST_TXID, pgq_version
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function, schema_exists
@@ -92,6 +93,9 @@ class DatabaseStatus:
     consumers: tuple[Consumer, ...]
     quarantined: tuple[Quarantine, ...] | None
     """By consumer; None: readable by the admin role only."""
+    flavour: Flavour = PGQ
+    scheduler: str | None = None
+    """What has been set up to tick PgQue from inside the server; None: nothing."""
 
 
 _QUEUES: LiteralString = """
@@ -101,7 +105,7 @@ select q.queue_name as name,
        extract(epoch from q.queue_rotation_period)::float8 as rotation_period,
        extract(epoch from now() - q.queue_switch_time)::float8 as since_rotation,
        q.queue_switch_step2 is null as half_rotated,
-       coalesce(txid_snapshot_xmin(t.tick_snapshot) <= q.queue_switch_step2, false) as tick_holds,
+       coalesce({tick_xmin} <= q.queue_switch_step2, false) as tick_holds,
        q.queue_external_ticker as external_ticker,
        q.queue_ticker_paused as ticker_paused,
        q.queue_disable_insert as inserts_disabled,
@@ -130,7 +134,7 @@ select c.queue_name as queue,
        c.next_tick as batch_end,
        c.pending_events as pending,
        extract(epoch from now() - next.tick_time)::float8 as waiting,
-       coalesce(txid_snapshot_xmin(t.tick_snapshot) <= q.queue_switch_step2, false) as holds
+       coalesce({tick_xmin} <= q.queue_switch_step2, false) as holds
   from {pgq}.get_consumer_info() c
   join {pgq}.queue q on q.queue_name = c.queue_name
   left join {pgq}.tick t on t.tick_queue = q.queue_id and t.tick_id = c.last_tick
@@ -149,7 +153,7 @@ def gather(conn: Connection, queue: str | None = None, flavour: Flavour = PGQ) -
 
     Raises OperatorError if it has no PgQ, or no such queue.
     """
-    with explained(conn, grant(conn, flavour.reader), flavour), conn.transaction():
+    with explained(conn, reading_remedy(conn, flavour), flavour), conn.transaction():
         conn.execute("set transaction isolation level repeatable read, read only")
         queues = read_queues(conn, queue, flavour)
         if queue is not None and not queues:
@@ -169,6 +173,8 @@ def gather(conn: Connection, queue: str | None = None, flavour: Flavour = PGQ) -
             queues=queues,
             consumers=consumers,
             quarantined=read_quarantine(conn),
+            flavour=flavour,
+            scheduler=scheduler(conn, flavour),
         )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from queue_mover.model import PGQ, Flavour
+from queue_mover.model import PGQ, PGQUE, Flavour
 from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.findings import Code, Finding, Place, Severity
 from queue_mover.observation.formatting import counted, duration
@@ -19,6 +19,8 @@ ROTATION_GRACE = 15 * 60.0
 """Seconds that a rotation may be late: maintenance runs at least every ten minutes."""
 
 START_TICKER = "start pgqd, or pgqadm.py CONFIG ticker"
+START_PGQUE = "start pgqadm.py CONFIG ticker, or with pg_cron SELECT pgque.start()"
+"""pgqd ticks PgQ only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,9 @@ def judge_queue(
     verdicts = (
         _paused(queue, flavour),
         _epoch(queue),
-        _ticker(queue),
+        _ticker(queue, flavour),
         _inserts(queue, flavour),
-        _rotation(queue, consumers),
+        _rotation(queue, consumers, flavour),
     )
     return [finding for finding in verdicts if finding]
 
@@ -114,7 +116,12 @@ def _epoch(queue: Queue) -> Finding | None:
     return Finding(Code.TRANSACTION_IDS_BEHIND, Place(queue=queue.name), ids.problem, ids.remedy)
 
 
-def _ticker(queue: Queue) -> Finding | None:
+def start_ticker(flavour: Flavour) -> str:
+    """What to do where nothing ticks."""
+    return START_PGQUE if flavour == PGQUE else START_TICKER
+
+
+def _ticker(queue: Queue, flavour: Flavour) -> Finding | None:
     if _epoch(queue):
         # No ticker could tick.
         return None
@@ -122,7 +129,7 @@ def _ticker(queue: Queue) -> Finding | None:
         return None
     place = Place(queue=queue.name)
     if queue.since_tick is None:
-        return Finding(Code.TICKER, place, "never ticked", START_TICKER)
+        return Finding(Code.TICKER, place, "never ticked", start_ticker(flavour))
     idle = max(queue.idle_period, queue.max_lag)
     new = queue.new_events or 0
     if new > 0 and queue.since_tick > queue.max_lag + max(2 * queue.max_lag, WAITING_GRACE):
@@ -132,7 +139,7 @@ def _ticker(queue: Queue) -> Finding | None:
     else:
         return None
     late = f"no tick for {duration(queue.since_tick)}{waiting}, one was due after {duration(due)}"
-    return Finding(Code.TICKER, place, late, START_TICKER, queue.since_tick)
+    return Finding(Code.TICKER, place, late, start_ticker(flavour), queue.since_tick)
 
 
 def _inserts(queue: Queue, flavour: Flavour) -> Finding | None:
@@ -154,24 +161,26 @@ def enable_inserts(queue: str, flavour: Flavour) -> str:
     )
 
 
-def _rotation(queue: Queue, consumers: tuple[Consumer, ...]) -> Finding | None:
+def _rotation(queue: Queue, consumers: tuple[Consumer, ...], flavour: Flavour) -> Finding | None:
     """A queue that does not rotate keeps all events, until the disk is full."""
     late = queue.since_rotation - (0 if queue.half_rotated else queue.rotation_period)
     if late <= ROTATION_GRACE:
         return None
+    start = start_ticker(flavour)
     if queue.half_rotated:
-        text, remedy = f"rotation incomplete for {duration(late)}: no maintenance", START_TICKER
+        text, remedy = f"rotation incomplete for {duration(late)}: no maintenance", start
     else:
-        why, remedy = _late_rotation(queue, [c.name for c in consumers if c.holds])
+        why, remedy = _late_rotation(queue, [c.name for c in consumers if c.holds], start)
         text = f"rotation overdue by {duration(late)}{why}"
     return Finding(Code.ROTATION, Place(queue=queue.name), text, remedy, late)
 
 
-def _late_rotation(queue: Queue, holders: list[str]) -> tuple[str, str]:
-    """Why a rotation is overdue, and the remedy. `holders`: consumers that hold it back."""
+def _late_rotation(queue: Queue, holders: list[str], start: str) -> tuple[str, str]:
+    """Why a rotation is overdue, and the remedy. `holders`: consumers that hold it back; `start`:
+    how to start a ticker."""
     if holders and queue.tick_holds:
         if queue.since_tick is None or queue.since_tick >= queue.since_rotation:
-            return ": no tick since the last rotation", START_TICKER
+            return ": no tick since the last rotation", start
         return (
             ", held back by a transaction older than the last rotation",
             "find and end it: xact_start in pg_stat_activity, prepared in pg_prepared_xacts",
@@ -180,7 +189,7 @@ def _late_rotation(queue: Queue, holders: list[str]) -> tuple[str, str]:
         return f", held back by {', '.join(holders)}", "let it catch up, or unregister it"
     return (
         ": no maintenance, or the table to be truncated is locked",
-        f"{START_TICKER}; check pg_stat_activity for pg_dump and the like",
+        f"{start}; check pg_stat_activity for pg_dump and the like",
     )
 
 

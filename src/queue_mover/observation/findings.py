@@ -48,6 +48,7 @@ class Code(Enum):
     INTERVAL_NOT_USABLE = "interval_not_usable"
     POSITION_OF_ANOTHER_SOURCE = "position_of_another_source"
     CONSUMER_LEFT_BEHIND = "consumer_left_behind"
+    CONSUMER_COOPERATIVE = "consumer_cooperative"
     CONFIG = "config"
     SERVER_VERSION = "server_version"
     ORIGINS_NOT_RECORDED = "origins_not_recorded"
@@ -86,6 +87,7 @@ MARKS = {
     Code.INTERVAL_NOT_USABLE: "!",
     Code.POSITION_OF_ANOTHER_SOURCE: "X",
     Code.CONSUMER_LEFT_BEHIND: "B",
+    Code.CONSUMER_COOPERATIVE: "!",
     Code.CONFIG: "!",
     Code.SERVER_VERSION: "!",
     Code.ORIGINS_NOT_RECORDED: "V",

@@ -110,7 +110,7 @@ Way = tuple[str, str, str, Flavour]
 def _read(movers: Sequence[MoverSettings]) -> list[tuple[Surroundings, dict[str, str]]]:
     """Each source with its environment, and by side why that could not be read."""
     statuses = sources.gather(movers)
-    ways = [(_source_way(mover), _target_way(mover)) for mover in movers]
+    ways = [(_source_way(each.mover), _target_way(each.mover)) for each in statuses]
     # Many sources share their target.
     every = list(dict.fromkeys(way for pair in ways for way in pair))
     with ThreadPoolExecutor(AT_ONCE) as pool:

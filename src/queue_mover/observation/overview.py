@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import QueueMoverError
-from queue_mover.model import PGQ, Flavour
+from queue_mover.model import Flavour
 from queue_mover.observation import source_findings, target_queues
 from queue_mover.observation.database import DatabaseStatus, gather
 from queue_mover.observation.database_findings import problems
@@ -17,13 +17,15 @@ from queue_mover.observation.sources import SourceStatus
 from queue_mover.observation.sources import gather as gather_sources
 from queue_mover.observation.target_queues import TargetQueue
 from queue_mover.observation.verdict import NOTHING, Verdict, verdict
+from queue_mover.pgq.presence import having, present
 from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.database import Database
+from queue_mover.postgres.translation import translating_errors
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseView:
-    """One database, and what is wrong with it."""
+    """One PgQ of a database, and what is wrong with it."""
 
     place: str
     """Where its connect string points; never a password."""
@@ -71,19 +73,22 @@ def read(
     sources: Sequence[MoverSettings],
     queue: str | None,
     trouble_after: float,
-    flavour: Flavour = PGQ,
+    flavour: str = "",
     refused: Mapping[str, str] | None = None,
 ) -> Overview:
     """Read databases, by their connect strings, and sources. Errors become findings.
 
     `queue`: only this one, in the databases; `trouble_after`: seconds, for the databases;
-    `flavour`: of the PgQ in the databases; `refused`: sources that cannot be used, and why.
+    `flavour`: only this one of each database; `refused`: sources that cannot be used, and why.
     """
     statuses = gather_sources(sources)
-    targets = target_queues.gather(sources)
+    # With the flavours that were found.
+    targets = target_queues.gather([each.mover for each in statuses])
     return Overview(
         tuple(
-            _read_database(text, queue, trouble_after, flavour) for text in dict.fromkeys(databases)
+            view
+            for text in dict.fromkeys(databases)
+            for view in _read_database(text, queue, trouble_after, flavour)
         ),
         tuple(_view(each, targets[target_queues.key(each.mover)]) for each in statuses),
         tuple(targets.values()),
@@ -100,17 +105,31 @@ def _view(status: SourceStatus, target: TargetQueue) -> SourceView:
 
 
 def _read_database(
-    text: str, queue: str | None, trouble_after: float, flavour: Flavour
-) -> DatabaseView:
+    text: str, queue: str | None, trouble_after: float, wanted: str
+) -> list[DatabaseView]:
+    """A view of each PgQ that the database has."""
     place = describe(text)
-    database = Database("", text, "pgqadm", flavour=flavour)
+    database = Database("", text, "pgqadm")
     try:
         with database.session() as connection:
+            flavours = present(connection, wanted)
+            if queue is not None:
+                flavours = having(connection, queue, flavours)
+        return [_read_flavour(database, place, queue, trouble_after, each) for each in flavours]
+    except QueueMoverError as error:
+        return [DatabaseView(place, None, (unreadable(str(error), Place(place)),))]
+    finally:
+        database.close()
+
+
+def _read_flavour(
+    database: Database, place: str, queue: str | None, trouble_after: float, flavour: Flavour
+) -> DatabaseView:
+    try:
+        with database.session() as connection, translating_errors("", flavour):
             status = gather(connection, queue, flavour)
     except QueueMoverError as error:
         return DatabaseView(place, None, (unreadable(str(error), Place(place)),))
-    finally:
-        database.close()
     found = problems(status, trouble_after, flavour)
     return DatabaseView(
         place,

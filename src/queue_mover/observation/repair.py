@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from queue_mover.model import PGQ
 from queue_mover.observation.environment_findings import Surroundings
 from queue_mover.observation.findings import Code, Finding
 from queue_mover.observation.side_findings import (
@@ -56,7 +55,7 @@ def repairs(surroundings: Iterable[Surroundings]) -> list[Repair]:
 def _install(found: Surroundings) -> Sequence[Repair]:
     """The schemas that store positions, if PgQ is installed."""
     mover, state = found.status.mover, found.status.target
-    if state is None or found.target is None or mover.route.target_flavour != PGQ:
+    if state is None or found.target is None:
         return ()
     is_complete = state.has_pgq_ext and state.remembers
     if not found.target.schemas.pgq_is_installed or is_complete or _is_closed(found, "target"):
@@ -68,7 +67,7 @@ def _install(found: Surroundings) -> Sequence[Repair]:
 def _identify(found: Surroundings) -> Sequence[Repair]:
     """An identity for a source whose server's identity cannot be read."""
     mover, state = found.status.mover, found.status.source
-    if state is None or not state.unidentified or mover.route.source_flavour != PGQ:
+    if state is None or not state.unidentified:
         return ()
     if "install" not in state.unidentified or _is_closed(found, "source"):
         return ()
@@ -83,6 +82,8 @@ def _create(found: Surroundings) -> Sequence[Repair]:
         # Its name is in the events.
         return ()
     if found.source is None or found.source.queue is None or found.target is None:
+        return ()
+    if not mover.route.target_flavour.allows(mover.route.target_queue):
         return ()
     if not found.target.schemas.pgq_is_installed or found.target.queue is not None:
         return ()

@@ -41,7 +41,7 @@ def require_none(found: Sequence[Finding]) -> None:
 
 def same_queue_finding(route: Route, *, same_database: bool) -> Finding | None:
     """A queue that would be moved into itself, doubling its events for ever."""
-    if not same_database or route.queue != route.target_queue:
+    if not same_database or not route.has_one_name:
         return None
     return Finding(
         Code.MOVED_INTO_ITSELF,
@@ -126,14 +126,31 @@ def _source_queue(state: SourceState, route: Route) -> Finding | None:
 
 
 def _source_privileges(state: SourceState, route: Route) -> Finding | None:
-    if state.may_read or not state.has_pgq:
+    if not state.has_pgq or (state.may_read and not state.not_granted):
         return None
     role = quote_ident(state.server.role)
+    grants = [] if state.may_read else [f"GRANT {route.source_flavour.reader} TO {role}"]
+    if state.not_granted:
+        grants.append(f"GRANT EXECUTE ON FUNCTION {', '.join(state.not_granted)} TO {role}")
     return Finding(
         Code.PRIVILEGE_MISSING,
         source_place(route),
         f"source database: role {role} may not read batches",
-        f"GRANT {route.source_flavour.reader} TO {role}",
+        "; ".join(grants),
+    )
+
+
+def _source_consumer(state: SourceState, route: Route) -> Finding | None:
+    """PgQue refuses batches to a consumer with subconsumers, and to these."""
+    if not state.cooperative:
+        return None
+    return Finding(
+        Code.CONSUMER_COOPERATIVE,
+        source_place(route),
+        f'source database: consumer "{route.consumer}" of queue "{route.queue}" is cooperative:'
+        " its subconsumers share its events, and a mover must get them all",
+        "set another consumer_name, or unregister its subconsumers"
+        f" ({route.source_flavour.schema}.unregister_subconsumer)",
     )
 
 
@@ -164,13 +181,18 @@ def _is_installed(state: TargetState) -> bool:
 def _target_queue(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     if state.queue_exists or not _is_installed(state):
         return None
-    queue = route.target_queue
+    queue, flavour = route.target_queue, route.target_flavour
     text, remedy = f'target database: no queue "{queue}"', f"pgqadm.py CONFIG create {queue}"
     if state.split:
         text, remedy = (
             "target database: no queue for events to name",
             ("pgqadm.py CONFIG create QUEUE for each"),
         )
+    elif not flavour.allows(queue):
+        longest = flavour.longest_queue_name
+        text += f": {flavour.name} allows names of {longest} bytes, this one has"
+        text += f" {len(queue.encode())}"
+        remedy = "set a shorter dst_queue_name"
     return Finding(Code.QUEUE_MISSING, _target_place(route), text, remedy)
 
 
@@ -229,6 +251,7 @@ SOURCE: tuple[SourceCheck, ...] = (
     _source_identity,
     _source_queue,
     _source_privileges,
+    _source_consumer,
     _source_transaction_ids,
 )
 TARGET: tuple[TargetCheck, ...] = (

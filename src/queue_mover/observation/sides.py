@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import LiteralString
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 
 from queue_mover.model import Flavour, Route
 from queue_mover.pgq import server
 from queue_mover.pgq.server import TransactionIds
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.statements import has_function
 
 NEXT_BATCH_FUNCTION = "{pgq}.next_batch_custom(text, text, interval, int4, interval)"
 ANNOUNCE_FUNCTION = "queue_mover.announce_ticks"
@@ -40,6 +39,7 @@ class SourceState:
     has_pgq: bool = False
     queue_exists: bool = False
     may_read: bool = False
+    """Whether the role has what PgQ's reader has."""
     registered: bool = False
     identity: str = ""
     """Identifies the queue, its database and its server, for messages and for comparison."""
@@ -47,6 +47,10 @@ class SourceState:
     """The remedy if the server's identity cannot be read."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
+    not_granted: tuple[str, ...] = ()
+    """Functions that the role may not call, and that its reader may not either."""
+    cooperative: bool = False
+    """Whether the consumer has subconsumers, or is one."""
     announces: bool = False
     """Whether ticks are announced, see `pgqadm install --notify`."""
 
@@ -84,26 +88,32 @@ class TargetState:
     """None: all events go to one queue. Else the fields about a queue are about these."""
 
 
-def read_server(connection: Connection) -> ServerState:
-    """Read the state of a server."""
-    with connection.cursor(row_factory=class_row(ServerState)) as cursor:
-        state = cursor.execute(
-            """
-            select pg_is_in_recovery() as standby,
-                   current_setting('transaction_read_only')::bool as read_only,
-                   current_setting('server_encoding') as encoding,
-                   current_user::text as role
-            """
-        ).fetchone()
-    assert state is not None
-    return state
+def read_server(connection: Connection, *functions: str) -> tuple[ServerState, list[bool]]:
+    """Read the state of a server, and which of these functions the database has."""
+    row = connection.execute(
+        """
+        select pg_is_in_recovery(), current_setting('transaction_read_only')::bool,
+               current_setting('server_encoding'), current_user::text,
+               array(select to_regprocedure(f) is not null
+                       from unnest(%s::text[]) with ordinality as wanted (f, n) order by n)
+        """,
+        [list(functions)],
+    ).fetchone()
+    assert row is not None
+    *state, found = row
+    return ServerState(*state), found
 
 
+# The functions are those that a batch needs. PgQ grants all of them to its reader; PgQue only some,
+# the others to its admin: `batch_event_sql` with what it calls, and what `get_queue_info` calls
+# where it does not run as its owner.
 _SOURCE: LiteralString = """
     select q.queue_id is not null,
-           has_function_privilege(%(function)s, 'execute') and coalesce(
+           not coalesce(missing.granted_to_reader, false) and coalesce(
              has_table_privilege(q.queue_data_pfx || '_0', 'select'), true),
-           exists (select from {pgq}.get_consumer_info(%(queue)s, %(consumer)s)),
+           missing.not_granted,
+           mine.is_cooperative is not null,
+           coalesce(mine.is_cooperative, false),
            coalesce(format('%%s, database %%s, queue %%s, no. %%s', %(server)s::text,
                            current_database(), q.queue_name, q.queue_id), ''),
            exists (select from pg_trigger t
@@ -111,15 +121,34 @@ _SOURCE: LiteralString = """
                       and t.tgfoid = to_regproc(%(announce)s))
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
+      left join lateral (
+           select {is_cooperative} as is_cooperative
+             from {pgq}.subscription s join {pgq}.consumer c on c.co_id = s.sub_consumer
+            where s.sub_queue = q.queue_id and c.co_name = %(consumer)s) mine on true
+     cross join lateral (
+           select bool_or(of_reader) as granted_to_reader,
+                  coalesce(array_agg(f order by n) filter (where not of_reader), '{}')
+                    as not_granted
+             from unnest(array[
+                    '{pgq}.next_batch_custom(text, text, interval, int4, interval)',
+                    '{pgq}.get_batch_info(bigint)', '{pgq}.finish_batch(bigint)',
+                    '{pgq}.batch_event_sql(bigint)', '{pgq}.batch_event_tables(bigint)',
+                    '{pgq}.quote_fqname(text)',
+                    (select '{pgq}.seq_getval(text)' from pg_catalog.pg_proc p
+                      where p.oid = to_regprocedure('{pgq}.get_queue_info(text)')
+                        and not p.prosecdef)]) with ordinality as needed (f, n),
+                  coalesce(has_function_privilege(
+                    (select oid from pg_catalog.pg_roles where rolname = %(reader)s),
+                    to_regprocedure(f), 'execute'), true) as of_reader
+            where not has_function_privilege(to_regprocedure(f), 'execute')) missing
 """
 
 
 def read_source(connection: Connection, route: Route) -> SourceState:
     """Read the state of a route's source."""
     flavour = route.source_flavour
-    next_batch = flavour.sql(NEXT_BATCH_FUNCTION)
-    state = read_server(connection)
-    if not has_function(connection, next_batch):
+    state, (has_pgq,) = read_server(connection, flavour.sql(NEXT_BATCH_FUNCTION))
+    if not has_pgq:
         return SourceState(state)
     identity = server.identity(connection)
     row = connection.execute(
@@ -128,12 +157,12 @@ def read_source(connection: Connection, route: Route) -> SourceState:
             "server": identity,
             "queue": route.queue,
             "consumer": route.consumer,
-            "function": next_batch,
+            "reader": flavour.reader,
             "announce": ANNOUNCE_FUNCTION,
         },
     ).fetchone()
     assert row is not None
-    exists, may_read, registered, queue_identity, announces = row
+    exists, may_read, not_granted, registered, cooperative, queue_identity, announces = row
     return SourceState(
         state,
         has_pgq=True,
@@ -143,7 +172,9 @@ def read_source(connection: Connection, route: Route) -> SourceState:
         identity=queue_identity if identity else "",
         unidentified="" if identity else server.identity_remedy(connection, flavour),
         transaction_ids=server.transaction_ids(connection, route.queue, flavour),
-        announces=announces,
+        announces=announces or flavour.announces_ticks,
+        not_granted=tuple(not_granted),
+        cooperative=cooperative,
     )
 
 
@@ -152,7 +183,8 @@ _TARGET: LiteralString = """
            coalesce(q.queue_disable_insert, false) as inserts_disabled,
            coalesce(has_table_privilege(q.queue_data_pfx || '_0', 'insert')
                     and has_sequence_privilege(q.queue_event_seq, 'usage')
-                    and has_function_privilege('{pgq}.current_event_table(text)', 'execute'), true)
+                    and has_function_privilege('{pgq}.current_event_table(text)', 'execute')
+                    and has_function_privilege('{pgq}.quote_fqname(text)', 'execute'), true)
              as may_copy,
            has_function_privilege(
              '{pgq}.insert_event(text, text, text, text, text, text, text)', 'execute')
@@ -172,9 +204,11 @@ _TARGET: LiteralString = """
 def read_target(connection: Connection, route: Route) -> TargetState:
     """Read the state of a route's target."""
     flavour = route.target_flavour
-    state = read_server(connection)
-    has_pgq = has_function(connection, flavour.sql("{pgq}.current_event_table(text)"))
-    has_pgq_ext = has_function(connection, "pgq_ext.set_last_tick(text, bigint)")
+    state, (has_pgq, has_pgq_ext) = read_server(
+        connection,
+        flavour.sql("{pgq}.current_event_table(text)"),
+        "pgq_ext.set_last_tick(text, bigint)",
+    )
     if not (has_pgq and has_pgq_ext):
         return TargetState(state, has_pgq, has_pgq_ext)
     with connection.cursor(row_factory=dict_row) as cursor:

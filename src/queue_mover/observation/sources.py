@@ -1,6 +1,6 @@
 """Read the state of each source in a mover's config, on both sides."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from psycopg import conninfo
 
 from queue_mover.config.settings import MoverSettings, consumers_by_route
 from queue_mover.errors import QueueMoverError
-from queue_mover.model import Flavour, Position
+from queue_mover.model import Position
 from queue_mover.observation import activity
 from queue_mover.observation.activity import Activity, Process
 from queue_mover.observation.database import (
@@ -21,9 +21,10 @@ from queue_mover.observation.database import (
 )
 from queue_mover.observation.left_behind import LeftBehind, read_others
 from queue_mover.observation.sides import SourceState, TargetState, read_source, read_target
-from queue_mover.pgq import server, target
+from queue_mover.pgq import flavours, server, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
+from queue_mover.postgres.translation import translating_errors
 from queue_mover.system.limits import BASE_FILES, FILES_PER_CONNECTION, allow_files
 
 MAX_CONCURRENT = 16
@@ -98,6 +99,10 @@ class SourceStatus:
         return self.position.tick in ends
 
 
+Step = Callable[[Connection, SourceStatus], SourceStatus]
+"""Adds to a status what one query or a few read on one side."""
+
+
 def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
     """Read every source and its target. Errors are recorded, not raised."""
     running = consumers_by_route(movers)
@@ -118,34 +123,35 @@ def gather(movers: Sequence[MoverSettings]) -> list[SourceStatus]:
 def _source_status(
     mover: MoverSettings, running: frozenset[str], process: Process | None
 ) -> SourceStatus:
+    """If a step fails, what the ones before it have read is kept."""
     status = SourceStatus(mover, activity=Activity(process))
     try:
-        with _session("source", mover.src_db, mover.route.source_flavour) as src:
-            status = _read_source_side(src, status)
+        with _session("source", mover.src_db) as src:
+            for step in SOURCE_STEPS:
+                status = step(src, status)
             try:
-                with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
-                    status = _with_activity(dst, status)
-                    status = _read_target_side(dst, status)
-                    status = _with_position(dst, status)
+                with _session("target", mover.dst_db) as dst:
+                    for step in TARGET_STEPS:
+                        status = step(dst, status)
                     return _read_both_sides(src, dst, status, running)
             except QueueMoverError as error:
                 return replace(status, target_error=str(error))
     except QueueMoverError as error:
         status = replace(status, source_error=str(error))
     try:
-        with _session("target", mover.dst_db, mover.route.target_flavour) as dst:
-            status = _with_activity(dst, status)
-            status = _read_target_side(dst, status)
-            return _with_position(dst, status)
+        with _session("target", mover.dst_db) as dst:
+            for step in TARGET_STEPS:
+                status = step(dst, status)
+            return status
     except QueueMoverError as error:
         return replace(status, target_error=str(error))
 
 
 @contextmanager
-def _session(side: str, text: str, flavour: Flavour) -> Iterator[Connection]:
+def _session(side: str, text: str) -> Iterator[Connection]:
     # With the mover's own name, we would be taken for one.
     text = conninfo.make_conninfo(text, application_name="pgqadm")
-    database = Database(side, text, "pgqadm", flavour=flavour)
+    database = Database(side, text, "pgqadm")
     try:
         with database.session() as connection:
             yield connection
@@ -153,12 +159,30 @@ def _session(side: str, text: str, flavour: Flavour) -> Iterator[Connection]:
         database.close()
 
 
-def _read_source_side(src: Connection, status: SourceStatus) -> SourceStatus:
+def _find_source_flavour(src: Connection, status: SourceStatus) -> SourceStatus:
+    route = flavours.with_source_flavour(src, status.mover.route)
+    return replace(status, mover=replace(status.mover, route=route))
+
+
+def _find_target_flavour(dst: Connection, status: SourceStatus) -> SourceStatus:
+    route = flavours.with_target_flavour(dst, status.mover.route)
+    return replace(status, mover=replace(status.mover, route=route))
+
+
+def _read_source_state(src: Connection, status: SourceStatus) -> SourceStatus:
     mover = status.mover
-    state = read_source(src, mover.route)
-    status = replace(status, activity=activity.read_source(src, mover, status.activity))
-    if not state.has_pgq:
-        return replace(status, source=state)
+    with translating_errors("source", mover.route.source_flavour):
+        return replace(
+            status,
+            source=read_source(src, mover.route),
+            activity=activity.read_source(src, mover, status.activity),
+        )
+
+
+def _read_source_queue(src: Connection, status: SourceStatus) -> SourceStatus:
+    mover, state = status.mover, status.source
+    if state is None or not state.has_pgq:
+        return status
     limits = mover.limits
     unusable = tuple(server.unusable_intervals(src, limits))
     usable = ["" if text in unusable else text for text in (limits.keep_lag, limits.min_interval)]
@@ -168,12 +192,13 @@ def _read_source_side(src: Connection, status: SourceStatus) -> SourceStatus:
         usable,
     ).fetchone()
     assert row is not None
-    queues = read_queues(src, mover.route.queue, mover.route.source_flavour)
+    with translating_errors("source", mover.route.source_flavour):
+        queues = read_queues(src, mover.route.queue, mover.route.source_flavour)
+        consumer = _consumer(src, mover)
     return replace(
         status,
-        source=state,
         queue=queues[0] if queues else None,
-        consumer=_consumer(src, mover),
+        consumer=consumer,
         unusable_intervals=unusable,
         keep_lag=row[0],
         min_interval=row[1],
@@ -186,8 +211,10 @@ def _consumer(src: Connection, mover: MoverSettings) -> Consumer | None:
     return found[0] if found else None
 
 
-def _read_target_side(dst: Connection, status: SourceStatus) -> SourceStatus:
-    return replace(status, target=read_target(dst, status.mover.route))
+def _read_target_state(dst: Connection, status: SourceStatus) -> SourceStatus:
+    route = status.mover.route
+    with translating_errors("target", route.target_flavour):
+        return replace(status, target=read_target(dst, route))
 
 
 def _with_activity(dst: Connection, status: SourceStatus) -> SourceStatus:
@@ -210,6 +237,15 @@ def _with_position(dst: Connection, status: SourceStatus) -> SourceStatus:
     )
 
 
+SOURCE_STEPS: tuple[Step, ...] = (_find_source_flavour, _read_source_state, _read_source_queue)
+TARGET_STEPS: tuple[Step, ...] = (
+    _with_activity,
+    _find_target_flavour,
+    _read_target_state,
+    _with_position,
+)
+
+
 def _read_both_sides(
     src: Connection, dst: Connection, status: SourceStatus, running: frozenset[str]
 ) -> SourceStatus:
@@ -223,7 +259,7 @@ def _read_both_sides(
     if status.source.identity:
         others = read_others(src, dst, route, status.source.identity, running, remembers=remembers)
         status = replace(status, left_behind=others.left_behind)
-    if route.queue == route.target_queue:
+    if route.has_one_name:
         status = replace(status, same_database=server.is_same_database(src, dst, route))
     for _ in range(MAX_READS):
         if status.fits:

@@ -15,8 +15,8 @@ from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.database import Database
 from queue_mover.postgres.statements import has_function
 
-Key = tuple[str, str]
-"""A target's connect string, and the queue in it."""
+Key = tuple[str, str, str]
+"""A target's connect string, the queue in it, and the schema of its PgQ."""
 
 AT_ONCE = 8
 """Targets read at the same time."""
@@ -39,7 +39,7 @@ class TargetQueue:
 
 def key(mover: MoverSettings) -> Key:
     """The key of a mover's target queue; where its events name them, of a stand-in for all."""
-    return mover.dst_db, mover.route.target_queue
+    return mover.dst_db, mover.route.target_queue, mover.route.target_flavour.schema
 
 
 def gather(movers: Sequence[MoverSettings]) -> dict[Key, TargetQueue]:
@@ -70,7 +70,8 @@ def _read(wanted: dict[Key, MoverSettings]) -> dict[Key, TargetQueue]:
             for each, blank in unread.items():
                 flavour = blank.flavour
                 if not has_function(connection, flavour.sql("{pgq}.get_consumer_info()")):
-                    return unread
+                    found[each] = blank
+                    continue
                 if wanted[each].route.split_field:
                     found[each] = replace(blank, readable=True)
                     found |= _read_all(connection, text, found[each])
@@ -94,7 +95,7 @@ def _read_all(connection: Connection, text: str, blank: TargetQueue) -> dict[Key
     """All queues of a target, which events may name."""
     consumers = read_consumers(connection, None, flavour=blank.flavour)
     return {
-        (text, queue.name): replace(
+        (text, queue.name, blank.flavour.schema): replace(
             blank,
             name=queue.name,
             queue=queue,

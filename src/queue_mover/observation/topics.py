@@ -221,6 +221,7 @@ SOURCE_TOPICS: tuple[SourceTopic, ...] = (
         "registration and position",
         (
             Code.CONSUMER_NOT_REGISTERED,
+            Code.CONSUMER_COOPERATIVE,
             Code.TARGET_POSITION_MISSING,
             Code.TICKS_DO_NOT_FIT,
             Code.POSITION_OF_ANOTHER_SOURCE,

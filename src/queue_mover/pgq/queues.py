@@ -5,6 +5,20 @@ from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres.connection import Connection
 
 
+def check_length(conn: Connection, queue: str, flavour: Flavour = PGQ) -> None:
+    """Raise OperatorError if a queue's name is longer than its PgQ allows."""
+    longest = flavour.longest_queue_name
+    if longest is None:
+        return
+    # In the database's encoding, as PgQue counts.
+    row = conn.execute("select octet_length(%s::text)", [queue]).fetchone()
+    if row and row[0] > longest:
+        raise OperatorError(
+            f'queue "{queue}": the name has {row[0]} bytes, {flavour.name} allows {longest};'
+            " remedy: choose a shorter one"
+        )
+
+
 def consumers(conn: Connection, queue: str, flavour: Flavour = PGQ) -> list[str]:
     """The names of a queue's consumers."""
     found = conn.execute(

@@ -20,7 +20,7 @@ _IDENTITIES: dict[str, LiteralString] = {
 }
 
 NEWEST_TXID: LiteralString = """
-    (select max(txid_snapshot_xmax(t.tick_snapshot))
+    (select max({tick_xmax})
        from {pgq}.tick t where t.tick_queue = q.queue_id)
 """
 """For a row q of pgq.queue: the first transaction ID not yet assigned at its last tick."""
@@ -97,8 +97,9 @@ def transaction_ids(
     with connection.cursor(row_factory=class_row(TransactionIds)) as cursor:
         cursor.execute(
             flavour.sql(
-                "select txid_snapshot_xmax(txid_current_snapshot()) as txid,"
-                f" {NEWEST_TXID} as ticks from {{pgq}}.queue q where q.queue_name = %s"
+                "select txid_snapshot_xmax(txid_current_snapshot()) as txid, "
+                + NEWEST_TXID
+                + " as ticks from {pgq}.queue q where q.queue_name = %s"
             ),
             [queue],
         )

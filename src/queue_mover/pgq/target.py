@@ -18,6 +18,8 @@ from queue_mover.postgres.statements import has_function, run_in_one_message
 
 LOCK_WAIT: LiteralString = "10s"
 
+_EVENT_TABLE: LiteralString = "select {pgq}.quote_fqname({pgq}.current_event_table(%(queue)s))"
+
 # By whether the target records origins. If another program has set the position since, its origin
 # is unknown.
 _POSITION: dict[bool, LiteralString] = {
@@ -52,20 +54,24 @@ class Opening:
 
     locked: bool
     table: str
-    """The event table to insert into, quoted; valid for this transaction only. Empty: the batch is
-    split."""
+    """The event table to copy into, quoted; valid for this transaction only. Empty: not read."""
     position: Position | None
     """None: the consumer has none here."""
 
 
-def open_transaction(connection: Connection, route: Route, *, remembers: bool) -> Opening:
+def open_transaction(
+    connection: Connection, route: Route, *, remembers: bool, copies: bool = True
+) -> Opening:
     """Begin; try the consumer's lock; read the event table and the position. One round trip.
+
+    `copies`: whether the table is written to; if not, it is not read, since a role that may call
+    `insert_event` need not be allowed to.
 
     The lock comes before the transaction ID, so a mover that does not get it holds nothing back;
     the transaction ID comes before the table name: after a rotation between the two, no consumer
     would read the events. Of a batch that is split, `named_queues` looks up the tables later.
     """
-    table_of = "''" if route.split_field else _TABLE
+    looks_up = copies and not route.split_field
     values = {"key": _key(route), "queue": route.target_queue, "consumer": route.consumer}
     _, _, locked, _, table, found = run_in_one_message(
         connection,
@@ -74,7 +80,7 @@ def open_transaction(connection: Connection, route: Route, *, remembers: bool) -
             TIMEOUTS,
             "select pg_try_advisory_xact_lock(%(key)s)",
             "select txid_current()",
-            route.target_flavour.sql(f"select {table_of}"),
+            route.target_flavour.sql(_EVENT_TABLE) if looks_up else "select ''",
             _POSITION[remembers],
         ],
         values,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from queue_mover.model import PGQ, Flavour
 from queue_mover.observation.database import Consumer, DatabaseStatus, Quarantine, Queue
 from queue_mover.observation.findings import MARKS, REMEDY, Code, Finding, Place, marks
 from queue_mover.observation.formatting import duration, number
@@ -16,11 +15,11 @@ VERSIONLESS = "of unknown version"
 QUARANTINE_HEADER = ("Quarantined from", "Events", "Oldest", "")
 
 
-def view_lines(view: DatabaseView, flavour: Flavour = PGQ) -> list[str]:
+def view_lines(view: DatabaseView) -> list[str]:
     """The report on a database, or why there is none."""
     if view.status is None:
         return [failure(view.findings)]
-    return status_lines(view.status, view.findings, flavour)
+    return status_lines(view.status, view.findings)
 
 
 def failure(found: Sequence[Finding]) -> str:
@@ -28,18 +27,16 @@ def failure(found: Sequence[Finding]) -> str:
     return "; ".join(f"{finding.text}{REMEDY}{finding.remedy}" for finding in found)
 
 
-def status_lines(
-    status: DatabaseStatus, found: Sequence[Finding], flavour: Flavour = PGQ
-) -> list[str]:
+def status_lines(status: DatabaseStatus, found: Sequence[Finding]) -> list[str]:
     """The whole report: versions, queues, consumers and findings."""
-    lines = [_title(status, flavour), ""]
+    lines = [_title(status), ""]
     if status.queues:
         lines += [*ruled(columns(_queue_rows(status.queues, found), "<<<>>><")), ""]
         lines += [*ruled(columns(_consumer_rows(status, found), "<>>>><")), ""]
     else:
         lines += ["No queues.", ""]
     if status.quarantined is None:
-        remedy = f"GRANT {flavour.admin} TO this role"
+        remedy = f"GRANT {status.flavour.admin} TO this role"
         lines += [f"Quarantined events are not shown; remedy: {remedy}", ""]
     elif status.quarantined:
         rows = [QUARANTINE_HEADER, *map(_quarantine_row, status.quarantined)]
@@ -52,12 +49,13 @@ def ruled(lines: list[str]) -> list[str]:
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
-def _title(status: DatabaseStatus, flavour: Flavour) -> str:
+def _title(status: DatabaseStatus) -> str:
     standby = ", a standby" if status.is_standby else ""
     ext = f"pgq_ext {status.pgq_ext}" if status.pgq_ext else "no pgq_ext"
+    ticked = f", ticked by {status.scheduler}" if status.scheduler else ""
     return (
-        f'Database "{status.database}"{standby}:'
-        f" PostgreSQL {status.postgresql}, {flavour.name} {status.pgq or VERSIONLESS}, {ext}"
+        f'Database "{status.database}"{standby}: PostgreSQL {status.postgresql},'
+        f" {status.flavour.name} {status.pgq or VERSIONLESS}{ticked}, {ext}"
     )
 
 

@@ -58,6 +58,8 @@ def _database(view: DatabaseView) -> Object:
             for queue in status.queues
         ],
         "quarantined": None if quarantined is None else [_quarantine(each) for each in quarantined],
+        "flavour": status.flavour.schema,
+        "scheduler": status.scheduler,
     }
 
 
@@ -121,6 +123,8 @@ def _source(view: SourceView) -> Object:
         "queue": route.queue,
         "consumer": route.consumer,
         "target_queue": route.target_queue,
+        "source_flavour": route.source_flavour.schema,
+        "target_flavour": route.target_flavour.schema,
         "registered": None
         if source.queue is None and source.source_error
         else source.consumer is not None,

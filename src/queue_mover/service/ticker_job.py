@@ -14,6 +14,7 @@ from queue_mover.model import PGQ, Flavour
 from queue_mover.observation.progress import BatchInProgress
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
+from queue_mover.service.flavoured_ticker import FlavouredTicker
 from queue_mover.service.job import JobSpec, Step
 from queue_mover.system import logs
 
@@ -165,17 +166,24 @@ class TickerJob:
         self._database.abandon()
 
 
-def spec(settings: AdminSettings, flavour: Flavour = PGQ) -> JobSpec:
+def spec(settings: AdminSettings) -> JobSpec:
     """The job that runs the ticker."""
+    process = settings.process
+    log = logging.getLogger(process.job_name)
 
-    def make() -> TickerJob:
-        process = settings.process
-        lifetime = process.connection_lifetime
-        database = Database("", settings.db, process.job_name, lifetime, flavour)
-        log = logging.getLogger(process.job_name)
-        chores = Chores(settings.maint_delay, settings.retry_delay, log, flavour)
+    def connect(flavour: Flavour) -> Database:
+        return Database("", settings.db, process.job_name, process.connection_lifetime, flavour)
+
+    def make() -> FlavouredTicker:
         lines = TickLines(settings.ticker_log_delay)
-        return TickerJob(database, chores, lines, log, flavour)
+
+        def ticker_of(flavour: Flavour, database: Database) -> TickerJob:
+            chores = Chores(settings.maint_delay, settings.retry_delay, log, flavour)
+            return TickerJob(database, chores, lines, log, flavour)
+
+        return FlavouredTicker(
+            connect, ticker_of, log, wanted=settings.flavour, pause=process.exception_sleep
+        )
 
     delays = (settings.maint_delay, settings.retry_delay, settings.ticker_log_delay)
-    return JobSpec("", (settings.db, delays), settings.process, make, log_idle=False)
+    return JobSpec("", (settings.db, settings.flavour, delays), process, make, log_idle=False)

@@ -15,11 +15,20 @@ create schema if not exists pgq_ext;
 comment on schema pgq_ext is 'queue_mover: positions of consumers';
 
 do $$
+declare
+    v_pgq   text;
 begin
-    -- PgQ creates this role; a target without queues may lack it.
-    if not exists (select from pg_catalog.pg_roles where rolname = 'pgq_writer') then
-        create role pgq_writer;
-    end if;
+    -- PgQ and PgQue create these roles; a target without queues may lack PgQ's.
+    for v_pgq in
+        select 'pgq' where to_regprocedure('pgq.create_queue(text)') is not null
+                        or to_regprocedure('pgque.create_queue(text)') is null
+        union all
+        select 'pgque' where to_regprocedure('pgque.create_queue(text)') is not null
+    loop
+        if not exists (select from pg_catalog.pg_roles where rolname = v_pgq || '_writer') then
+            execute format('create role %I', v_pgq || '_writer');
+        end if;
+    end loop;
 exception
     -- Roles are shared by the whole server: an install in another database was faster.
     when duplicate_object or unique_violation then null;
@@ -275,19 +284,35 @@ $$;
 revoke all on all tables in schema pgq_ext from public;
 revoke all on all functions in schema pgq_ext from public;
 grant usage on schema pgq_ext to public;
-grant execute on function
-    pgq_ext.upgrade_schema(),
-    pgq_ext.get_last_tick(text, text),
-    pgq_ext.get_last_tick(text),
-    pgq_ext.set_last_tick(text, text, bigint),
-    pgq_ext.set_last_tick(text, bigint),
-    pgq_ext.is_batch_done(text, text, bigint),
-    pgq_ext.is_batch_done(text, bigint),
-    pgq_ext.set_batch_done(text, text, bigint),
-    pgq_ext.set_batch_done(text, bigint),
-    pgq_ext.is_event_done(text, text, bigint, bigint),
-    pgq_ext.is_event_done(text, bigint, bigint),
-    pgq_ext.set_event_done(text, text, bigint, bigint),
-    pgq_ext.set_event_done(text, bigint, bigint)
-  to pgq_writer;
 grant execute on function pgq_ext.version() to public;
+
+-- To the roles of PgQ, of PgQue, or of both: what this database has; of PgQ if it has neither.
+do $$
+declare
+    v_pgq   text;
+begin
+    for v_pgq in
+        select 'pgq' where to_regprocedure('pgq.create_queue(text)') is not null
+                        or to_regprocedure('pgque.create_queue(text)') is null
+        union all
+        select 'pgque' where to_regprocedure('pgque.create_queue(text)') is not null
+    loop
+        execute format($grant$
+            grant execute on function
+                pgq_ext.upgrade_schema(),
+                pgq_ext.get_last_tick(text, text),
+                pgq_ext.get_last_tick(text),
+                pgq_ext.set_last_tick(text, text, bigint),
+                pgq_ext.set_last_tick(text, bigint),
+                pgq_ext.is_batch_done(text, text, bigint),
+                pgq_ext.is_batch_done(text, bigint),
+                pgq_ext.set_batch_done(text, text, bigint),
+                pgq_ext.set_batch_done(text, bigint),
+                pgq_ext.is_event_done(text, text, bigint, bigint),
+                pgq_ext.is_event_done(text, bigint, bigint),
+                pgq_ext.set_event_done(text, text, bigint, bigint),
+                pgq_ext.set_event_done(text, bigint, bigint)
+              to %I $grant$, v_pgq || '_writer');
+    end loop;
+end;
+$$;

@@ -346,7 +346,24 @@ revoke all on schema queue_mover from public;
 revoke all on all tables in schema queue_mover from public;
 revoke all on all functions in schema queue_mover from public;
 grant usage on schema queue_mover to public;
-grant execute on all functions in schema queue_mover to pgq_writer;
-grant execute on function queue_mover.database_identity() to pgq_reader;
-grant select, delete on queue_mover.quarantine to pgq_admin;
-grant select on queue_mover.origin, queue_mover.last_error to pgq_admin;
+
+-- To the roles of PgQ, of PgQue, or of both: what this database has; of PgQ if it has neither.
+do $$
+declare
+    v_pgq   text;
+begin
+    for v_pgq in
+        select 'pgq' where to_regprocedure('pgq.create_queue(text)') is not null
+                        or to_regprocedure('pgque.create_queue(text)') is null
+        union all
+        select 'pgque' where to_regprocedure('pgque.create_queue(text)') is not null
+    loop
+        execute format($grant$
+            grant execute on all functions in schema queue_mover to %1$I_writer;
+            grant execute on function queue_mover.database_identity() to %1$I_reader;
+            grant select, delete on queue_mover.quarantine to %1$I_admin;
+            grant select on queue_mover.origin, queue_mover.last_error to %1$I_admin;
+            $grant$, v_pgq);
+    end loop;
+end;
+$$;
