@@ -167,6 +167,14 @@ def test_a_schema_of_somebody_else_is_left_alone(blank: Database, tmp_path: Path
     assert 'has a schema "pgque" that is not PgQue; remedy: rename it' in admin.refuses("install")
 
 
+def test_what_fails_later_takes_pgque_back(file: Path, blank: Database) -> None:
+    with blank.connect() as conn:
+        conn.execute("create schema queue_mover create table mine ()")
+        with pytest.raises(OperatorError, match='has a schema "queue_mover" that is not ours'):
+            install(conn, flavours=["pgque"], pgque_sql=file)
+        assert value(conn, "select to_regnamespace('pgque')") is None
+
+
 # In a database with PgQue
 
 
