@@ -51,6 +51,8 @@ class Route:
     """Only events whose ev_extra1 is one of these; empty: all events."""
     source_flavour: Flavour = PGQ
     target_flavour: Flavour = PGQ
+    keep_event_id: bool = False
+    """Events have the same ID on the target as on the source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,11 @@ def _written(
 
 def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
     values = _values(ini, section, parameters.SOURCE, source)
+    if values["keep_event_id"] and values["write_with"] != "copy":
+        raise ConfigError(
+            f"{ini.place(section)}: keep_event_id: pgq.insert_event assigns IDs of its own;"
+            " remedy: write_with = copy"
+        )
     return MoverSettings(
         source=source,
         src_db=values["src_db"],
@@ -123,6 +128,7 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
             consumer=values["consumer_name"],
             target_queue=values["dst_queue_name"],
             tables=values["table_filter"],
+            keep_event_id=values["keep_event_id"],
         ),
         limits=BatchLimits(
             max_events=values["max_batch_events"],

@@ -35,6 +35,13 @@ _ROUTE = Group(
             "move only events whose ev_extra1 is one of these tables; x means public.x",
             shown="off",
         ),
+        Parameter(
+            "keep_event_id",
+            kinds.BOOLEAN,
+            "0",
+            "events have the same ev_id on the target as on the source; nothing else may write to"
+            " the target queue",
+        ),
     ),
 )
 

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from queue_mover.copying.copy_reader import CopyReader
+from queue_mover.copying.event_ids import EventIds
 from queue_mover.errors import BadEventError, NotReadyError, StatementError
 from queue_mover.model import Flavour, Route
 from queue_mover.postgres.connection import Connection
@@ -33,6 +34,11 @@ would not make the sort faster, and would take resources from others."""
 _PLACE = re.compile(r"line (\d+)(?:, column (\w+))?")
 _BAD_DATA = ("22", "23")
 """SQLSTATE classes of errors in the data: the same event would fail again."""
+
+
+def columns(route: Route) -> str:
+    """What is copied for a route: COLUMNS, and the event ID last if it is kept."""
+    return f"{COLUMNS}, ev_id" if route.keep_event_id else COLUMNS
 
 
 def common_encoding(source: str, target: str) -> str:
@@ -57,14 +63,16 @@ def copy_events(
     encoding: str,
     route: Route,
     sent: Callable[[int, int], None] = lambda *_: None,
-) -> int:
-    """Copy the rows of a SELECT of COLUMNS into an event table. Returns the events written.
+) -> tuple[int, EventIds | None]:
+    """Copy the rows of a SELECT of `columns` into an event table. Returns the events written, and
+    their IDs if the route keeps them.
     `sent` is called for each block that has been handed on: events so far, size of the block.
 
     Raises BadEventError when the target rejects one of them, StatementError when the two
     counts differ.
     """
     writer = target.cursor()
+    ids = EventIds() if route.keep_event_id else None
     statement = f"{_SORTING}; COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
         translating_errors("source", route.source_flavour),
@@ -72,16 +80,18 @@ def copy_events(
         client_encoding(target, encoding),
         CopyReader(source, encoded(statement, source), route.source_flavour) as reading,
         _raising_bad_event(route.target_flavour),
-        writer.copy(f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
+        writer.copy(f"COPY {table} ({columns(route)}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
     ):
         for block in reading.blocks():
             sink.write(block)
+            if ids is not None:
+                ids.add_block(block)
             sent(reading.received, len(block))
     if reading.count != writer.rowcount:
         raise StatementError(
             f"the source sent {reading.count} events, the target received {writer.rowcount}"
         )
-    return writer.rowcount
+    return writer.rowcount, ids
 
 
 @contextmanager

@@ -11,6 +11,7 @@ databases.
 from collections.abc import Sequence
 
 from queue_mover.copying import copy, insert, quarantine
+from queue_mover.copying.event_ids import EventIds
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
 from queue_mover.moving.copying_progress import CopyingProgress
@@ -133,14 +134,14 @@ class Mover:
                 case Decision.APPLY:
                     copy_batch = self._copy_with_quarantine if quarantining else self._copy
                     try:
-                        count, quarantined = copy_batch(batch, src, dst, opening.table, sides)
+                        count, quarantined, ids = copy_batch(batch, src, dst, opening.table, sides)
                     except NotReadyError:
                         # The SELECT fails when the batch is no longer active.
                         if self._is_active(src, batch):
                             raise
                         dst.rollback()
                         return Outcome(Result.STALE)
-                    self._commit(src, dst, position, sides.reached(batch))
+                    self._commit(src, dst, position, sides.reached(batch), ids)
                     return Outcome(Result.MOVED, count, quarantined)
                 case Decision.SKIP:
                     dst.rollback()
@@ -170,9 +171,15 @@ class Mover:
         return position is not None and position.source is None
 
     def _commit(
-        self, src: Connection, dst: Connection, before: Position | None, after: Position
+        self,
+        src: Connection,
+        dst: Connection,
+        before: Position | None,
+        after: Position,
+        ids: EventIds | None,
     ) -> None:
-        if not target.commit_position(dst, self.route, before, after):
+        kept = None if ids is None else (ids.first, ids.last)
+        if not target.commit_position(dst, self.route, before, after, kept):
             raise unlocked_mover(
                 src, self.route, "it changed the position while we held the consumer's lock"
             )
@@ -180,14 +187,14 @@ class Mover:
 
     def _copy(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
-    ) -> tuple[int, tuple[str, ...]]:
-        columns = insert.SELECT_COLUMNS if self._policy.insert else copy.COLUMNS
+    ) -> tuple[int, tuple[str, ...], EventIds | None]:
+        columns = insert.SELECT_COLUMNS if self._policy.insert else copy.columns(self.route)
         route, encoding, sent = self.route, sides.encoding, self.copying.sent
         select = batches.event_select(batch, route, columns)
         try:
             if self._policy.insert:
-                return insert.insert_events(src, select, dst, encoding, route, sent), ()
-            return copy.copy_events(src, select, dst, table, encoding, route, sent), ()
+                return insert.insert_events(src, select, dst, encoding, route, sent), (), None
+            count, ids = copy.copy_events(src, select, dst, table, encoding, route, sent)
         except BadEventError as error:
             with translating_errors("source", route.source_flavour):
                 event = batches.describe_event(src, batch, route, error.line)
@@ -195,28 +202,33 @@ class Mover:
                 f"the target rejected {event}: {error.column or 'a column'}: {error};"
                 " remedy: on_bad_event = quarantine moves the batch without it"
             ) from error
+        return count, (), ids
 
     def _copy_with_quarantine(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
-    ) -> tuple[int, tuple[str, ...]]:
+    ) -> tuple[int, tuple[str, ...], EventIds | None]:
         if not sides.remembers:
             raise NotReadyError(
                 "target database: no table for quarantined events; remedy: pgqadm.py CONFIG install"
             )
         route, encoding, copying = self.route, sides.encoding, self.copying
+        ids = EventIds() if route.keep_event_id else None
 
         def write(rows: Sequence[insert.Row]) -> None:
             if self._policy.insert:
                 insert.insert_rows(dst, rows, encoding, route)
             else:
-                quarantine.copy_rows(dst, rows, table, encoding)
+                quarantine.copy_rows(dst, rows, table, encoding, route)
+            if ids is not None:
+                ids.add_rows(rows)
             copying.sent(copying.events + len(rows), 0)
 
         def keep(row: insert.Row, reason: str) -> str:
             return quarantine.quarantine_event(dst, row, encoding, route, sides.identity, reason)
 
-        select = batches.event_select(batch, route, quarantine.SELECT_COLUMNS)
-        return quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
+        select = batches.event_select(batch, route, quarantine.select_columns(route))
+        written = quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
+        return *written, ids
 
     def finish(self) -> None:
         """Finish the last batch on the source now, not with the next one: we are stopping."""

@@ -7,6 +7,7 @@ from queue_mover.copying import copy
 from queue_mover.errors import NotReadyError, UnregisteredError
 from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
 from queue_mover.moving.first_position import set_first_position, warn_without_position
+from queue_mover.observation.event_ids import event_id_findings, read_event_ids
 from queue_mover.observation.left_behind import read_others
 from queue_mover.observation.position_findings import newcomer_findings, orphan_findings
 from queue_mover.observation.side_findings import (
@@ -65,6 +66,8 @@ class Preflight:
         when the consumer of a mover that is not new has gone from both sides.
         """
         source_state, target_state = self._require_sides(src, dst)
+        if self.route.keep_event_id:
+            self._require_event_ids(src, dst, remembers=target_state.remembers)
         position = None
         if source_state.registered or not first:
             with translating_errors("target", self.route.target_flavour):
@@ -100,6 +103,12 @@ class Preflight:
             require_none(source_findings(source_state, self.route))
         require_two_queues(src, dst, self.route)
         return source_state, target_state
+
+    def _require_event_ids(self, src: Connection, dst: Connection, *, remembers: bool) -> None:
+        """Raise NotReadyError when the target cannot have the event IDs of the source."""
+        with translating_errors("target", self.route.target_flavour):
+            position = target.position(dst, self.route, remembers=remembers)
+        require_none(event_id_findings(read_event_ids(src, dst, self.route, position), self.route))
 
     def _register(
         self, src: Connection, dst: Connection, identity: str, *, remembers: bool

@@ -9,6 +9,7 @@ from enum import Enum
 
 from queue_mover.model import PGQ
 from queue_mover.observation.environment_findings import Surroundings
+from queue_mover.observation.event_ids import event_id_findings
 from queue_mover.observation.findings import Code, Finding
 from queue_mover.observation.side_findings import (
     same_queue_finding,
@@ -120,6 +121,7 @@ def _is_hindered(found: Surroundings) -> bool:
         *source_findings(status.source, mover.route),
         *target_findings(status.target, mover.route, mover.policy),
         *([same] if same else []),
+        *(event_id_findings(status.event_ids, mover.route) if status.event_ids else ()),
     ]
     return not all(_repairs(kinds, finding) for finding in wrong)
 

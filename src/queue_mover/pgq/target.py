@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from queue_mover.model import Log, Position, Route
+from queue_mover.pgq import event_ids
 from queue_mover.postgres import locks
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import TIMEOUTS, lock_key
@@ -81,19 +82,32 @@ def open_transaction(connection: Connection, route: Route, *, remembers: bool) -
 
 
 def commit_position(
-    connection: Connection, route: Route, before: Position | None, after: Position
+    connection: Connection,
+    route: Route,
+    before: Position | None,
+    after: Position,
+    kept: tuple[int | None, int | None] | None = None,
 ) -> bool:
-    """Advance the position and commit: the batch is now on the target.
+    """Advance the position and commit: the batch is now on the target. `kept`: the first and the
+    last event ID of the batch (None: it is empty), where IDs are kept; else None.
 
     Returns False, and rolls back, when the position is no longer `before`: only a mover that
-    takes no locks can change it while we hold the lock.
+    takes no locks can change it while we hold the lock. Raises NotReadyError when IDs would
+    collide.
     """
     values = _values(route, after) | {"before": before.tick if before else None}
     if after.source is None:
         return _commit_unrecorded(connection, values)
+    statements = [_ADVANCE, "commit"]
+    if kept is not None:
+        statements.insert(1, event_ids.KEEP)
+        values |= event_ids.values(route, before, kept)
     try:
-        run_in_one_message(connection, [_ADVANCE, "commit"], values)
+        run_in_one_message(connection, statements, values)
     except psycopg.Error as error:
+        if error.sqlstate == event_ids.REFUSED:
+            connection.rollback()
+            raise event_ids.refused(error) from error
         if error.sqlstate != POSITION_CHANGED:
             raise
         connection.rollback()
