@@ -10,7 +10,7 @@ from psycopg import sql
 from queue_mover.model import Outcome
 from testbed.database import Database, value
 from testbed.events import Collector, Event, EventSet
-from testbed.queues import create_queue, insert_event, queue_table
+from testbed.queues import insert_event, queue_table
 from tests.moving.pair import Pair
 
 TICKS_IF_NEW = {
@@ -28,8 +28,11 @@ class Keeping:
         self.pair = pair
         for name, setting in TICKS_IF_NEW.items():
             value(
-                pair.target, "select pgq.set_queue_config(%s, %s, %s)",
-                pair.target_queue, name, str(setting),
+                pair.target,
+                "select pgq.set_queue_config(%s, %s, %s)",
+                pair.target_queue,
+                name,
+                str(setting),
             )
         self.collector = Collector(pair.target_db, pair.target_queue)
 

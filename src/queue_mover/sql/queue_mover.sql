@@ -358,8 +358,9 @@ create or replace function queue_mover.event_ids_state(
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    q       record;
-    k       record;
+    q           record;
+    k           record;
+    last_tick   bigint;
 begin
     select * into q from queue_mover.event_queue(a_pgq, a_queue);
     if q.seq is null then
@@ -368,10 +369,18 @@ begin
     may_advance := (select pg_has_role(f.proowner, c.relowner, 'usage')
                       from pg_class c, pg_proc f
                      where c.oid = q.seq and f.oid = 'queue_mover.keep_event_ids'::regproc);
+    -- The table: the function would see a batch that was committed since our snapshot.
+    if has_table_privilege('pgq_ext.completed_tick', 'select') then
+        select t.last_tick_id into last_tick from pgq_ext.completed_tick t
+         where t.consumer_id = a_consumer and t.subconsumer_id = '';
+    else
+        last_tick := pgq_ext.get_last_tick(a_consumer);
+    end if;
     select e.*, o.consumer is not null as continues into k
       from queue_mover.event_ids e
       left join queue_mover.origin o
-        on o.consumer = a_consumer and o.source = e.source and o.tick = e.tick and o.mark = e.mark
+        on o.consumer = a_consumer and o.tick = last_tick
+       and o.source = e.source and o.tick = e.tick and o.mark = e.mark
      where e.pgq = a_pgq and e.queue = a_queue;
     consumer := k.consumer;
     source := k.source;
