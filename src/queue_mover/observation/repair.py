@@ -59,7 +59,8 @@ def _install(found: Surroundings) -> Sequence[Repair]:
     mover, state = found.status.mover, found.status.target
     if state is None or found.target is None or mover.route.target_flavour != PGQ:
         return ()
-    is_complete = state.has_pgq_ext and state.remembers
+    ids = found.status.event_ids
+    is_complete = state.has_pgq_ext and state.remembers and (ids is None or ids.kept.installed)
     if not found.target.schemas.pgq_is_installed or is_complete or _is_closed(found, "target"):
         return ()
     text = f"install pgq_ext and queue_mover in {describe(mover.dst_db)}"
