@@ -93,6 +93,23 @@ def test_an_event_with_a_lower_id_than_one_before(keeping: Keeping) -> None:
     assert keeping.drain()[6:] == keeping.expected[6:]
 
 
+def test_the_very_first_event(keeping: Keeping) -> None:
+    pair = keeping.pair
+    # given a sequence of which PgQ's ticker overlooks the first number, on either side
+    change = "select setval(queue_event_seq, 1, false) from pgq.queue where queue_name = %s"
+    value(pair.source, change, pair.queue)
+    value(pair.target, change, pair.target_queue)
+    # when the event of that number is moved, then the target's ticker sees it
+    assert insert_event(pair.source, pair.queue, "t", "first") == 1
+    pair.tick()
+    keeping.move()
+    assert keeping.tick_target()
+    pair.produce(3)
+    keeping.move()
+    assert keeping.tick_target()
+    assert keeping.drain() == keeping.expected
+
+
 def test_events_larger_than_a_block(keeping: Keeping) -> None:
     pair = keeping.pair
     for size in (200_000, 10, 70_000, 65_000):

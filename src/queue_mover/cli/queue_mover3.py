@@ -41,8 +41,8 @@ def switches() -> argparse.ArgumentParser:
         COMMAND, "Moves events from one PgQ queue into a queue of another database, exactly once."
     )
     parser.epilog = (
-        "The event ID is not kept: events get new numbers (ev_id) from the target queue, in the"
-        " same order."
+        "Events get new numbers (ev_id) from the target queue, in the same order, unless"
+        " keep_event_id = 1."
     )
     parser.add_argument(
         "--source",

@@ -313,11 +313,12 @@ as $$
 declare
     last    bigint;
 begin
-    execute format('select last_value - (not is_called)::int from %s', a_seq) into last;
+    execute format('select last_value from %s', a_seq) into last;
     return last;
 end;
 $$;
-comment on function queue_mover.last_event_id(regclass) is 'The last number that was drawn.';
+comment on function queue_mover.last_event_id(regclass) is
+    'The last number that was drawn, as the ticker reads it: 1 also if it is none.';
 
 create or replace function queue_mover.strange_event(
     a_events regclass, a_above bigint, a_ended bigint, a_own bigint)
