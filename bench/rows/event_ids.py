@@ -9,7 +9,6 @@ from bench.row import Bench
 from bench.rows.one_batch import DATA_BYTES
 
 EVENTS = 20
-ONE_BY_ONE = {"max_batch_events": "0"}
 
 
 def run(bench: Bench) -> Outcome:
@@ -18,9 +17,9 @@ def run(bench: Bench) -> Outcome:
     plain, keeping = queue_mover(), queue_mover("keep_event_id = 1", keep_event_id="1")
     with workload.one_batch(bench.servers, events, DATA_BYTES) as batch:
         large = Race(batch, [plain, keeping], bench.repeats(5))
-    small_plain = queue_mover("one tick per batch", **ONE_BY_ONE)
+    small_plain = queue_mover("one tick per batch", max_batch_events="0")
     small_keeping = queue_mover(
-        "one tick per batch, keep_event_id = 1", keep_event_id="1", **ONE_BY_ONE
+        "one tick per batch, keep_event_id = 1", keep_event_id="1", max_batch_events="0"
     )
     with workload.ticks(bench.servers, ticks, EVENTS) as waiting:
         small = Race(waiting, [small_plain, small_keeping], bench.repeats(5))
