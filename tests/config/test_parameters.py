@@ -47,6 +47,7 @@ MOVER = {
     "consumer_name": "%(job_name)s",
     "auto_register": "1",
     "table_filter": "",
+    "keep_event_id": "0",
     "max_batch_events": "50000",
     "pgq_batch_collect_events": "0",
     "pgq_batch_collect_interval": "",
