@@ -7,16 +7,19 @@ every field arrives unchanged. Memory holds one block, or one event that is larg
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from queue_mover.copying.copy_reader import CopyReader
-from queue_mover.copying.event_ids import EventIds
 from queue_mover.errors import BadEventError, NotReadyError, StatementError
 from queue_mover.model import Flavour, Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import primary, translating_errors
+
+if TYPE_CHECKING:
+    from queue_mover.copying.event_ids import EventIds
 
 COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time"
 """What is copied; the target's sequence and transaction supply the event ID and the txid."""
@@ -41,6 +44,15 @@ def columns(route: Route) -> str:
     return f"{COLUMNS}, ev_id" if route.keep_event_id else COLUMNS
 
 
+def collected_ids(route: Route) -> "EventIds | None":
+    """What collects the event IDs of a batch; None: the route does not keep them."""
+    if not route.keep_event_id:
+        return None
+    from queue_mover.copying.event_ids import EventIds  # noqa: PLC0415
+
+    return EventIds()
+
+
 def common_encoding(source: str, target: str) -> str:
     """The client encoding to use on both sides, from the two server encodings.
 
@@ -63,7 +75,7 @@ def copy_events(
     encoding: str,
     route: Route,
     sent: Callable[[int, int], None] = lambda *_: None,
-) -> tuple[int, EventIds | None]:
+) -> "tuple[int, EventIds | None]":
     """Copy the rows of a SELECT of `columns` into an event table. Returns the events written, and
     their IDs if the route keeps them.
     `sent` is called for each block that has been handed on: events so far, size of the block.
@@ -72,7 +84,7 @@ def copy_events(
     counts differ.
     """
     writer = target.cursor()
-    ids = EventIds() if route.keep_event_id else None
+    ids = collected_ids(route)
     statement = f"{_SORTING}; COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
         translating_errors("source", route.source_flavour),

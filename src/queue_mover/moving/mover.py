@@ -9,9 +9,9 @@ databases.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from queue_mover.copying import copy, insert, quarantine
-from queue_mover.copying.event_ids import EventIds
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
 from queue_mover.moving.copying_progress import CopyingProgress
@@ -23,6 +23,9 @@ from queue_mover.pgq import batches, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
+
+if TYPE_CHECKING:
+    from queue_mover.copying.event_ids import EventIds
 
 PARTNER_DECISIONS = (Decision.APPLY, Decision.SKIP, Decision.STALE)
 """Decisions that are consistent with another mover of ours at work."""
@@ -176,7 +179,7 @@ class Mover:
         dst: Connection,
         before: Position | None,
         after: Position,
-        ids: EventIds | None,
+        ids: "EventIds | None",
     ) -> None:
         kept = None if ids is None else (ids.first, ids.last)
         if not target.commit_position(dst, self.route, before, after, kept):
@@ -187,7 +190,7 @@ class Mover:
 
     def _copy(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
-    ) -> tuple[int, tuple[str, ...], EventIds | None]:
+    ) -> "tuple[int, tuple[str, ...], EventIds | None]":
         columns = insert.SELECT_COLUMNS if self._policy.insert else copy.columns(self.route)
         route, encoding, sent = self.route, sides.encoding, self.copying.sent
         select = batches.event_select(batch, route, columns)
@@ -206,13 +209,13 @@ class Mover:
 
     def _copy_with_quarantine(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
-    ) -> tuple[int, tuple[str, ...], EventIds | None]:
+    ) -> "tuple[int, tuple[str, ...], EventIds | None]":
         if not sides.remembers:
             raise NotReadyError(
                 "target database: no table for quarantined events; remedy: pgqadm.py CONFIG install"
             )
         route, encoding, copying = self.route, sides.encoding, self.copying
-        ids = EventIds() if route.keep_event_id else None
+        ids = copy.collected_ids(route)
 
         def write(rows: Sequence[insert.Row]) -> None:
             if self._policy.insert:

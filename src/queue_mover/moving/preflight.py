@@ -7,7 +7,6 @@ from queue_mover.copying import copy
 from queue_mover.errors import NotReadyError, UnregisteredError
 from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
 from queue_mover.moving.first_position import set_first_position, warn_without_position
-from queue_mover.observation.event_ids import event_id_findings, read_event_ids
 from queue_mover.observation.left_behind import read_others
 from queue_mover.observation.position_findings import newcomer_findings, orphan_findings
 from queue_mover.observation.side_findings import (
@@ -106,6 +105,11 @@ class Preflight:
 
     def _require_event_ids(self, src: Connection, dst: Connection, *, remembers: bool) -> None:
         """Raise NotReadyError when the target cannot have the event IDs of the source."""
+        from queue_mover.observation.event_ids import (  # noqa: PLC0415
+            event_id_findings,
+            read_event_ids,
+        )
+
         with translating_errors("target", self.route.target_flavour):
             position = target.position(dst, self.route, remembers=remembers)
         require_none(event_id_findings(read_event_ids(src, dst, self.route, position), self.route))

@@ -11,7 +11,6 @@ from typing import Any, LiteralString
 import psycopg
 
 from queue_mover.model import Log, Position, Route
-from queue_mover.pgq import event_ids
 from queue_mover.postgres import locks
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import TIMEOUTS, lock_key
@@ -100,12 +99,14 @@ def commit_position(
         return _commit_unrecorded(connection, values)
     statements = [_ADVANCE, "commit"]
     if kept is not None:
+        from queue_mover.pgq import event_ids  # noqa: PLC0415
+
         statements.insert(1, event_ids.KEEP)
         values |= event_ids.values(route, before, kept)
     try:
         run_in_one_message(connection, statements, values)
     except psycopg.Error as error:
-        if error.sqlstate == event_ids.REFUSED:
+        if kept is not None and error.sqlstate == event_ids.REFUSED:
             connection.rollback()
             raise event_ids.refused(error) from error
         if error.sqlstate != POSITION_CHANGED:
