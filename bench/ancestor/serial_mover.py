@@ -6,12 +6,12 @@ Written for the benchmark; runs in its own virtual environment.
 import sys
 from typing import Any
 
-import pgq  # type: ignore[import-not-found]
+import pgq
 
 COLUMNS = ["time", "type", "data", "extra1", "extra2", "extra3", "extra4"]
 
 
-class SerialMover(pgq.SerialConsumer):  # type: ignore[misc]
+class SerialMover(pgq.SerialConsumer):
     """Applies each batch together with its position, in one transaction on the target."""
 
     def process_remote_batch(self, db: Any, batch_id: int, event_list: Any, dst_db: Any) -> None:

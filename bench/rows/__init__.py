@@ -3,6 +3,7 @@
 from bench.row import Row
 from bench.rows import (
     backlog,
+    event_ids,
     far,
     idle,
     large_events,
@@ -27,6 +28,7 @@ ROWS = (
     Row("split", split.run),
     Row("backlog", backlog.run),
     Row("profile", profile.run),
+    Row("event_ids", event_ids.run),
     Row("far", far.run),
     Row("latency", latency.run),
     Row("idle", idle.run),

@@ -105,6 +105,9 @@ class Route:
     finds_target_flavour: bool = False
     """Whether the flavour of that side is found on connecting: the config does not set it."""
 
+    keep_event_id: bool = False
+    """Events have the same ID on the target as on the source."""
+
     @property
     def has_one_name(self) -> bool:
         """Whether, in one database, source and target would be the same queue."""

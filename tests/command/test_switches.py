@@ -180,8 +180,8 @@ def test_everything_is_more_than_verbose(world: World) -> None:
     assert len(world.drain("-vv").check().stderr) > len(verbose)
 
 
-def test_help_and_manual_say_that_the_event_id_is_not_kept() -> None:
-    words = "The event ID is not kept"
+def test_help_and_manual_say_that_event_ids_are_new() -> None:
+    words = "Events get new numbers (ev_id) from the target queue"
     assert words in " ".join(queue_mover3("--help").check().stdout.split())
     assert words in manual.page(switches(), "queue_mover3", parameters.MOVER)
 

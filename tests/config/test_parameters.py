@@ -50,6 +50,7 @@ MOVER = {
     "table_filter": "",
     "src_flavour": "",
     "dst_flavour": "",
+    "keep_event_id": "0",
     "max_batch_events": "50000",
     "pgq_batch_collect_events": "0",
     "pgq_batch_collect_interval": "",

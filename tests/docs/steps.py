@@ -73,6 +73,33 @@ def read_all(conn: Connection, queue: str, consumer: str) -> list[str]:
         conn.execute("select pgq.finish_batch(%s)", [batch])
 
 
+# event-ids.md
+
+
+def two_queues_with_tickers(terminal: Terminal) -> None:
+    two_empty_databases(terminal)
+    for name, queue in (("app", "app_events"), ("central", "all_events")):
+        terminal.write(f"{name}.ini", f"[pgqadm]\ndb = dbname={name}\npidfile = {name}.pid\n")
+        for words in ("install", f"create {queue}"):
+            terminal.enter(f"pgqadm.py {name}.ini {words}")
+        terminal.enter(f"pgqadm.py -d {name}.ini ticker")
+    # The target has other numbers.
+    with terminal.cluster.connect("app") as conn:
+        conn.execute("select pgq.force_tick('app_events')")
+
+
+def the_mover_is_registered(terminal: Terminal) -> None:
+    _wait_for(terminal, "app", "select count(*) = 1 from pgq.subscription", "the registration")
+
+
+def the_ids_are_the_same(terminal: Terminal) -> None:
+    found = []
+    for name in ("app", "central"):
+        with terminal.cluster.connect(name) as conn:
+            found.append(conn.execute("select ev_id, ev_data from pgq.event_1").fetchall())
+    assert found[0] == found[1] != []
+
+
 # CONTRIBUTING.md
 
 

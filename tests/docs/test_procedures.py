@@ -76,6 +76,14 @@ STEPS = {
         then=steps.quick_start_has_worked,
     ),
     "CONTRIBUTING.md": Steps(given=steps.in_the_clone),
+    "event-ids.md": Steps(
+        given=steps.two_queues_with_tickers,
+        before={
+            "psql -d app": steps.the_mover_is_registered,
+            'psql -d central -c "select': steps.wait_for_the_event,
+        },
+        then=steps.the_ids_are_the_same,
+    ),
     "consolidation.md": Steps(
         given=steps.ten_shards,
         before={"queue_mover3 movers.ini --source": steps.move_an_event_of_each_shard},

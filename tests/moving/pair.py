@@ -113,6 +113,7 @@ class Pair:
         *,
         tables: Sequence[str] = (),
         insert: bool = False,
+        keep_event_id: bool = False,
         **limits: Any,
     ) -> Mover:
         """A mover in this process; insert instead of COPY; limits are those of BatchLimits.
@@ -122,7 +123,13 @@ class Pair:
         target = Interposed("target", self.target_db.conninfo(), "in_process")
         target.action = meanwhile
         mover = Mover(
-            Route(self.queue, self.consumer, self.target_queue, tuple(tables)),
+            Route(
+                self.queue,
+                self.consumer,
+                self.target_queue,
+                tuple(tables),
+                keep_event_id=keep_event_id,
+            ),
             BatchLimits(**limits),
             database.Database("source", self.source_db.conninfo(), "in_process"),
             target,

@@ -58,8 +58,8 @@ def switches(program: Program = MOVER) -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = common.parser(program.command, program.description)
     parser.epilog = (
-        "The event ID is not kept: events get new numbers (ev_id) from the target queue, in the"
-        " same order."
+        "Events get new numbers (ev_id) from the target queue, in the same order, unless"
+        " keep_event_id = 1."
     )
     parser.add_argument(
         "--source",

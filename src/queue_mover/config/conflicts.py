@@ -15,11 +15,13 @@ class Conflicts:
     path: Path
     _consumers: dict[tuple[str, ...], str] = field(default_factory=dict)
     _routes: dict[tuple[str, ...], list[tuple[str, Route]]] = field(default_factory=dict)
+    _queues: dict[tuple[str, ...], dict[str, Route]] = field(default_factory=dict)
 
     def add(self, source: str, src_db: str, dst_db: str, route: Route) -> None:
         """Add a source. Raises ConfigError when it conflicts with another one."""
         self._require_own_consumer(source, dst_db, route)
         self._require_own_events(source, src_db, dst_db, route)
+        self._require_own_ids(source, dst_db, route)
 
     def _require_own_consumer(self, source: str, dst_db: str, route: Route) -> None:
         """Two sources with one position would each skip what the other has moved."""
@@ -45,3 +47,15 @@ class Conflicts:
                     " or table_filter"
                 )
         same.append((source, route))
+
+    def _require_own_ids(self, source: str, dst_db: str, route: Route) -> None:
+        """The IDs of two sources in one queue would collide."""
+        others = self._queues.setdefault((*location(dst_db), route.target_queue), {})
+        others[source] = route
+        keepers = [name for name, each in others.items() if each.keep_event_id]
+        if keepers and len(others) > 1:
+            raise ConfigError(
+                f"{self.path}: keep_event_id: sources {' and '.join(others)} would both write to"
+                f' queue "{route.target_queue}", which has the event IDs of {keepers[0]};'
+                " remedy: give each its own dst_queue_name, or set keep_event_id = 0"
+            )

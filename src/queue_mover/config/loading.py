@@ -117,6 +117,11 @@ def _written(
 
 def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
     values = _values(ini, section, parameters.source(ini.main), source)
+    if values["keep_event_id"] and values["write_with"] != "copy":
+        raise ConfigError(
+            f"{ini.place(section)}: keep_event_id: pgq.insert_event assigns IDs of its own;"
+            " remedy: write_with = copy"
+        )
     return MoverSettings(
         source=source,
         src_db=values["src_db"],
@@ -131,6 +136,7 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
             target_flavour=_FLAVOURS.get(values["dst_flavour"], PGQ),
             finds_source_flavour=not values["src_flavour"],
             finds_target_flavour=not values["dst_flavour"],
+            keep_event_id=values["keep_event_id"],
         ),
         limits=BatchLimits(
             max_events=values["max_batch_events"],

@@ -62,6 +62,13 @@ _ROUTE = Group(
             "the same for the target",
             shown="found on connecting",
         ),
+        Parameter(
+            "keep_event_id",
+            kinds.BOOLEAN,
+            "0",
+            "events have the same ev_id on the target as on the source; nothing else may write to"
+            " the target queue",
+        ),
     ),
 )
 

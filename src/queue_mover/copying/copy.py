@@ -7,6 +7,7 @@ every field arrives unchanged. Memory holds one block, or one event that is larg
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -16,6 +17,9 @@ from queue_mover.errors import BadEventError, NotReadyError, StatementError
 from queue_mover.model import Flavour, Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import primary, translating_errors
+
+if TYPE_CHECKING:
+    from queue_mover.copying.event_ids import EventIds
 
 COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time"
 """What is copied; the target's sequence and transaction supply the event ID and the txid."""
@@ -33,6 +37,20 @@ would not make the sort faster, and would take resources from others."""
 _PLACE = re.compile(r"line (\d+)(?:, column (\w+))?")
 _BAD_DATA = ("22", "23")
 """SQLSTATE classes of errors in the data: the same event would fail again."""
+
+
+def columns(route: Route) -> str:
+    """What is copied for a route: COLUMNS, and the event ID last if it is kept."""
+    return f"{COLUMNS}, ev_id" if route.keep_event_id else COLUMNS
+
+
+def collected_ids(route: Route) -> "EventIds | None":
+    """What collects the event IDs of a batch; None: the route does not keep them."""
+    if not route.keep_event_id:
+        return None
+    from queue_mover.copying.event_ids import EventIds  # noqa: PLC0415
+
+    return EventIds()
 
 
 def common_encoding(source: str, target: str) -> str:
@@ -57,14 +75,16 @@ def copy_events(
     encoding: str,
     route: Route,
     sent: Callable[[int, int], None] = lambda *_: None,
-) -> int:
-    """Copy the rows of a SELECT of COLUMNS into an event table. Returns the events written.
+) -> "tuple[int, EventIds | None]":
+    """Copy the rows of a SELECT of `columns` into an event table. Returns the events written, and
+    their IDs if the route keeps them.
     `sent` is called for each block that has been handed on: events so far, size of the block.
 
     Raises BadEventError when the target rejects one of them, StatementError when the two
     counts differ.
     """
     writer = target.cursor()
+    ids = collected_ids(route)
     statement = f"{SORTING}; COPY ({select}) TO STDOUT (FORMAT BINARY)"
     with (
         translating_errors("source", route.source_flavour),
@@ -72,16 +92,18 @@ def copy_events(
         client_encoding(target, encoding),
         CopyReader(source, encoded(statement, source), route.source_flavour) as reading,
         _raising_bad_event(route.target_flavour),
-        writer.copy(f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
+        writer.copy(f"COPY {table} ({columns(route)}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
     ):
         for block in reading.blocks():
             sink.write(block)
+            if ids is not None:
+                ids.add_block(block)
             sent(reading.received, len(block))
     if reading.count != writer.rowcount:
         raise StatementError(
             f"the source sent {reading.count} events, the target received {writer.rowcount}"
         )
-    return writer.rowcount
+    return writer.rowcount, ids
 
 
 @contextmanager

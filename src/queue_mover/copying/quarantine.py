@@ -8,23 +8,28 @@ from collections.abc import Callable, Sequence
 
 import psycopg
 
-from queue_mover.copying.copy import COLUMNS, bad_event, client_encoding
+from queue_mover.copying.copy import bad_event, client_encoding, columns
 from queue_mover.copying.insert import FIELDS, Row, rows_in_chunks
 from queue_mover.errors import BadEventError
 from queue_mover.model import Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import primary, translating_errors
 
-SELECT_COLUMNS = f"{COLUMNS}, ev_id::text, ev_time::text"
-"""The columns to select: the events, and what identifies them in quarantine."""
+
+def select_columns(route: Route) -> str:
+    """The columns to select: the events, and what identifies them in quarantine."""
+    return f"{columns(route)}, ev_id::text, ev_time::text"
+
 
 Write = Callable[[Sequence[Row]], None]
 """Writes events to the target; raises driver errors."""
 
 
-def copy_rows(target: Connection, rows: Sequence[Row], table: str, encoding: str) -> None:
-    """Write a few events of SELECT_COLUMNS into an event table by COPY. Raises driver errors."""
-    statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+def copy_rows(
+    target: Connection, rows: Sequence[Row], table: str, encoding: str, route: Route
+) -> None:
+    """Write a few events of `select_columns` into an event table by COPY. Raises driver errors."""
+    statement = f"COPY {table} ({columns(route)}) FROM STDIN (FORMAT BINARY)"
     with client_encoding(target, encoding), target.cursor().copy(statement.encode()) as sink:
         for row in rows:
             sink.write_row(row[:-2])
@@ -80,7 +85,7 @@ def _write_or_reason(target: Connection, rows: Sequence[Row], write: Write) -> s
 def quarantine_event(
     target: Connection, row: Row, encoding: str, route: Route, origin: str, reason: str
 ) -> str:
-    """Put an event of SELECT_COLUMNS into quarantine. Returns a line about it."""
+    """Put an event of `select_columns` into quarantine. Returns a line about it."""
     number, time = ((field or b"").decode() for field in row[-2:])
     fields = list(row[:FIELDS])
     target.execute(

@@ -10,6 +10,7 @@ databases.
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from queue_mover.copying import copy, insert, quarantine
 from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
@@ -27,6 +28,11 @@ from queue_mover.pgq import batches, flavours, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
+
+if TYPE_CHECKING:
+    from queue_mover.copying.event_ids import EventIds
+
+    Written = tuple[int, tuple[str, ...], EventIds | None]
 
 PARTNER_DECISIONS = (Decision.APPLY, Decision.SKIP, Decision.STALE)
 """Decisions that are consistent with another mover of ours at work."""
@@ -171,14 +177,14 @@ class Mover:
                 case Decision.APPLY:
                     copy_batch = self._copy_with_quarantine if quarantining else self._copy
                     try:
-                        count, quarantined = copy_batch(batch, src, dst, opening.table, sides)
+                        count, quarantined, ids = copy_batch(batch, src, dst, opening.table, sides)
                     except NotReadyError:
                         # The SELECT fails when the batch is no longer active.
                         if self._is_active(src, batch):
                             raise
                         dst.rollback()
                         return Outcome(Result.STALE)
-                    self._commit(src, dst, position, sides.reached(batch))
+                    self._commit(src, dst, position, sides.reached(batch), ids)
                     return Outcome(Result.MOVED, count, quarantined)
                 case Decision.SKIP:
                     dst.rollback()
@@ -208,9 +214,15 @@ class Mover:
         return position is not None and position.source is None
 
     def _commit(
-        self, src: Connection, dst: Connection, before: Position | None, after: Position
+        self,
+        src: Connection,
+        dst: Connection,
+        before: Position | None,
+        after: Position,
+        ids: "EventIds | None",
     ) -> None:
-        if not target.commit_position(dst, self.route, before, after):
+        kept = None if ids is None else (ids.first, ids.last)
+        if not target.commit_position(dst, self.route, before, after, kept):
             raise unlocked_mover(
                 src, self.route, "it changed the position while we held the consumer's lock"
             )
@@ -218,16 +230,16 @@ class Mover:
 
     def _copy(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
-    ) -> tuple[int, tuple[str, ...]]:
+    ) -> "Written":
         if self.route.split_field:
             return self._split(batch, src, dst, sides, quarantining=False)
-        columns = insert.SELECT_COLUMNS if self._policy.insert else copy.COLUMNS
+        columns = insert.SELECT_COLUMNS if self._policy.insert else copy.columns(self.route)
         route, encoding, sent = self.route, sides.encoding, self.copying.sent
         select = batches.event_select(batch, route, columns)
         try:
             if self._policy.insert:
-                return insert.insert_events(src, select, dst, encoding, route, sent), ()
-            return copy.copy_events(src, select, dst, table, encoding, route, sent), ()
+                return insert.insert_events(src, select, dst, encoding, route, sent), (), None
+            count, ids = copy.copy_events(src, select, dst, table, encoding, route, sent)
         except BadEventError as error:
             with translating_errors("source", route.source_flavour):
                 event = batches.describe_event(src, batch, route, error.line)
@@ -235,10 +247,11 @@ class Mover:
                 f"the target rejected {event}: {error.column or 'a column'}: {error};"
                 " remedy: on_bad_event = quarantine moves the batch without it"
             ) from error
+        return count, (), ids
 
     def _copy_with_quarantine(
         self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
-    ) -> tuple[int, tuple[str, ...]]:
+    ) -> "Written":
         if not sides.remembers:
             raise NotReadyError(
                 "target database: no table for quarantined events; remedy: pgqadm.py CONFIG install"
@@ -246,19 +259,23 @@ class Mover:
         if self.route.split_field:
             return self._split(batch, src, dst, sides, quarantining=True)
         route, encoding, copying = self.route, sides.encoding, self.copying
+        ids = copy.collected_ids(route)
 
         def write(rows: Sequence[insert.Row]) -> None:
             if self._policy.insert:
                 insert.insert_rows(dst, rows, encoding, route)
             else:
-                quarantine.copy_rows(dst, rows, table, encoding)
+                quarantine.copy_rows(dst, rows, table, encoding, route)
+            if ids is not None:
+                ids.add_rows(rows)
             copying.sent(copying.events + len(rows), 0)
 
         def keep(row: insert.Row, reason: str) -> str:
             return quarantine.quarantine_event(dst, row, encoding, route, sides.identity, reason)
 
-        select = batches.event_select(batch, route, quarantine.SELECT_COLUMNS)
-        return quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
+        select = batches.event_select(batch, route, quarantine.select_columns(route))
+        written = quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
+        return *written, ids
 
     def _split(
         self,
@@ -268,12 +285,12 @@ class Mover:
         sides: BothSides,
         *,
         quarantining: bool,
-    ) -> tuple[int, tuple[str, ...]]:
+    ) -> "Written":
         # Only here: other movers do not wait for what splits.
         make = import_module("queue_mover.moving.splitting").Split
         split = make(batch, self.route, self._policy, sides, src, dst, self.copying)
-        written: tuple[int, tuple[str, ...]] = split.move(quarantining=quarantining)
-        return written
+        count, quarantined = split.move(quarantining=quarantining)
+        return count, quarantined, None
 
     def finish(self) -> None:
         """Finish the last batch on the source now, not with the next one: we are stopping."""

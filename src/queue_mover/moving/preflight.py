@@ -71,6 +71,8 @@ class Preflight:
         when the consumer of a mover that is not new has gone from both sides.
         """
         source_state, target_state = self._require_sides(src, dst)
+        if self.route.keep_event_id:
+            self._require_event_ids(src, dst, remembers=target_state.remembers)
         position = None
         if source_state.registered or not first:
             with translating_errors("target", self.route.target_flavour):
@@ -95,7 +97,7 @@ class Preflight:
             same_database=(
                 bool(self.route.split_field) and server.is_same_database(src, dst, self.route)
             ),
-            shares=target_state.shares and not self.route.split_field,
+            shares=target_state.shares,
             announces=source_state.announces,
         )
 
@@ -111,6 +113,17 @@ class Preflight:
             require_none(source_findings(source_state, self.route))
         require_two_queues(src, dst, self.route)
         return source_state, target_state
+
+    def _require_event_ids(self, src: Connection, dst: Connection, *, remembers: bool) -> None:
+        """Raise NotReadyError when the target cannot have the event IDs of the source."""
+        from queue_mover.observation.event_ids import (  # noqa: PLC0415
+            event_id_findings,
+            read_event_ids,
+        )
+
+        with translating_errors("target", self.route.target_flavour):
+            position = target.position(dst, self.route, remembers=remembers)
+        require_none(event_id_findings(read_event_ids(src, dst, self.route, position), self.route))
 
     def _register(
         self, src: Connection, dst: Connection, identity: str, *, remembers: bool

@@ -29,7 +29,7 @@ class SmallBatches:
     def write(self, batch: Batch, route: Route, src: Connection, sides: BothSides) -> Rows | None:
         """Write a batch together with others, and return its events. None: it is too large, or
         must be written alone. Raises errors of the source, translated, and StoppingError."""
-        if not (self._may_share(sides) and self._may_fit(batch.span)):
+        if not (self._may_share(route, sides) and self._may_fit(batch.span)):
             return None
         with self._member.room() as room:
             try:
@@ -44,11 +44,13 @@ class SmallBatches:
             small = SmallBatch(route, batch, sides.identity, rows)
             return rows if self._member.write(small) else None
 
-    def _may_share(self, sides: BothSides) -> bool:
+    def _may_share(self, route: Route, sides: BothSides) -> bool:
         return (
             sides.shares
             and sides.encoding == ENCODING
             and not self._policy.insert
+            and not route.keep_event_id
+            and not route.split_field
             and self._member.is_open
         )
 

@@ -60,6 +60,7 @@ class Code(Enum):
     PIDFILE_NOT_WRITABLE = "pidfile_not_writable"
     LOGFILE_NOT_WRITABLE = "logfile_not_writable"
     DISK_SPACE = "disk_space"
+    EVENT_IDS = "event_ids"
 
 
 MARKS = {
@@ -99,6 +100,7 @@ MARKS = {
     Code.PIDFILE_NOT_WRITABLE: "!",
     Code.LOGFILE_NOT_WRITABLE: "!",
     Code.DISK_SPACE: "!",
+    Code.EVENT_IDS: "!",
 }
 """The letter that marks a line of a table."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from queue_mover.observation.environment_findings import Surroundings
+from queue_mover.observation.event_ids import event_id_findings
 from queue_mover.observation.findings import Code, Finding
 from queue_mover.observation.side_findings import (
     same_queue_finding,
@@ -57,7 +58,8 @@ def _install(found: Surroundings) -> Sequence[Repair]:
     mover, state = found.status.mover, found.status.target
     if state is None or found.target is None:
         return ()
-    is_complete = state.has_pgq_ext and state.remembers
+    ids = found.status.event_ids
+    is_complete = state.has_pgq_ext and state.remembers and (ids is None or ids.kept.installed)
     if not found.target.schemas.pgq_is_installed or is_complete or _is_closed(found, "target"):
         return ()
     text = f"install pgq_ext and queue_mover in {describe(mover.dst_db)}"
@@ -124,6 +126,7 @@ def _is_hindered(found: Surroundings) -> bool:
         *source_findings(status.source, mover.route),
         *target_findings(status.target, mover.route, mover.policy),
         *([same] if same else []),
+        *(event_id_findings(status.event_ids, mover.route) if status.event_ids else ()),
     ]
     return not all(_repairs(kinds, finding) for finding in wrong)
 

@@ -12,6 +12,7 @@ from queue_mover.observation.database_findings import (
     judge_quarantine,
     judge_queue,
 )
+from queue_mover.observation.event_ids import event_id_findings
 from queue_mover.observation.findings import Code, Finding, Place, Severity, unreadable
 from queue_mover.observation.position_findings import (
     foreign_finding,
@@ -162,6 +163,12 @@ def _left_behind(status: SourceStatus) -> list[Finding]:
     ]
 
 
+def _event_ids(status: SourceStatus) -> list[Finding]:
+    if status.event_ids is None:
+        return []
+    return event_id_findings(status.event_ids, status.mover.route)
+
+
 def _quarantine(status: SourceStatus) -> list[Finding]:
     if not status.quarantined:
         return []
@@ -192,6 +199,7 @@ CHECKS: tuple[Check, ...] = (
     _registration,
     _progress,
     _left_behind,
+    _event_ids,
     _quarantine,
 )
 """A check added here appears in the tables, the JSON and the exit code. One that must prevent a

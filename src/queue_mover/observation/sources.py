@@ -19,6 +19,7 @@ from queue_mover.observation.database import (
     read_quarantine,
     read_queues,
 )
+from queue_mover.observation.event_ids import EventIdState, read_event_ids
 from queue_mover.observation.left_behind import LeftBehind, read_others
 from queue_mover.observation.sides import SourceState, TargetState, read_source, read_target
 from queue_mover.pgq import flavours, server, target
@@ -59,6 +60,8 @@ class SourceStatus:
     """The position on the target; None: none, or unknown."""
     left_behind: Mapping[str, LeftBehind] = field(default_factory=dict)
     """Consumers without a mover in the same config that moved this queue to this target."""
+    event_ids: EventIdState | None = None
+    """None: its mover does not keep event IDs, or unknown."""
     quarantined: int | None = None
     """Quarantined events of this consumer; None: unknown, or not readable by this role."""
     quarantined_since: float | None = None
@@ -259,6 +262,8 @@ def _read_both_sides(
     if status.source.identity:
         others = read_others(src, dst, route, status.source.identity, running, remembers=remembers)
         status = replace(status, left_behind=others.left_behind)
+    if route.keep_event_id:
+        status = replace(status, event_ids=read_event_ids(src, dst, route, status.position))
     if route.has_one_name:
         status = replace(status, same_database=server.is_same_database(src, dst, route))
     for _ in range(MAX_READS):

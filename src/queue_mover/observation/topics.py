@@ -205,7 +205,7 @@ SOURCE_TOPICS: tuple[SourceTopic, ...] = (
     SourceTopic(
         "queues",
         "queues",
-        (Code.QUEUE_MISSING, Code.INSERTS_DISABLED, Code.MOVED_INTO_ITSELF),
+        (Code.QUEUE_MISSING, Code.INSERTS_DISABLED, Code.MOVED_INTO_ITSELF, Code.EVENT_IDS),
         _queues,
         BOTH_PGQ,
     ),

@@ -89,19 +89,34 @@ def open_transaction(
 
 
 def commit_position(
-    connection: Connection, route: Route, before: Position | None, after: Position
+    connection: Connection,
+    route: Route,
+    before: Position | None,
+    after: Position,
+    kept: tuple[int | None, int | None] | None = None,
 ) -> bool:
-    """Advance the position and commit: the batch is now on the target.
+    """Advance the position and commit: the batch is now on the target. `kept`: the first and the
+    last event ID of the batch (None: it is empty), where IDs are kept; else None.
 
     Returns False, and rolls back, when the position is no longer `before`: only a mover that
-    takes no locks can change it while we hold the lock.
+    takes no locks can change it while we hold the lock. Raises NotReadyError when IDs would
+    collide.
     """
     values = _values(route, after) | {"before": before.tick if before else None}
     if after.source is None:
         return _commit_unrecorded(connection, values)
+    statements = [_ADVANCE, "commit"]
+    if kept is not None:
+        from queue_mover.pgq import event_ids  # noqa: PLC0415
+
+        statements.insert(1, event_ids.KEEP)
+        values |= event_ids.values(route, before, kept)
     try:
-        run_in_one_message(connection, [_ADVANCE, "commit"], values)
+        run_in_one_message(connection, statements, values)
     except psycopg.Error as error:
+        if kept is not None and error.sqlstate == event_ids.REFUSED:
+            connection.rollback()
+            raise event_ids.refused(error) from error
         if error.sqlstate != POSITION_CHANGED:
             raise
         connection.rollback()

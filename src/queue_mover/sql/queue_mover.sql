@@ -1,7 +1,7 @@
 -- queue_mover: what a target database records besides the position in pgq_ext: which source a
 -- position came from, the events that the target rejected, and for the status the rate of events and
--- the last error of each mover. For a source database: an identity, for roles that may not read the
--- server's.
+-- the last error of each mover, and which queues have the event IDs of a source. For a source database:
+-- an identity, for roles that may not read the server's.
 --
 -- Safe to run again: tables are kept, functions and privileges are replaced.
 -- Run it in one transaction, as `pgqadm install` does after pgq_ext.sql.
@@ -74,6 +74,30 @@ create table if not exists queue_mover.quarantine (
 );
 comment on table queue_mover.quarantine is
     'Events that this database rejected, byte for byte, in their original encoding.';
+
+create table if not exists queue_mover.event_ids (
+    pgq         text        not null,
+    queue       text        not null,
+    consumer    text        not null,
+    source      text        not null,
+    tick        bigint      not null,
+    mark        text,
+    event_seq   bigint      not null,
+    own_ids     bigint      not null,
+    ended       bigint      not null,
+    primary key (pgq, queue)
+);
+comment on table queue_mover.event_ids is
+    'The queues into which a mover writes with the event IDs of its source, and how far it has come.';
+comment on column queue_mover.event_ids.pgq is 'The schema of PgQ.';
+comment on column queue_mover.event_ids.consumer is 'The only one that may write.';
+comment on column queue_mover.event_ids.tick is 'Its position, with source and mark.';
+comment on column queue_mover.event_ids.event_seq is
+    'Where it left the sequence of event IDs: any other value means that somebody else used it.';
+comment on column queue_mover.event_ids.own_ids is
+    'The highest ID that the queue had before: IDs of the source up to this one may collide.';
+comment on column queue_mover.event_ids.ended is
+    'All transactions before this one had ended, so they used the sequence before.';
 
 
 create or replace function queue_mover.get_origin(
@@ -320,6 +344,221 @@ end;
 $$;
 comment on function queue_mover.announce_ticks() is
     'Trigger function: announces the ticks of a statement. `pgqadm install --notify` installs it.';
+-- Event IDs kept (keep_event_id). The sequence is shared with whoever else writes to the queue, and
+-- neither nextval() nor setval() is undone by a rollback. So the functions below rely on the
+-- following: if every number between two values of the sequence was drawn by us, nobody else drew
+-- one. If there is a gap, they take the lock that nextval() and setval() wait for. Under it the
+-- transactions that drew the numbers have ended, and those that wrote events can be seen.
+
+create or replace function queue_mover.event_queue(
+    a_pgq text, a_queue text, out seq regclass, out events regclass)
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    names   text[];
+begin
+    if a_pgq not in ('pgq', 'pgque') then
+        raise exception '% is not a schema of PgQ', a_pgq;
+    end if;
+    execute format('select array[queue_event_seq, queue_data_pfx] from %I.queue'
+                   ' where queue_name = $1', a_pgq) into names using a_queue;
+    if names is null then
+        return;
+    end if;
+    seq := format('%I.%I', split_part(names[1], '.', 1),
+                  substring(names[1] from position('.' in names[1]) + 1))::regclass;
+    events := format('%I.%I', split_part(names[2], '.', 1),
+                     substring(names[2] from position('.' in names[2]) + 1))::regclass;
+    -- Our callers run with the privileges of their owner: a schema that somebody else has named
+    -- pgque must not lead to other sequences.
+    if (select count(distinct relowner) from pg_class
+         where oid in (seq, format('%I.queue', a_pgq)::regclass)) > 1 then
+        raise exception 'the sequence % does not belong to the owner of %.queue', seq, a_pgq;
+    end if;
+end;
+$$;
+comment on function queue_mover.event_queue(text, text) is
+    'The sequence of event IDs and the parent of the event tables; NULLs: no such queue.';
+
+create or replace function queue_mover.last_event_id(a_seq regclass)
+returns bigint
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    last    bigint;
+begin
+    execute format('select last_value from %s', a_seq) into last;
+    return last;
+end;
+$$;
+comment on function queue_mover.last_event_id(regclass) is
+    'The last number that was drawn, as the ticker reads it: 1 also if it is none.';
+
+create or replace function queue_mover.strange_event(
+    a_events regclass, a_above bigint, a_ended bigint, a_own bigint)
+returns bigint
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    found_id    bigint;
+begin
+    -- Quoted, so that they become what ev_txid is: bigint, or xid8.
+    execute format('select min(ev_id) from %s where ev_txid >= %L and ev_id > %L and ev_txid <> %L',
+                   a_events, a_ended, a_above, a_own) into found_id;
+    return found_id;
+end;
+$$;
+comment on function queue_mover.strange_event(regclass, bigint, bigint, bigint) is
+    'An event that another transaction wrote with an ID above, since the ended ones; NULL: none.';
+
+create or replace function queue_mover.highest_event_id(a_events regclass, a_own bigint)
+returns bigint
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    highest     bigint;
+begin
+    execute format('select coalesce(max(ev_id), 0) from %s where ev_txid <> %L', a_events, a_own)
+       into highest;
+    return highest;
+end;
+$$;
+comment on function queue_mover.highest_event_id(regclass, bigint) is
+    'The highest ID of an event that another transaction wrote; 0: none.';
+
+create or replace function queue_mover.event_ids_state(
+    a_pgq text, a_queue text, a_consumer text,
+    out consumer text, out source text, out has_position boolean, out continues boolean,
+    out strange bigint, out highest bigint, out may_advance boolean)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    q           record;
+    k           record;
+    last_tick   bigint;
+begin
+    select * into q from queue_mover.event_queue(a_pgq, a_queue);
+    if q.seq is null then
+        return;
+    end if;
+    may_advance := (select pg_has_role(f.proowner, c.relowner, 'usage')
+                      from pg_class c, pg_proc f
+                     where c.oid = q.seq and f.oid = 'queue_mover.keep_event_ids'::regproc);
+    -- The table: the function would see a batch that was committed since our snapshot.
+    if has_table_privilege('pgq_ext.completed_tick', 'select') then
+        select t.last_tick_id into last_tick from pgq_ext.completed_tick t
+         where t.consumer_id = a_consumer and t.subconsumer_id = '';
+    else
+        last_tick := pgq_ext.get_last_tick(a_consumer);
+    end if;
+    select e.*, o.consumer is not null as continues into k
+      from queue_mover.event_ids e
+      left join queue_mover.origin o
+        on o.consumer = a_consumer and o.tick = last_tick
+       and o.source = e.source and o.tick = e.tick and o.mark = e.mark
+     where e.pgq = a_pgq and e.queue = a_queue;
+    consumer := k.consumer;
+    source := k.source;
+    has_position := pgq_ext.get_last_tick(k.consumer) is not null;
+    continues := coalesce(k.continues, false);
+    if continues then
+        strange := queue_mover.strange_event(q.events, k.event_seq, k.ended, 0);
+    else
+        highest := queue_mover.highest_event_id(q.events, 0);
+    end if;
+end;
+$$;
+comment on function queue_mover.event_ids_state(text, text, text) is
+    'Whose event IDs a queue has; an event of somebody else, or where we have not written yet, the'
+    ' highest ID; and whether keep_event_ids may advance the sequence. One snapshot.';
+
+create or replace function queue_mover.keep_event_ids(
+    a_pgq text, a_queue text, a_consumer text, a_source text,
+    a_before bigint, a_before_mark text, a_tick bigint, a_mark text,
+    a_first bigint, a_last bigint)
+returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s'
+as $$
+declare
+    q           record;
+    k           queue_mover.event_ids;
+    continues   boolean;
+    last_id     bigint;
+    goal        bigint;
+    drawn       record;
+    alone       boolean := false;
+    strange     bigint;
+    twice       bigint;
+begin
+    select * into strict q from queue_mover.event_queue(a_pgq, a_queue);
+    insert into queue_mover.event_ids
+        values (a_pgq, a_queue, a_consumer, a_source, -1, null, 0, 0, 0)
+        on conflict do nothing;
+    select * into k from queue_mover.event_ids e
+     where e.pgq = a_pgq and e.queue = a_queue for update;
+    if k.consumer <> a_consumer and pgq_ext.get_last_tick(k.consumer) is not null then
+        raise exception 'queue "%" has the event IDs of consumer "%" (%)',
+                a_queue, k.consumer, k.source
+            using errcode = 'QM002';
+    end if;
+    -- NULL is a mark that is not known: after --accept-source, or of another program.
+    continues := coalesce(k.source = a_source and k.tick = a_before and k.mark = a_before_mark,
+                          false);
+    last_id := queue_mover.last_event_id(q.seq);
+    -- At least one number more, so that the ticker sees that there are events.
+    goal := greatest(a_last, last_id + 1, k.event_seq);
+
+    if continues and a_last is null then
+        alone := true;
+    elsif continues and last_id = k.event_seq and goal - last_id <= 10000 then
+        select min(n) as first, max(n) as last into drawn
+          from (select nextval(q.seq) as n from generate_series(last_id + 1, goal)) as numbers;
+        alone := drawn.first = last_id + 1 and drawn.last = goal;
+        k.event_seq := case when alone then goal else k.event_seq end;
+    end if;
+    if not alone then
+        -- Changes nothing, but takes the lock: no other statement takes one on a sequence.
+        begin
+            execute format('alter sequence %s owned by none', q.seq);
+        exception when lock_not_available then
+            raise exception 'queue "%": an open transaction has drawn event IDs', a_queue
+                using errcode = '55P03';
+        end;
+        if continues then
+            strange := queue_mover.strange_event(q.events, k.event_seq, k.ended, txid_current());
+        else
+            k.own_ids := queue_mover.highest_event_id(q.events, txid_current());
+        end if;
+        if strange is not null then
+            raise exception 'queue "%" has event % of somebody else', a_queue, strange
+                using errcode = 'QM002';
+        end if;
+        k.event_seq := queue_mover.last_event_id(q.seq);
+        if a_last is not null then
+            k.event_seq := setval(q.seq, greatest(goal, k.event_seq + 1));
+        end if;
+    end if;
+    if a_first <= k.own_ids then
+        execute format('select min(ev_id) from %1$s where ev_txid <> %2$L and ev_id in'
+                       ' (select ev_id from %1$s where ev_txid = %2$L and ev_id <= %3$L)',
+                       q.events, txid_current(), k.own_ids) into twice;
+        if twice is not null then
+            raise exception 'queue "%" already has an event %', a_queue, twice
+                using errcode = 'QM002';
+        end if;
+    end if;
+    update queue_mover.event_ids e
+       set consumer = a_consumer, source = a_source, tick = a_tick, mark = a_mark,
+           event_seq = k.event_seq, own_ids = k.own_ids,
+           ended = case when a_last is null and continues then e.ended
+                        else txid_snapshot_xmin(txid_current_snapshot()) end
+     where e.pgq = a_pgq and e.queue = a_queue;
+end;
+$$;
+comment on function queue_mover.keep_event_ids(
+        text, text, text, text, bigint, text, bigint, text, bigint, bigint) is
+    'Before the commit of a batch whose events have the IDs a_first to a_last (NULL: it has none):'
+    ' advance the sequence of the target queue to them. Raises QM002 if somebody else writes to it.';
 
 create table if not exists queue_mover.identity (
     id          uuid        not null default md5(random()::text || clock_timestamp())::uuid,
@@ -363,6 +602,13 @@ begin
             grant execute on function queue_mover.database_identity() to %1$I_reader;
             grant select, delete on queue_mover.quarantine to %1$I_admin;
             grant select on queue_mover.origin, queue_mover.last_error to %1$I_admin;
+            grant select, delete on queue_mover.event_ids to %1$I_admin;
+            revoke execute on function queue_mover.keep_event_ids(
+                text, text, text, text, bigint, text, bigint, text, bigint, bigint)
+              from %1$I_writer;
+            grant execute on function queue_mover.keep_event_ids(
+                text, text, text, text, bigint, text, bigint, text, bigint, bigint)
+              to %1$I_admin;
             $grant$, v_pgq);
     end loop;
 end;

@@ -1,0 +1,1 @@
+"""Event IDs kept: keep_event_id = 1."""
