@@ -61,6 +61,10 @@ class BadEventError(OperatorError):
         self.column = column
 
 
+class ExpressionError(OperatorError):
+    """An operator's SQL expression fails for an event; retried, since a reload may correct it."""
+
+
 class UnavailableError(QueueMoverError):
     """A server is unavailable, or the connection was lost; retried later."""
 

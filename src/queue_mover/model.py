@@ -51,6 +51,21 @@ class Route:
     """Only events whose ev_extra1 is one of these; empty: all events."""
     source_flavour: Flavour = PGQ
     target_flavour: Flavour = PGQ
+    event_filter: str = ""
+    """An SQL condition over the source's columns; only events that meet it. Empty: all events."""
+    rewrite: tuple[tuple[str, str], ...] = ()
+    """Columns of the target, each with an SQL expression over the source's columns."""
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether some events of the queue may not be moved."""
+        return bool(self.tables or self.event_filter)
+
+    @property
+    def expressions(self) -> tuple[tuple[str, str], ...]:
+        """The SQL expressions, each with the key that sets it."""
+        condition = (("event_filter", self.event_filter),) if self.event_filter else ()
+        return (*condition, *self.rewrite)
 
 
 @dataclass(frozen=True, slots=True)

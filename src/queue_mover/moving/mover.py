@@ -9,9 +9,17 @@ databases.
 """
 
 from collections.abc import Sequence
+from importlib import import_module
+from typing import cast
 
 from queue_mover.copying import copy, insert, quarantine
-from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
+from queue_mover.errors import (
+    BadEventError,
+    LostPositionError,
+    NotReadyError,
+    QueueMoverError,
+    StatementError,
+)
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
 from queue_mover.moving.copying_progress import CopyingProgress
 from queue_mover.moving.decision import Decision, decide, explain
@@ -134,10 +142,10 @@ class Mover:
                     copy_batch = self._copy_with_quarantine if quarantining else self._copy
                     try:
                         count, quarantined = copy_batch(batch, src, dst, opening.table, sides)
-                    except NotReadyError:
+                    except (NotReadyError, StatementError) as error:
                         # The SELECT fails when the batch is no longer active.
-                        if self._is_active(src, batch):
-                            raise
+                        if isinstance(error, StatementError) or self._is_active(src, batch):
+                            raise self._explained(error, src, batch) from error.__cause__
                         dst.rollback()
                         return Outcome(Result.STALE)
                     self._commit(src, dst, position, sides.reached(batch))
@@ -151,6 +159,12 @@ class Mover:
                 case refusal:
                     assert position is not None
                     raise LostPositionError(explain(refusal, batch, position, sides.identity))
+
+    def _explained(self, error: QueueMoverError, src: Connection, batch: Batch) -> QueueMoverError:
+        if not self.route.expressions:
+            return error
+        explained = import_module("queue_mover.moving.expression_error").explained
+        return cast(QueueMoverError, explained(error, src, batch, self.route))
 
     def _is_active(self, src: Connection, batch: Batch) -> bool:
         with translating_errors("source", self.route.source_flavour):
@@ -183,7 +197,7 @@ class Mover:
     ) -> tuple[int, tuple[str, ...]]:
         columns = insert.SELECT_COLUMNS if self._policy.insert else copy.COLUMNS
         route, encoding, sent = self.route, sides.encoding, self.copying.sent
-        select = batches.event_select(batch, route, columns)
+        select = batches.event_select(batch, route, self._rewritten(columns))
         try:
             if self._policy.insert:
                 return insert.insert_events(src, select, dst, encoding, route, sent), ()
@@ -215,8 +229,15 @@ class Mover:
         def keep(row: insert.Row, reason: str) -> str:
             return quarantine.quarantine_event(dst, row, encoding, route, sides.identity, reason)
 
-        select = batches.event_select(batch, route, quarantine.SELECT_COLUMNS)
+        columns = self._rewritten(quarantine.SELECT_COLUMNS)
+        select = batches.event_select(batch, route, columns)
         return quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
+
+    def _rewritten(self, columns: str) -> str:
+        if not self.route.rewrite:
+            return columns
+        # Imported when used: a start does not wait for it.
+        return str(import_module("queue_mover.pgq.expressions").rewritten(columns, self.route))
 
     def finish(self) -> None:
         """Finish the last batch on the source now, not with the next one: we are stopping."""

@@ -12,6 +12,8 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import has_function
 
 NEXT_BATCH_FUNCTION = "{pgq}.next_batch_custom(text, text, interval, int4, interval)"
+ROUTES_FUNCTION = "queue_mover.consumers_into(text)"
+SET_ROUTE_FUNCTION = "queue_mover.set_route(text, text, boolean)"
 ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, text)"
 
 
@@ -43,6 +45,8 @@ class SourceState:
     """The remedy if the server's identity cannot be read."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
+    shows_routes: bool = False
+    """Whether it can be read which movers write to this database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class TargetState:
     may_record: bool = False
     remembers: bool = False
     """Whether the schema queue_mover is installed, which records the origins of positions."""
+    records_routes: bool = False
+    """Whether a mover can record the queue that it writes to."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
 
@@ -84,7 +90,8 @@ _SOURCE: LiteralString = """
              has_table_privilege(q.queue_data_pfx || '_0', 'select'), true),
            exists (select from {pgq}.get_consumer_info(%(queue)s, %(consumer)s)),
            coalesce(format('%%s, database %%s, queue %%s, no. %%s', %(server)s::text,
-                           current_database(), q.queue_name, q.queue_id), '')
+                           current_database(), q.queue_name, q.queue_id), ''),
+           coalesce(has_function_privilege(to_regprocedure(%(routes)s), 'execute'), false)
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
 """
@@ -105,10 +112,11 @@ def read_source(connection: Connection, route: Route) -> SourceState:
             "queue": route.queue,
             "consumer": route.consumer,
             "function": next_batch,
+            "routes": ROUTES_FUNCTION,
         },
     ).fetchone()
     assert row is not None
-    exists, may_read, registered, queue_identity = row
+    exists, may_read, registered, queue_identity, shows_routes = row
     return SourceState(
         state,
         has_pgq=True,
@@ -118,6 +126,7 @@ def read_source(connection: Connection, route: Route) -> SourceState:
         identity=queue_identity if identity else "",
         unidentified="" if identity else server.identity_remedy(connection, flavour),
         transaction_ids=server.transaction_ids(connection, route.queue, flavour),
+        shows_routes=shows_routes,
     )
 
 
@@ -134,7 +143,9 @@ _TARGET: LiteralString = """
            has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
              and coalesce(has_function_privilege(
                to_regprocedure(%(advance)s), 'execute'), true) as may_record,
-           to_regprocedure(%(advance)s) is not null as remembers
+           to_regprocedure(%(advance)s) is not null as remembers,
+           coalesce(has_function_privilege(to_regprocedure(%(set_route)s), 'execute'), false)
+             as records_routes
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
 """
@@ -150,7 +161,12 @@ def read_target(connection: Connection, route: Route) -> TargetState:
         return TargetState(state, has_pgq, has_pgq_ext)
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
-            flavour.sql(_TARGET), {"advance": ADVANCE_FUNCTION, "queue": route.target_queue}
+            flavour.sql(_TARGET),
+            {
+                "advance": ADVANCE_FUNCTION,
+                "set_route": SET_ROUTE_FUNCTION,
+                "queue": route.target_queue,
+            },
         )
         row = cursor.fetchone()
     assert row is not None

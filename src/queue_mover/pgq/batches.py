@@ -162,5 +162,7 @@ def event_select(batch: Batch, route: Route, columns: str) -> str:
     if route.tables:
         names = sql.SQL(", ").join(sql.Literal(name) for name in route.tables)
         chosen += f" and ev_extra1 in ({names.as_string()})"
+    if route.event_filter:
+        chosen += f" and ({route.event_filter}\n)"
     # Qualified: one of the columns may be ev_id cast to text.
     return chosen + " order by ev.ev_id"
