@@ -20,6 +20,16 @@ def queues(shared_databases: tuple[Database, Database], tmp_path: Path) -> Itera
     pair.close()
 
 
+@pytest.fixture(scope="module")
+def shared_queues(
+    shared_databases: tuple[Database, Database], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    """The same for all tests of a module."""
+    pair = Pair(*shared_databases, tmp_path_factory.mktemp("shared"), next(_numbers))
+    yield pair
+    pair.close()
+
+
 @pytest.fixture
 def registered(queues: Pair) -> Pair:
     """Queues, with their consumer registered as a first start does."""

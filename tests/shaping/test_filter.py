@@ -8,7 +8,7 @@ from queue_mover.model import Outcome, Result
 from testbed.database import value
 from testbed.events import Event
 from tests.moving.pair import Pair
-from tests.shaping.shaped import shaped
+from tests.shaping.shaped import Again, shaped
 
 EVENTS = [
     Event("I:id", "1", "public.orders", "k1", None, "", time="2020-01-01 00:00:00"),
@@ -19,12 +19,17 @@ EVENTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def again(shared_queues: Pair) -> Again:
+    return Again(shared_queues, EVENTS)
+
+
 @pytest.mark.parametrize(
     ("event_filter", "passing"),
     [
         ("ev_type like 'I:%' and ev_extra1 <> 'public.audit'", [0]),
         ("ev_data is null", [2]),
-        ("ev_data::int > 1", [1]),
+        ("case when ev_data ~ '^[0-9]+$' then ev_data::int > 1 end", [1]),
         ("null::bool", []),
         ("true", [0, 1, 2, 3, 4]),
         # what an expression may contain that could end another, or the statement
@@ -46,21 +51,14 @@ EVENTS = [
     ],
 )
 def test_only_events_that_meet_it_arrive_whole_and_in_order(
-    registered: Pair, event_filter: str, passing: list[int]
+    again: Again, event_filter: str, passing: list[int]
 ) -> None:
-    # given some events whose data is no number, which that filter does not meet
-    given = [event for event in EVENTS if "::int" not in event_filter or event.data in ("1", "2")]
-    registered.insert(*given)
-    with closing(shaped(registered, event_filter)) as mover:
-        registered.move(mover)
-    assert registered.target_events.read() == [EVENTS[number] for number in passing]
+    assert again.moved(event_filter) == [EVENTS[number] for number in passing]
 
 
-def test_both_filters_apply(registered: Pair) -> None:
-    registered.insert(*EVENTS)
-    with closing(shaped(registered, "ev_type = 'U:id' or true", tables=("public.audit",))) as mover:
-        registered.move(mover)
-    assert registered.target_events.read() == [EVENTS[1], EVENTS[3]]
+def test_both_filters_apply(again: Again) -> None:
+    passing = again.moved("ev_type = 'U:id' or true", tables=("public.audit",))
+    assert passing == [EVENTS[1], EVENTS[3]]
 
 
 def test_a_batch_of_which_nothing_passes_is_done(registered: Pair) -> None:

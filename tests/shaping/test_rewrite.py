@@ -2,20 +2,21 @@
 
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from queue_mover.errors import BadEventError
 from testbed.events import Event
 from tests.moving.pair import Pair
-from tests.shaping.shaped import shaped
+from tests.shaping.shaped import Again, shaped
 
 EVENTS = [
     Event("I", "one", "public.orders", "k", None, "", time="2020-01-01 00:00:00"),
     Event(None, None, None, "ü ✓", "it's", "100%", time="2021-01-01 00:00:00"),
 ]
 
-REWRITES: list[tuple[dict[str, str], list[dict[str, str | None]]]] = [
+REWRITES: list[tuple[dict[str, str], list[dict[str, Any]]]] = [
     ({"ev_extra4": "'app1'"}, [{"extra4": "app1"}] * 2),
     ({"ev_extra4": "null"}, [{"extra4": None}] * 2),
     ({"ev_type": "'app1.' || ev_type"}, [{"type": "app1.I"}, {"type": None}]),
@@ -38,7 +39,6 @@ REWRITES: list[tuple[dict[str, str], list[dict[str, str | None]]]] = [
     ),
     # what could end it, and what the server joins
     ({"ev_extra1": "'-- ' || 'ü)' -- ' a comment"}, [{"extra1": "-- ü)"}] * 2),
-    ({"ev_extra1": "'a', 'b'"[:3]}, [{"extra1": "a"}] * 2),
     (
         {"ev_data": "(select string_agg(x, '+') from unnest(array[ev_extra2, 'z']) x)"},
         [{"data": "k+z"}, {"data": "ü ✓+z"}],
@@ -46,29 +46,29 @@ REWRITES: list[tuple[dict[str, str], list[dict[str, str | None]]]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def again(shared_queues: Pair) -> Again:
+    return Again(shared_queues, EVENTS)
+
+
 @pytest.mark.parametrize("insert", [False, True], ids=["copy", "insert"])
 @pytest.mark.parametrize(("rewrite", "changes"), REWRITES, ids=[str(row[0]) for row in REWRITES])
 def test_the_rest_of_an_event_stays(
-    registered: Pair, rewrite: dict[str, str], changes: list[dict[str, str | None]], insert: bool
+    again: Again, rewrite: dict[str, str], changes: list[dict[str, Any]], insert: bool
 ) -> None:
-    if insert and "ev_time" in rewrite:
-        pytest.skip("the function has no argument for it; the config refuses it")
-    registered.insert(*EVENTS)
-    with closing(shaped(registered, insert=insert, **rewrite)) as mover:
-        registered.move(mover)
-    arrived = registered.target_events.read()
+    arrived = again.moved(insert=insert, **rewrite)
     if insert:
+        # It sets the time of arrival, and the config refuses to rewrite that.
         arrived = [replace(e, time=given.time) for e, given in zip(arrived, EVENTS, strict=True)]
+        changes = [{k: v for k, v in change.items() if k != "time"} for change in changes]
     assert arrived == [
         replace(event, **change) for event, change in zip(EVENTS, changes, strict=True)
     ]
 
 
-def test_the_filter_sees_what_the_source_has(registered: Pair) -> None:
-    registered.insert(*EVENTS)
-    with closing(shaped(registered, "ev_type = 'I'", ev_type="'changed'")) as mover:
-        registered.move(mover)
-    assert registered.target_events.read() == [replace(EVENTS[0], type="changed")]
+def test_the_filter_sees_what_the_source_has(again: Again) -> None:
+    arrived = again.moved("ev_type = 'I'", ev_type="'changed'")
+    assert arrived == [replace(EVENTS[0], type="changed")]
 
 
 def test_an_event_that_the_target_rejects_is_named_among_those_that_pass(registered: Pair) -> None:
@@ -76,6 +76,7 @@ def test_an_event_that_the_target_rejects_is_named_among_those_that_pass(registe
         f"alter table {registered.target_events.table}_0 add check (ev_data <> 'bad')".encode()
     )
     registered.insert(Event("x", "no"), Event("x", "no"), Event("I", "good"), Event("J", "worse"))
+    number = registered.source_events.read()[3].id
     with (
         closing(
             shaped(
@@ -84,7 +85,7 @@ def test_an_event_that_the_target_rejects_is_named_among_those_that_pass(registe
                 ev_data="case ev_data when 'worse' then 'bad' else ev_data end",
             )
         ) as mover,
-        pytest.raises(BadEventError, match=r"rejected event 4 \(2001-.*, type J\)"),
+        pytest.raises(BadEventError, match=rf"rejected event {number} \(2001-.*, type J\)"),
     ):
         registered.move(mover)
 
@@ -98,12 +99,10 @@ def test_quarantine_keeps_what_would_have_been_written(registered: Pair) -> None
     shape = {"ev_data": "'new ' || ev_data", "ev_time": "'2030-01-01 UTC'"}
     with closing(shaped(registered, "ev_type = 'I'", quarantine=True, **shape)) as mover:
         registered.move(mover)
-    assert registered.target_events.read() == [
-        Event("I", "new good", time="2030-01-01 00:00:00")
-    ]
+    assert registered.target_events.read() == [Event("I", "new good", time="2030-01-01 00:00:00")]
     kept = registered.target.execute(
         "select ev_id, (ev_time at time zone 'UTC')::text, ev_type, ev_data"
         " from queue_mover.quarantine where consumer = %s",
         [registered.consumer],
     ).fetchall()
-    assert kept == [(2, Event().time, b"I", b"new bad")]
+    assert kept == [(registered.source_events.read()[1].id, Event().time, b"I", b"new bad")]
