@@ -12,6 +12,7 @@ from bench.rows import (
     many_waiting,
     one_batch,
     profile,
+    shaping,
     start,
 )
 
@@ -20,6 +21,7 @@ MANY = 1300
 ROWS = (
     Row("one_batch", one_batch.million),
     Row("big_batch", one_batch.five_million),
+    Row("shaping", shaping.run),
     Row("large_events", large_events.run),
     Row("backlog", backlog.run),
     Row("profile", profile.run),

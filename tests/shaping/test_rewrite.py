@@ -96,7 +96,7 @@ def test_quarantine_keeps_what_would_have_been_written(registered: Pair) -> None
         f"alter table {registered.target_events.table}_0 add check (ev_data <> 'new bad')".encode()
     )
     registered.insert(Event("I", "good"), Event("I", "bad"), Event("U", "bad"))
-    shape = {"ev_data": "'new ' || ev_data", "ev_time": "'2030-01-01 UTC'"}
+    shape: dict[str, Any] = {"ev_data": "'new ' || ev_data", "ev_time": "'2030-01-01 UTC'"}
     with closing(shaped(registered, "ev_type = 'I'", quarantine=True, **shape)) as mover:
         registered.move(mover)
     assert registered.target_events.read() == [Event("I", "new good", time="2030-01-01 00:00:00")]
