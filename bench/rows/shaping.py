@@ -12,7 +12,7 @@ LIMIT = 1.10
 
 
 def run(bench: Bench) -> Outcome:
-    """The same batch as it is, with a filter that all events meet, and with one column rewritten."""
+    """The same batch as it is, with a filter that every event meets, and with one rewrite."""
     events = bench.size(1_000_000, 50_000)
     plain = queue_mover()
     ways = {

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from queue_mover.config.config_errors import bad_values
 from queue_mover.config.loading import load_mover
 from queue_mover.errors import ConfigError
 from queue_mover.model import Route
@@ -108,3 +109,19 @@ def test_two_sources_of_one_queue_need_different_filters(
         return
     with pytest.raises(ConfigError, match="different src_db, queue_name, table_filter or event_f"):
         load_mover(path, {})
+
+
+def test_all_errors_of_a_file_leave_out_references_to_each_source(tmp_path: Path) -> None:
+    """The main section cannot have the name of a source, and need not."""
+    sections = {
+        "queue_mover3": {
+            **REQUIRED,
+            "ev_extra4": "'%(source)s'",
+            "event_filter": "ev_id %% 2 = %(part)s",
+        },
+        "source:a": {**A, "part": "0"},
+        "source:b": {**A},
+    }
+    bad, names = bad_values(write_sections(tmp_path / "mover.ini", sections), {})
+    assert [(each.source, each.key) for each in bad] == [("b", "event_filter")]
+    assert names == ["a", "b"]
