@@ -13,6 +13,7 @@ from bench.rows import (
     many_waiting,
     one_batch,
     profile,
+    shaping,
     sharing,
     split,
     start,
@@ -24,6 +25,7 @@ MANY = 1300
 ROWS = (
     Row("one_batch", one_batch.million),
     Row("big_batch", one_batch.five_million),
+    Row("shaping", shaping.run),
     Row("large_events", large_events.run),
     Row("split", split.run),
     Row("backlog", backlog.run),

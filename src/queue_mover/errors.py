@@ -69,6 +69,10 @@ class UnknownQueueError(BadEventError):
     """The field by which a batch is split names no queue that the event may go to."""
 
 
+class ExpressionError(OperatorError):
+    """An operator's SQL expression fails for an event; retried, since a reload may correct it."""
+
+
 class UnavailableError(QueueMoverError):
     """A server is unavailable, or the connection was lost; retried later."""
 

@@ -104,14 +104,28 @@ class Route:
     finds_source_flavour: bool = False
     finds_target_flavour: bool = False
     """Whether the flavour of that side is found on connecting: the config does not set it."""
-
     keep_event_id: bool = False
     """Events have the same ID on the target as on the source."""
+    event_filter: str = ""
+    """An SQL condition over the source's columns; only events that meet it. Empty: all events."""
+    rewrite: tuple[tuple[str, str], ...] = ()
+    """Columns of the target, each with an SQL expression over the source's columns."""
 
     @property
     def has_one_name(self) -> bool:
         """Whether, in one database, source and target would be the same queue."""
         return self.queue == self.target_queue and self.source_flavour == self.target_flavour
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether some events of the queue may not be moved."""
+        return bool(self.tables or self.event_filter)
+
+    @property
+    def expressions(self) -> tuple[tuple[str, str], ...]:
+        """The SQL expressions, each with the key that sets it."""
+        condition = (("event_filter", self.event_filter),) if self.event_filter else ()
+        return (*condition, *self.rewrite)
 
 
 @dataclass(frozen=True, slots=True)

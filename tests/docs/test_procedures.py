@@ -50,6 +50,7 @@ OUTPUT = {
 RUN_BY = {
     "moving-a-shard.md": "tests/docs/test_moving_a_shard.py",
     "renaming.md": "tests/docs/test_renaming.py",
+    "shaping.md": "tests/docs/test_shaping.py",
 }
 """Pages that a test of their own runs: its path, by the page's name."""
 

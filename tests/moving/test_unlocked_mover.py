@@ -11,7 +11,7 @@ import pytest
 import testbed
 from queue_mover.errors import UnlockedMoverError
 from queue_mover.model import Result
-from queue_mover.moving import legacy_mover
+from queue_mover.moving import legacy_mover, writing
 from testbed.legacy_mover import LegacyMover
 from testbed.processes import Process, write_ini
 from tests.moving.holding import wait_until_blocked
@@ -78,7 +78,10 @@ def nothing(_: Pair) -> None:
 @pytest.mark.parametrize("target", [nothing, forget_origins])
 @pytest.mark.parametrize("first", [True, False], ids=["no position yet", "a position"])
 def test_it_commits_the_batch_while_we_hold_it(
-    pair: Pair, first: bool, target: Callable[[Pair], None]
+    pair: Pair,
+    first: bool,
+    target: Callable[[Pair], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     target(pair)
     pair.register()
@@ -91,16 +94,16 @@ def test_it_commits_the_batch_while_we_hold_it(
     pair.produce(10)
     with legacy(pair) as other:
         mover = pair.mover()
-        copy = mover._copy
+        write = writing.BatchWriter.write
 
         def overtaken(*arguments: object) -> object:
-            done = copy(*arguments)  # type: ignore[arg-type]
+            done = write(*arguments)  # type: ignore[arg-type]
             assert other.take()
             other.apply()
             other.target.commit()
             return done
 
-        mover._copy = overtaken  # type: ignore[assignment, method-assign]
+        monkeypatch.setattr(writing.BatchWriter, "write", overtaken)
         # when the other one commits the same batch first
         # then ours rolls back, and names it
         with pytest.raises(UnlockedMoverError, match="takes no locks") as told:

@@ -20,6 +20,7 @@ from queue_mover.moving.registration import Registrar
 from queue_mover.service import mover_job
 from queue_mover.service.job import Plan
 from queue_mover.service.mover_job import Targets
+from queue_mover.service.reload_check import ReloadCheck
 from queue_mover.system import early_signals
 from queue_mover.system.pidfile import require_no_unlocked
 
@@ -134,9 +135,11 @@ def _run(program: Program) -> int:
         return _act(given, action, _settings(program, given, path), targets)
 
     web, terminal = Web(http, targets.connections), Terminal(given)
+    reload_check = ReloadCheck()
 
     def load(fresh: bool) -> Plan:
         settings = load_mover(path, overrides, given.source)
+        reload_check.check(settings.movers, fresh=fresh)
         if fresh:
             common.start_log(given, settings.log)
         plan = mover_job.plan(settings, targets)

@@ -7,7 +7,10 @@ from pathlib import Path
 from queue_mover.config import inifile, loading, parameters, sources
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.schema import Group, Parameter
+from queue_mover.config.shaping_parameters import SHAPING
 from queue_mover.errors import ConfigError
+
+_EXPRESSIONS = {parameter.name for parameter in SHAPING.parameters}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,9 @@ def bad_values(path: Path, overrides: Mapping[str, str]) -> tuple[list[BadValue]
     sections = _sections(ini)
     if not sections and not ini.has_section(sources.CATALOGUE):
         return _distinct([*found, *_in_section(ini, ini.main, of_source, "")]), []
-    found += [c for c in _in_section(ini, ini.main, of_source, "") if c.is_optional]
+    main = _in_section(ini, ini.main, of_source, "")
+    # An expression may refer to what each source has of its own, such as its name.
+    found += [c for c in main if c.is_optional and c.key not in _EXPRESSIONS]
     for name, section in sections.items():
         found += _in_section(ini, section, of_source, name)
     return _distinct(found), list(sections)

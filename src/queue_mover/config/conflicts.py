@@ -39,12 +39,13 @@ class Conflicts:
         same = self._routes.setdefault(key, [])
         for other, its_route in same:
             mine, theirs = set(route.tables), set(its_route.tables)
-            if not mine or not theirs or mine & theirs:
+            tables_overlap = not mine or not theirs or mine & theirs
+            if tables_overlap and not _filters_differ(route, its_route):
                 raise ConfigError(
                     f"{self.path}: sources {other} and {source} would both move the"
                     f' events of queue "{route.queue}" in the same database to queue'
                     f' "{route.target_queue}"; remedy: give them different src_db, queue_name'
-                    " or table_filter"
+                    ", table_filter or event_filter"
                 )
         same.append((source, route))
 
@@ -59,3 +60,10 @@ class Conflicts:
                 f' queue "{route.target_queue}", which has the event IDs of {keepers[0]};'
                 " remedy: give each its own dst_queue_name, or set keep_event_id = 0"
             )
+
+
+def _filters_differ(mine: Route, theirs: Route) -> bool:
+    """Whether both have an event_filter, of different texts: whether an event can meet both,
+    only the operator knows."""
+    filters = [" ".join(route.event_filter.split()) for route in (mine, theirs)]
+    return all(filters) and filters[0] != filters[1]

@@ -7,10 +7,12 @@ from typing import Any, TypeVar
 
 from queue_mover.config import config_warnings, inifile, kinds, parameters, sources, splitting
 from queue_mover.config.conflicts import Conflicts
+from queue_mover.config.expressions import expression
 from queue_mover.config.http import HttpSettings
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.schema import Group, Parameter
 from queue_mover.config.settings import AdminSettings, MoverSettings, ProcessSettings, Settings
+from queue_mover.config.shaping_parameters import REWRITTEN
 from queue_mover.errors import ConfigError
 from queue_mover.model import FLAVOURS, PGQ, BatchLimits, Policy, Route
 from queue_mover.system.logs import LogSettings
@@ -122,6 +124,11 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
             f"{ini.place(section)}: keep_event_id: pgq.insert_event assigns IDs of its own;"
             " remedy: write_with = copy"
         )
+    if values["ev_time"] and values["write_with"] == "insert_event":
+        raise ConfigError(
+            f"{ini.place(section)}: ev_time: write_with = insert_event sets the time of arrival;"
+            " remedy: remove one of the two"
+        )
     return MoverSettings(
         source=source,
         src_db=values["src_db"],
@@ -137,6 +144,8 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
             finds_source_flavour=not values["src_flavour"],
             finds_target_flavour=not values["dst_flavour"],
             keep_event_id=values["keep_event_id"],
+            event_filter=values["event_filter"],
+            rewrite=tuple((key, values[key]) for key in REWRITTEN if values[key]),
         ),
         limits=BatchLimits(
             max_events=values["max_batch_events"],
@@ -237,7 +246,8 @@ def parse_value(ini: IniFile, section: str, parameter: Parameter, consumer: str)
 
 def _text(ini: IniFile, section: str, parameter: Parameter) -> str:
     """The value as written; the older spelling wins; empty counts as not set."""
-    texts = [ini.get(section, key) for key in (parameter.older, parameter.name) if key]
+    get = expression if parameter.kind is kinds.SQL else IniFile.get
+    texts = [get(ini, section, key) for key in (parameter.older, parameter.name) if key]
     # Python 2's parser treated "" as empty.
     text = next((text for text in texts if text and text != '""'), "")
     if not text and parameter.default is None and not _is_replaced(ini, section, parameter):

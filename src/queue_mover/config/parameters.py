@@ -8,6 +8,7 @@ from dataclasses import replace
 from queue_mover.config import kinds
 from queue_mover.config.process_parameters import LOG, SYNTAX, process
 from queue_mover.config.schema import Group, Parameter
+from queue_mover.config.shaping_parameters import SHAPING
 
 _ROUTE = Group(
     "Source and target",
@@ -251,13 +252,13 @@ _HTTP = Group(
     ),
 )
 
-MOVER: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, LOG, _MANY, _STATUS, _HTTP, SYNTAX)
+MOVER: tuple[Group, ...] = (_ROUTE, SHAPING, _BATCHES, _MOVING, LOG, _MANY, _STATUS, _HTTP, SYNTAX)
 """Section [queue_mover3], or [queue_mover]."""
 
 SERVICE: tuple[Group, ...] = (_MOVING, LOG, _MANY, _HTTP, SYNTAX)
 """What all sources of a process share."""
 
-SOURCE: tuple[Group, ...] = (_ROUTE, _BATCHES, _MOVING, _STATUS)
+SOURCE: tuple[Group, ...] = (_ROUTE, SHAPING, _BATCHES, _MOVING, _STATUS)
 """What a section [source:NAME] may set."""
 
 CATALOGUE: tuple[Group, ...] = (_CATALOGUE,)

@@ -136,7 +136,7 @@ def encoded(statement: str, connection: Connection) -> bytes:
         letters = statement[error.start : error.end]
         raise NotReadyError(
             f'source database: its encoding cannot represent "{letters}";'
-            " remedy: correct table_filter"
+            " remedy: correct table_filter, event_filter or the expression that contains it"
         ) from None
 
 

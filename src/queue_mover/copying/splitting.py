@@ -194,7 +194,7 @@ def write_split_rows(
         if insert:
             insert_rows(names.connection, group, encoding, names.route_to(name))
         else:
-            copy_rows(names.connection, group, names.table(name), encoding)
+            copy_rows(names.connection, group, names.table(name), encoding, names.route_to(name))
 
 
 def refused_rows(names: SplitNames, rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, str]]]:

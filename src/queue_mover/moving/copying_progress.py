@@ -28,7 +28,7 @@ class CopyingProgress:
     def of(cls, batch: Batch, route: Route) -> "CopyingProgress":
         """A batch whose copying begins now."""
         span = batch.span
-        return cls(span, None if route.tables else span, batch.end.time, ended=False)
+        return cls(span, None if route.is_filtered else span, batch.end.time, ended=False)
 
     def sent(self, events: int, size: int) -> None:
         """So many events have been sent so far, the last of them in a block of this size."""

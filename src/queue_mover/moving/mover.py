@@ -8,12 +8,16 @@ No sleep and no retry here: after an error the next call starts from the state o
 databases.
 """
 
-from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import cast
 
-from queue_mover.copying import copy, insert, quarantine
-from queue_mover.errors import BadEventError, LostPositionError, NotReadyError
+from queue_mover.errors import (
+    BadEventError,
+    LostPositionError,
+    NotReadyError,
+    QueueMoverError,
+    StatementError,
+)
 from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position, Result, Route
 from queue_mover.moving.announcements import Announcements
 from queue_mover.moving.copying_progress import CopyingProgress
@@ -24,15 +28,11 @@ from queue_mover.moving.preflight import BothSides, Preflight
 from queue_mover.moving.session import on_source, on_target
 from queue_mover.moving.small_batches import SmallBatches
 from queue_mover.moving.tick_watch import TickWatch
+from queue_mover.moving.writing import BatchWriter, Written
 from queue_mover.pgq import batches, flavours, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
-
-if TYPE_CHECKING:
-    from queue_mover.copying.event_ids import EventIds
-
-    Written = tuple[int, tuple[str, ...], EventIds | None]
 
 PARTNER_DECISIONS = (Decision.APPLY, Decision.SKIP, Decision.STALE)
 """Decisions that are consistent with another mover of ours at work."""
@@ -175,17 +175,18 @@ class Mover:
                 raise unlocked_mover(src, self.route, "it set the position after our last batch")
             match decision:
                 case Decision.APPLY:
-                    copy_batch = self._copy_with_quarantine if quarantining else self._copy
+                    writer = BatchWriter(self.route, self._policy, sides, self.copying)
+                    write = writer.write_good_events if quarantining else writer.write
                     try:
-                        count, quarantined, ids = copy_batch(batch, src, dst, opening.table, sides)
-                    except NotReadyError:
+                        written = write(batch, src, dst, opening.table)
+                    except (NotReadyError, StatementError) as error:
                         # The SELECT fails when the batch is no longer active.
-                        if self._is_active(src, batch):
-                            raise
+                        if isinstance(error, StatementError) or self._is_active(src, batch):
+                            raise self._explained(error, src, batch) from error.__cause__
                         dst.rollback()
                         return Outcome(Result.STALE)
-                    self._commit(src, dst, position, sides.reached(batch), ids)
-                    return Outcome(Result.MOVED, count, quarantined)
+                    self._commit(src, dst, position, sides.reached(batch), written)
+                    return Outcome(Result.MOVED, written.count, written.quarantined)
                 case Decision.SKIP:
                     dst.rollback()
                     return Outcome(Result.SKIPPED)
@@ -195,6 +196,12 @@ class Mover:
                 case refusal:
                     assert position is not None
                     raise LostPositionError(explain(refusal, batch, position, sides.identity))
+
+    def _explained(self, error: QueueMoverError, src: Connection, batch: Batch) -> QueueMoverError:
+        if not self.route.expressions:
+            return error
+        explained = import_module("queue_mover.moving.expression_error").explained
+        return cast(QueueMoverError, explained(error, src, batch, self.route))
 
     def _is_active(self, src: Connection, batch: Batch) -> bool:
         with translating_errors("source", self.route.source_flavour):
@@ -219,78 +226,15 @@ class Mover:
         dst: Connection,
         before: Position | None,
         after: Position,
-        ids: "EventIds | None",
+        written: Written,
     ) -> None:
+        ids = written.ids
         kept = None if ids is None else (ids.first, ids.last)
         if not target.commit_position(dst, self.route, before, after, kept):
             raise unlocked_mover(
                 src, self.route, "it changed the position while we held the consumer's lock"
             )
         self._recorded = after.source is not None
-
-    def _copy(
-        self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
-    ) -> "Written":
-        if self.route.split_field:
-            return self._split(batch, src, dst, sides, quarantining=False)
-        columns = insert.SELECT_COLUMNS if self._policy.insert else copy.columns(self.route)
-        route, encoding, sent = self.route, sides.encoding, self.copying.sent
-        select = batches.event_select(batch, route, columns)
-        try:
-            if self._policy.insert:
-                return insert.insert_events(src, select, dst, encoding, route, sent), (), None
-            count, ids = copy.copy_events(src, select, dst, table, encoding, route, sent)
-        except BadEventError as error:
-            with translating_errors("source", route.source_flavour):
-                event = batches.describe_event(src, batch, route, error.line)
-            raise BadEventError(
-                f"the target rejected {event}: {error.column or 'a column'}: {error};"
-                " remedy: on_bad_event = quarantine moves the batch without it"
-            ) from error
-        return count, (), ids
-
-    def _copy_with_quarantine(
-        self, batch: Batch, src: Connection, dst: Connection, table: str, sides: BothSides
-    ) -> "Written":
-        if not sides.remembers:
-            raise NotReadyError(
-                "target database: no table for quarantined events; remedy: pgqadm.py CONFIG install"
-            )
-        if self.route.split_field:
-            return self._split(batch, src, dst, sides, quarantining=True)
-        route, encoding, copying = self.route, sides.encoding, self.copying
-        ids = copy.collected_ids(route)
-
-        def write(rows: Sequence[insert.Row]) -> None:
-            if self._policy.insert:
-                insert.insert_rows(dst, rows, encoding, route)
-            else:
-                quarantine.copy_rows(dst, rows, table, encoding, route)
-            if ids is not None:
-                ids.add_rows(rows)
-            copying.sent(copying.events + len(rows), 0)
-
-        def keep(row: insert.Row, reason: str) -> str:
-            return quarantine.quarantine_event(dst, row, encoding, route, sides.identity, reason)
-
-        select = batches.event_select(batch, route, quarantine.select_columns(route))
-        written = quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
-        return *written, ids
-
-    def _split(
-        self,
-        batch: Batch,
-        src: Connection,
-        dst: Connection,
-        sides: BothSides,
-        *,
-        quarantining: bool,
-    ) -> "Written":
-        # Only here: other movers do not wait for what splits.
-        make = import_module("queue_mover.moving.splitting").Split
-        split = make(batch, self.route, self._policy, sides, src, dst, self.copying)
-        count, quarantined = split.move(quarantining=quarantining)
-        return count, quarantined, None
 
     def finish(self) -> None:
         """Finish the last batch on the source now, not with the next one: we are stopping."""

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from importlib import import_module
 
 from queue_mover.copying import copy
 from queue_mover.errors import NotReadyError, UnregisteredError
 from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
 from queue_mover.moving.first_position import set_first_position, warn_without_position
+from queue_mover.observation.findings import Severity
 from queue_mover.observation.left_behind import read_others
+from queue_mover.observation.loops import loop_findings, read_ways_back, record_route
 from queue_mover.observation.position_findings import newcomer_findings, orphan_findings
 from queue_mover.observation.side_findings import (
     interval_findings,
@@ -70,7 +73,7 @@ class Preflight:
         Raises NotReadyError, with the remedy, when a batch could not be moved; UnregisteredError
         when the consumer of a mover that is not new has gone from both sides.
         """
-        source_state, target_state = self._require_sides(src, dst)
+        source_state, target_state = self._require_sides(src, dst, first=first)
         if self.route.keep_event_id:
             self._require_event_ids(src, dst, remembers=target_state.remembers)
         position = None
@@ -88,6 +91,7 @@ class Preflight:
                 src, dst, self.route, source_state.identity, remembers=target_state.remembers
             )
         if first:
+            record_route(dst, self.route, target_state)
             self._warn(target_state)
         return BothSides(
             source_state.identity,
@@ -101,7 +105,9 @@ class Preflight:
             announces=source_state.announces,
         )
 
-    def _require_sides(self, src: Connection, dst: Connection) -> tuple[SourceState, TargetState]:
+    def _require_sides(
+        self, src: Connection, dst: Connection, *, first: bool
+    ) -> tuple[SourceState, TargetState]:
         with translating_errors("source", self.route.source_flavour):
             unusable = server.unusable_intervals(src, self.limits)
             require_none(interval_findings(self.limits, unusable))
@@ -112,6 +118,8 @@ class Preflight:
             source_state = read_source(src, self.route)
             require_none(source_findings(source_state, self.route))
         require_two_queues(src, dst, self.route)
+        require_usable_expressions(src, self.route)
+        self._require_no_loop(src, dst, source_state, first=first)
         return source_state, target_state
 
     def _require_event_ids(self, src: Connection, dst: Connection, *, remembers: bool) -> None:
@@ -124,6 +132,17 @@ class Preflight:
         with translating_errors("target", self.route.target_flavour):
             position = target.position(dst, self.route, remembers=remembers)
         require_none(event_id_findings(read_event_ids(src, dst, self.route, position), self.route))
+
+    def _require_no_loop(
+        self, src: Connection, dst: Connection, state: SourceState, *, first: bool
+    ) -> None:
+        """Raise NotReadyError where the events would come back; log where they may."""
+        ways_back = read_ways_back(src, dst, self.route, state)
+        for finding in loop_findings(self.route, ways_back):
+            if finding.severity is Severity.PROBLEM:
+                require_none([finding])
+            if first:
+                self.log.warning("%s", finding.message)
 
     def _register(
         self, src: Connection, dst: Connection, identity: str, *, remembers: bool
@@ -164,6 +183,13 @@ def require_two_queues(src: Connection, dst: Connection, route: Route) -> None:
     if route.has_one_name:
         found = same_queue_finding(route, same_database=server.is_same_database(src, dst, route))
         require_none([found] if found else [])
+
+
+def require_usable_expressions(src: Connection, route: Route) -> None:
+    """Raise NotReadyError for the first SQL expression of a route that the source refuses."""
+    if route.expressions:
+        # Imported when used: a start does not wait for it.
+        import_module("queue_mover.observation.expression_findings").require_expressions(src, route)
 
 
 def unregistered(route: Route, position: Position | None, identity: str) -> Exception:

@@ -15,7 +15,7 @@ from typing import Self
 from queue_mover.errors import NotReadyError
 from queue_mover.model import BatchLimits, Log, Policy, Position, Route
 from queue_mover.moving.first_position import set_first_position, warn_without_position
-from queue_mover.moving.preflight import Running, require_two_queues
+from queue_mover.moving.preflight import Running, require_two_queues, require_usable_expressions
 from queue_mover.moving.session import on_source, on_target
 from queue_mover.moving.takeover import take_over_tick
 from queue_mover.observation.findings import Code
@@ -238,6 +238,7 @@ class Registrar:
         with translating_errors("source", self.route.source_flavour):
             unusable = server.unusable_intervals(src, self.limits)
         require_none(interval_findings(self.limits, unusable))
+        require_usable_expressions(src, self.route)
 
     def _no_position(self, src: Connection, what: str) -> NotReadyError:
         way_out = (

@@ -7,7 +7,7 @@ from queue_mover.model import Batch, Policy, Route
 from queue_mover.moving.preflight import BothSides
 from queue_mover.moving.shared_transaction import SmallBatch
 from queue_mover.moving.sharing import LARGEST_BATCH, Member
-from queue_mover.pgq.batches import event_select
+from queue_mover.pgq.batches import written_select
 from queue_mover.postgres.connection import Connection
 
 SMALLEST_EVENT = 38.0
@@ -33,7 +33,7 @@ class SmallBatches:
             return None
         with self._member.room() as room:
             try:
-                select = event_select(batch, route, copy.COLUMNS)
+                select = written_select(batch, route, copy.COLUMNS)
                 rows = read_rows(src, select, route.source_flavour, room.take)
             except NotReadyError:
                 # No longer active? The position tells.

@@ -55,12 +55,12 @@ class Split:
         route, encoding, sent = self.route, self.sides.encoding, self.copying.sent
         try:
             if self.policy.insert:
-                select = batches.event_select(self.batch, route, insert.SELECT_COLUMNS)
+                select = batches.written_select(self.batch, route, insert.SELECT_COLUMNS)
                 return splitting.insert_split_events(
                     self.source, select, names, encoding, route, sent
                 )
             columns = splitting.columns(route.split_field)
-            select = batches.event_select(self.batch, route, columns)
+            select = batches.written_select(self.batch, route, columns)
             return splitting.split_events(self.source, select, names, encoding, route, sent)
         except BadEventError as error:
             raise self._described(error, names) from error
@@ -91,7 +91,9 @@ class Split:
                 self.target, row, encoding, self.route, self.sides.identity, reason
             )
 
-        select = batches.event_select(self.batch, self.route, quarantine.SELECT_COLUMNS)
+        select = batches.written_select(
+            self.batch, self.route, quarantine.select_columns(self.route)
+        )
         written, notes = 0, list[str]()
         with (
             insert.rows_in_chunks(

@@ -46,6 +46,8 @@ class Code(Enum):
     IDENTITY_NOT_READABLE = "identity_not_readable"
     MOVED_INTO_ITSELF = "moved_into_itself"
     INTERVAL_NOT_USABLE = "interval_not_usable"
+    EXPRESSION_NOT_USABLE = "expression_not_usable"
+    MOVED_IN_A_LOOP = "moved_in_a_loop"
     POSITION_OF_ANOTHER_SOURCE = "position_of_another_source"
     CONSUMER_LEFT_BEHIND = "consumer_left_behind"
     CONSUMER_COOPERATIVE = "consumer_cooperative"
@@ -86,6 +88,8 @@ MARKS = {
     Code.IDENTITY_NOT_READABLE: "!",
     Code.MOVED_INTO_ITSELF: "!",
     Code.INTERVAL_NOT_USABLE: "!",
+    Code.EXPRESSION_NOT_USABLE: "!",
+    Code.MOVED_IN_A_LOOP: "!",
     Code.POSITION_OF_ANOTHER_SOURCE: "X",
     Code.CONSUMER_LEFT_BEHIND: "B",
     Code.CONSUMER_COOPERATIVE: "!",

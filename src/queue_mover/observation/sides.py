@@ -15,6 +15,8 @@ from queue_mover.postgres.connection import Connection
 NEXT_BATCH_FUNCTION = "{pgq}.next_batch_custom(text, text, interval, int4, interval)"
 ANNOUNCE_FUNCTION = "queue_mover.announce_ticks"
 LOCK_FUNCTION = "queue_mover.lock_positions(text[], bigint[])"
+ROUTES_FUNCTION = "queue_mover.consumers_into(text)"
+SET_ROUTE_FUNCTION = "queue_mover.set_route(text, text, boolean)"
 ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, text)"
 
 
@@ -53,6 +55,8 @@ class SourceState:
     """Whether the consumer has subconsumers, or is one."""
     announces: bool = False
     """Whether ticks are announced, see `pgqadm install --notify`."""
+    shows_routes: bool = False
+    """Whether it can be read which movers write to this database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class TargetState:
     """Whether the schema queue_mover is installed, which records the origins of positions."""
     shares: bool = False
     """Whether it can set the positions of several consumers at once."""
+    records_routes: bool = False
+    """Whether a mover can record the queue that it writes to."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
     split: SplitQueues | None = None
@@ -118,7 +124,8 @@ _SOURCE: LiteralString = """
                            current_database(), q.queue_name, q.queue_id), ''),
            exists (select from pg_trigger t
                     where t.tgrelid = '{pgq}.tick'::regclass and t.tgenabled in ('O', 'A')
-                      and t.tgfoid = to_regproc(%(announce)s))
+                      and t.tgfoid = to_regproc(%(announce)s)),
+           coalesce(has_function_privilege(to_regprocedure(%(routes)s), 'execute'), false)
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
       left join lateral (
@@ -159,22 +166,26 @@ def read_source(connection: Connection, route: Route) -> SourceState:
             "consumer": route.consumer,
             "reader": flavour.reader,
             "announce": ANNOUNCE_FUNCTION,
+            "routes": ROUTES_FUNCTION,
         },
     ).fetchone()
     assert row is not None
-    exists, may_read, not_granted, registered, cooperative, queue_identity, announces = row
+    exists, may_read, not_granted, registered, cooperative, identified, announces, shows_routes = (
+        row
+    )
     return SourceState(
         state,
         has_pgq=True,
         queue_exists=exists,
         may_read=may_read,
         registered=registered,
-        identity=queue_identity if identity else "",
+        identity=identified if identity else "",
         unidentified="" if identity else server.identity_remedy(connection, flavour),
         transaction_ids=server.transaction_ids(connection, route.queue, flavour),
         announces=announces or flavour.announces_ticks,
         not_granted=tuple(not_granted),
         cooperative=cooperative,
+        shows_routes=shows_routes,
     )
 
 
@@ -195,7 +206,9 @@ _TARGET: LiteralString = """
            to_regprocedure(%(advance)s) is not null as remembers,
            coalesce((select has_function_privilege(p.oid, 'execute') and has_table_privilege(
                               p.proowner, to_regclass('pgq_ext.completed_tick'), 'update')
-                       from pg_proc p where p.oid = to_regprocedure(%(lock)s)), false) as shares
+                       from pg_proc p where p.oid = to_regprocedure(%(lock)s)), false) as shares,
+           coalesce(has_function_privilege(to_regprocedure(%(set_route)s), 'execute'), false)
+             as records_routes
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
 """
@@ -217,6 +230,7 @@ def read_target(connection: Connection, route: Route) -> TargetState:
             {
                 "advance": ADVANCE_FUNCTION,
                 "lock": LOCK_FUNCTION,
+                "set_route": SET_ROUTE_FUNCTION,
                 "queue": route.target_queue,
             },
         )

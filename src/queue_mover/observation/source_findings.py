@@ -13,7 +13,9 @@ from queue_mover.observation.database_findings import (
     judge_queue,
 )
 from queue_mover.observation.event_ids import event_id_findings
+from queue_mover.observation.expression_findings import expression_findings
 from queue_mover.observation.findings import Code, Finding, Place, Severity, unreadable
+from queue_mover.observation.loops import loop_findings
 from queue_mover.observation.position_findings import (
     foreign_finding,
     newcomer_findings,
@@ -67,6 +69,8 @@ def _sides(status: SourceStatus) -> list[Finding]:
         found += source_findings(status.source, route)
     if status.target is not None:
         found += target_findings(status.target, route, policy)
+    found += expression_findings(status.unusable_expressions)
+    found += loop_findings(route, status.ways_back)
     same = same_queue_finding(route, same_database=status.same_database)
     return [*found, same] if same else found
 

@@ -21,8 +21,10 @@ from queue_mover.observation.database import (
 )
 from queue_mover.observation.event_ids import EventIdState, read_event_ids
 from queue_mover.observation.left_behind import LeftBehind, read_others
+from queue_mover.observation.loops import WayBack, read_ways_back
 from queue_mover.observation.sides import SourceState, TargetState, read_source, read_target
 from queue_mover.pgq import flavours, server, target
+from queue_mover.pgq.expressions import BadExpression, unusable_expressions
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
 from queue_mover.postgres.translation import translating_errors
@@ -52,6 +54,10 @@ class SourceStatus:
     """Whether both sides are the same database; checked if their queues have the same name."""
     unusable_intervals: tuple[str, ...] = ()
     """Of the mover's limits."""
+    unusable_expressions: tuple[BadExpression, ...] = ()
+    """Of the mover's filter and rewrites."""
+    ways_back: tuple[WayBack, ...] = ()
+    """Movers that bring its events back into the source queue."""
     keep_lag: float = 0.0
     """The mover's pgq_keep_lag, in seconds."""
     min_interval: float = 0.0
@@ -203,6 +209,7 @@ def _read_source_queue(src: Connection, status: SourceStatus) -> SourceStatus:
         queue=queues[0] if queues else None,
         consumer=consumer,
         unusable_intervals=unusable,
+        unusable_expressions=tuple(unusable_expressions(src, mover.route)),
         keep_lag=row[0],
         min_interval=row[1],
     )
@@ -259,11 +266,13 @@ def _read_both_sides(
     if not (status.source.has_pgq and status.target.has_pgq_ext):
         return status
     remembers = status.target.remembers
-    if status.source.identity:
-        others = read_others(src, dst, route, status.source.identity, running, remembers=remembers)
+    back = read_ways_back(src, dst, route, status.source)
+    if identity := status.source.identity:
+        others = read_others(src, dst, route, identity, running, remembers=remembers)
         status = replace(status, left_behind=others.left_behind)
     if route.keep_event_id:
         status = replace(status, event_ids=read_event_ids(src, dst, route, status.position))
+    status = replace(status, ways_back=tuple(back))
     if route.has_one_name:
         status = replace(status, same_database=server.is_same_database(src, dst, route))
     for _ in range(MAX_READS):

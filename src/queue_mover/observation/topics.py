@@ -189,6 +189,7 @@ def _target_place(found: Surroundings) -> str:
 
 
 _UNREACHED = (Code.UNREADABLE, Code.STANDBY, Code.READ_ONLY)
+_IN_CIRCLES = (Code.MOVED_INTO_ITSELF, Code.MOVED_IN_A_LOOP)
 _UNTICKED = (Code.TICKER, Code.TICKER_PAUSED, Code.TRANSACTION_IDS_BEHIND)
 
 SOURCE_TOPICS: tuple[SourceTopic, ...] = (
@@ -205,7 +206,7 @@ SOURCE_TOPICS: tuple[SourceTopic, ...] = (
     SourceTopic(
         "queues",
         "queues",
-        (Code.QUEUE_MISSING, Code.INSERTS_DISABLED, Code.MOVED_INTO_ITSELF, Code.EVENT_IDS),
+        (Code.QUEUE_MISSING, Code.INSERTS_DISABLED, *_IN_CIRCLES, Code.EVENT_IDS),
         _queues,
         BOTH_PGQ,
     ),
@@ -287,7 +288,8 @@ def _disk(host: Host) -> str:
     )
 
 
-CONFIG = HostTopic("config", "config", (Code.CONFIG, Code.INTERVAL_NOT_USABLE), lambda host: "")
+_CONFIG = (Code.CONFIG, Code.INTERVAL_NOT_USABLE, Code.EXPRESSION_NOT_USABLE)
+CONFIG = HostTopic("config", "config", _CONFIG, lambda host: "")
 
 HOST_TOPICS: tuple[HostTopic, ...] = (
     HostTopic("open_files", "open files", (Code.OPEN_FILES,), _open_files),

@@ -1,5 +1,6 @@
 """The consumer's batches on the source: allocate, select from, finish."""
 
+from importlib import import_module
 from typing import LiteralString
 
 from psycopg import sql
@@ -138,6 +139,19 @@ def is_active(connection: Connection, route: Route, batch: Batch) -> bool:
     return row == (True,)
 
 
+def written_columns(route: Route, columns: str) -> str:
+    """Columns as they are written to the target."""
+    if not route.rewrite:
+        return columns
+    # Imported when used: a start does not wait for it.
+    return str(import_module("queue_mover.pgq.expressions").rewritten(columns, route))
+
+
+def written_select(batch: Batch, route: Route, columns: str) -> str:
+    """The SELECT of a batch's events as they are written to the target: these columns."""
+    return event_select(batch, route, written_columns(route, columns))
+
+
 def describe_event(
     connection: Connection,
     batch: Batch,
@@ -152,7 +166,8 @@ def describe_event(
     words = "format('%s (%s, type ', ev_id, ev_time)::bytea", "convert_to(ev_type, 'SQL_ASCII')"
     if named:
         name, encoding = named
-        columns = f"ev_id, {words[0]} words, {words[1]} type, {route.split_field} named"
+        split_field = written_columns(route, route.split_field)
+        columns = f"ev_id, {words[0]} words, {words[1]} type, {split_field} named"
         select = (
             f"select words, type from ({event_select(batch, route, columns)}) described"
             f" where coalesce(convert_to(named, '{encoding}'), '') = '\\x{name.hex()}'::bytea"
@@ -180,5 +195,7 @@ def event_select(batch: Batch, route: Route, columns: str) -> str:
     if route.tables:
         names = sql.SQL(", ").join(sql.Literal(name) for name in route.tables)
         chosen += f" and ev_extra1 in ({names.as_string()})"
+    if route.event_filter:
+        chosen += f" and ({route.event_filter}\n)"
     # Qualified: one of the columns may be ev_id cast to text.
     return chosen + " order by ev.ev_id"

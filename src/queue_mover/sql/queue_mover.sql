@@ -41,6 +41,14 @@ comment on column queue_mover.origin.sample_events is
 comment on column queue_mover.origin.sample_times is
     'When they were the position; the one in use is at least a minute old, except at the start.';
 
+create table if not exists queue_mover.route (
+    consumer    text        primary key,
+    queue       text        not null,
+    filtered    boolean     not null
+);
+comment on table queue_mover.route is
+    'The queue that each consumer''s mover writes to, and whether it has a filter; kept by --reset.';
+
 create table if not exists queue_mover.last_error (
     consumer    text        primary key,
     began       timestamptz not null,
@@ -268,6 +276,34 @@ as $$
 $$;
 comment on function queue_mover.consumers_of(text) is
     'The consumers whose position came from a source, which a new one might leave behind.';
+
+create or replace function queue_mover.set_route(
+    a_consumer text, a_queue text, a_filtered boolean)
+returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+    insert into queue_mover.route as r (consumer, queue, filtered)
+        values (a_consumer, a_queue, a_filtered)
+        on conflict (consumer) do update
+            set queue = excluded.queue, filtered = excluded.filtered
+          where (r.queue, r.filtered) <> (excluded.queue, excluded.filtered);
+$$;
+comment on function queue_mover.set_route(text, text, boolean) is
+    'Record the queue that a consumer''s mover writes to, and whether it has a filter.';
+
+create or replace function queue_mover.consumers_into(
+    a_queue text, out consumer text, out source text, out queue text, out filtered boolean)
+returns setof record
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+    select o.consumer, o.source, r.queue, r.filtered
+      from queue_mover.origin o
+      left join queue_mover.route r using (consumer)
+     where coalesce(r.queue, a_queue) = a_queue;
+$$;
+comment on function queue_mover.consumers_into(text) is
+    'The consumers whose movers write to a queue of this database, and where they read; queue NULL:'
+    ' not recorded, so it may be this one.';
 
 create or replace function queue_mover.quarantine_event(
     a_consumer text, a_source text, a_queue text, a_ev_id bigint, a_ev_time timestamptz,
@@ -599,9 +635,11 @@ begin
     loop
         execute format($grant$
             grant execute on all functions in schema queue_mover to %1$I_writer;
-            grant execute on function queue_mover.database_identity() to %1$I_reader;
+            grant execute on function
+                queue_mover.database_identity(), queue_mover.consumers_into(text) to %1$I_reader;
             grant select, delete on queue_mover.quarantine to %1$I_admin;
-            grant select on queue_mover.origin, queue_mover.last_error to %1$I_admin;
+            grant select on queue_mover.origin, queue_mover.route, queue_mover.last_error
+              to %1$I_admin;
             grant select, delete on queue_mover.event_ids to %1$I_admin;
             revoke execute on function queue_mover.keep_event_ids(
                 text, text, text, text, bigint, text, bigint, text, bigint, bigint)
