@@ -13,21 +13,17 @@ from testbed.processes import Process, free_port, wait_until
 from testbed.programs import find_program, hand_over, run_as
 from testbed.reaper import private_directory, remove_directory
 
-# A server process for each transaction, in turn, of at least two: the statements of one client
-# go to different server processes, and more clients than processes share them.
 MIXING: Mapping[str, object] = {
-    "pool_mode": "transaction",
     "default_pool_size": 4,
     "min_pool_size": 2,
     "server_round_robin": 1,
     "ignore_startup_parameters": "options",
 }
+"""Settings with which the transactions of one client go to different server processes, and more
+clients than processes share them."""
 
 ADMIN = "postgres"
 """The role that the console accepts; also the one that looks up the roles of others."""
-
-FAST: Mapping[str, object] = {"server_login_retry": 0.2}
-"""Seconds until a server that was unavailable is tried again; PgBouncer's own are 15."""
 
 _ANY_ROLE = "select rolname::text, ''::text from pg_roles where rolname = $1 and rolcanlogin"
 
@@ -37,7 +33,8 @@ class PgBouncer:
 
     databases: for each name that clients ask for the connect string of its server; `*` stands
     for every other name. Every role of the server may connect, without a password.
-    settings: of the section [pgbouncer], in addition to those of `MIXING`.
+    settings: of the section [pgbouncer]; a server that was unavailable is tried again after
+    0.2 seconds unless they say otherwise (PgBouncer itself waits 15).
     """
 
     def __init__(self, databases: Mapping[str, str], **settings: object) -> None:
@@ -52,7 +49,7 @@ class PgBouncer:
         roles = self.directory / "roles.txt"
         roles.write_text(f'"{ADMIN}" ""\n')
         hand_over(roles)
-        self.configure(**{**MIXING, **FAST, **settings})
+        self.configure(**settings)
 
     def configure(self, **settings: object) -> None:
         """Replace the settings; takes effect at the next start, or by RELOAD on the console."""
@@ -67,6 +64,8 @@ class PgBouncer:
             "auth_query": _ANY_ROLE,
             "admin_users": ADMIN,
             "max_client_conn": 1000,
+            "pool_mode": "transaction",
+            "server_login_retry": 0.2,
         }
         lines += ["[pgbouncer]", *(f"{k} = {v}" for k, v in {**always, **settings}.items()), ""]
         self._config.write_text("\n".join(lines))

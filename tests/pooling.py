@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from testbed.cluster import Cluster
-from testbed.pgbouncer import PgBouncer
+from testbed.pgbouncer import MIXING, PgBouncer
 from tests.unpooled import UNPOOLED
 
 SIDES = {"": (), "source": ("source",), "target": ("target",), "both": ("source", "target")}
@@ -69,7 +69,7 @@ def pooled(cluster: Cluster, side: str, config: pytest.Config) -> Iterator[Clust
     if side not in pooled_sides(config):
         yield cluster
         return
-    with PgBouncer({"*": f"host=127.0.0.1 port={cluster.port}"}) as pooler:
+    with PgBouncer({"*": f"host=127.0.0.1 port={cluster.port}"}, **MIXING) as pooler:
         cluster.pooler = pooler.server
         yield cluster
         cluster.pooler = ""

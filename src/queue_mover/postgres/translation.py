@@ -67,7 +67,8 @@ def translate(error: psycopg.Error, side: str, flavour: Flavour = PGQ) -> Except
     refused = errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification
     if transient or isinstance(error, refused):
         kind = outage.kind(state, message)
-        return UnavailableError(f"{place} not available: {message}", place, kind)
+        words = f"{place} not available: {message}{outage.remedy(message)}"
+        return UnavailableError(words, place, kind)
     if isinstance(error, errors.InsufficientPrivilege):
         role = flavour.reader if side == "source" else flavour.admin
         return NotReadyError(f"{place}: {message}; remedy: GRANT {role} TO this role")
