@@ -40,10 +40,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
     """Skip the tests that need what a pooler cannot give."""
     sides = pooled_sides(config)
     for item in items if sides else ():
-        test = item.nodeid.partition("[")[0]
-        for side, reason in UNPOOLED.get(test, {}).items():
-            if side in sides:
-                item.add_marker(pytest.mark.skip(reason=f"not through a pooler: {reason}"))
+        for name in {item.nodeid, item.nodeid.partition("[")[0]}:
+            for side, reason in UNPOOLED.get(name, {}).items():
+                if side in sides:
+                    item.add_marker(pytest.mark.skip(reason=f"not through a pooler: {reason}"))
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -94,6 +94,10 @@ class World:
     def start(self, *switches: Argument, **changes: object) -> Process:
         """Start it in the foreground, and wait until it works."""
         process = self.launch(self.write(**changes), *switches)
+        if pidfile := {**self.settings, **changes}.get("pidfile"):
+            # A pooler keeps the sessions of a mover that has ended: they are no sign of this one.
+            written = (self.directory / str(pidfile)).exists
+            wait_until(lambda: written() or not process.running, PATIENCE, "its pidfile")
         wait_until(lambda: self.backends(self.source), PATIENCE, "its connection")
         wait_until(lambda: self.consumer() is not None, PATIENCE, "the registration")
         return process
