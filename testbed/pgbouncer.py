@@ -101,26 +101,8 @@ class PgBouncer:
 
     def command(self, text: str) -> None:
         """Run a command such as PAUSE on the console."""
-        with self._console() as console:
+        with _console(self.server) as console:
             console.execute(text.encode())
-
-    def show(self, what: str) -> list[dict[str, Any]]:
-        """The rows that SHOW returns."""
-        with self._console() as console, console.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(f"show {what}".encode()).fetchall()
-
-    @contextmanager
-    def _console(self) -> Iterator[psycopg.Connection]:
-        """The console knows the simple protocol only."""
-        with contextlib.closing(
-            psycopg.connect(
-                self.server,
-                dbname="pgbouncer",
-                autocommit=True,
-                cursor_factory=psycopg.ClientCursor,
-            )
-        ) as console:
-            yield console
 
     def __enter__(self) -> "PgBouncer":
         return self.start()
@@ -128,3 +110,27 @@ class PgBouncer:
     def __exit__(self, *_: object) -> None:
         self.kill()
         remove_directory(self.directory)
+
+
+@contextmanager
+def _console(server: str) -> Iterator[psycopg.Connection]:
+    """The console of a PgBouncer, which knows the simple protocol only."""
+    simple: dict[str, Any] = {"dbname": "pgbouncer", "cursor_factory": psycopg.ClientCursor}
+    with contextlib.closing(psycopg.connect(server, autocommit=True, **simple)) as console:
+        yield console
+
+
+def clients(server: str, database: str, application: str) -> set[int]:
+    """The ports of an application's connections to a PgBouncer, in one database."""
+    with _console(server) as console:
+        rows = console.cursor(row_factory=dict_row).execute("show clients").fetchall()
+    wanted = (database, application)
+    return {row["port"] for row in rows if (row["database"], row["application_name"]) == wanted}
+
+
+def reconnect(server: str) -> None:
+    """Let a PgBouncer replace its server connections, so that changed defaults of a database
+    take effect. A no-op without one."""
+    if server:
+        with _console(server) as console:
+            console.execute("reconnect")

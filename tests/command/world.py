@@ -22,7 +22,7 @@ from testbed.processes import (
     write_ini,
 )
 from testbed.queues import create_queue, last_tick, locked_queue, produce, tick
-from testbed.sessions import backends, blocked
+from testbed.sessions import blocked, sessions
 
 PATIENCE = 30.0
 """Seconds that anything may take on a busy machine."""
@@ -94,10 +94,6 @@ class World:
     def start(self, *switches: Argument, **changes: object) -> Process:
         """Start it in the foreground, and wait until it works."""
         process = self.launch(self.write(**changes), *switches)
-        if pidfile := {**self.settings, **changes}.get("pidfile"):
-            # A pooler keeps the sessions of a mover that has ended: they are no sign of this one.
-            written = (self.directory / str(pidfile)).exists
-            wait_until(lambda: written() or not process.running, PATIENCE, "its pidfile")
         wait_until(lambda: self.backends(self.source), PATIENCE, "its connection")
         wait_until(lambda: self.consumer() is not None, PATIENCE, "the registration")
         return process
@@ -194,9 +190,10 @@ class World:
         """Wait until a batch is on its way and stalled."""
         wait_until(lambda: blocked(self.target, self.job), PATIENCE, "a stalled batch")
 
-    def backends(self, database: psycopg.Connection) -> set[int]:
-        """The server processes that serve the mover."""
-        return backends(database, self.job)
+    def backends(self, conn: psycopg.Connection) -> set[int]:
+        """The mover's sessions on a side."""
+        database = self.source_db if conn is self.source else self.target_db
+        return sessions(database, conn, self.job)
 
     def reconnect(self) -> None:
         """Connect anew, after a restart of a server."""
