@@ -6,6 +6,7 @@ REPLACED = "PgBouncer replaces an idle server connection that ends: the mover no
 NAMELESS = "whose session it is cannot be seen: PgBouncer gives it to other clients in between"
 OPTIONS = "PgBouncer ignores the options in a connect string"
 TEMPLATE = "a database that PgBouncer is connected to cannot be a template"
+ACCEPTED = "PgBouncer accepts a client whose server hangs: no connect hangs"
 NO_POOLER = "it is about a server without a pooler"
 
 UNPOOLED: Mapping[str, Mapping[str, str]] = {
@@ -31,6 +32,8 @@ UNPOOLED: Mapping[str, Mapping[str, str]] = {
     "tests/reliability/test_two_sources.py::test_a_source_that_has_moved_is_accepted": {
         "source": TEMPLATE
     },
+    "tests/sources/test_connections.py::test_idle_sources_hold_none": {"target": REPLACED},
+    "tests/sources/test_frozen_stop.py::test_a_connect_that_hangs": {"source": ACCEPTED},
     "tests/sources/test_pool.py::test_a_lost_connection_takes_the_idle_ones_with_it": {
         "target": REPLACED
     },
