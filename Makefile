@@ -9,6 +9,14 @@ WORKERS = 4
 # How many of the slowest tests are listed at the end.
 SLOWEST =
 KEEP =
+# What runs through PgBouncer too: on these sides, all of these tests; with each `make test` a part.
+SIDES = source target both
+POOLED = $(addprefix tests/,moving command sources reliability flavour service check observation \
+	admin web)
+POOLED_PART = tests/moving/test_batches.py tests/moving/test_encodings.py \
+	tests/moving/test_crash.py::test_killed_again_and_again \
+	tests/command/test_outages.py::test_one_line_when_a_server_goes_and_one_when_it_is_back \
+	tests/sources/test_under_load.py
 # Of the torture: how much of it; without a SEED it takes any, and prints it.
 SEED =
 FAULTS = 500
@@ -29,6 +37,13 @@ demo: setup ## Show the main job on real servers; KEEP=1 leaves them running
 .PHONY: test
 test: setup ## Run the whole test suite; SLOWEST=20 lists the slowest; ARGS are passed to pytest
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(if $(SLOWEST),--durations=$(SLOWEST)) $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist worksteal --pooled both $(POOLED_PART)
+
+.PHONY: test-pooled
+test-pooled: setup ## Run the tests of the main job through PgBouncer on SIDES: source target both
+	set -e; for side in $(SIDES); do \
+		$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --pooled $$side $(POOLED) $(ARGS); \
+	done
 
 .PHONY: torture
 torture: setup ## Break everything while events move; SEED, FAULTS, SECONDS set how

@@ -62,6 +62,8 @@ class Cluster:
         self.name = name
         self._bindir = bindir or postgres_bindir()
         self.port = free_port()
+        self.pooler = ""
+        """The libpq connect string of a pooler that programs are to go through; empty: none."""
         self.directory = private_directory()
         self.data_directory = self.directory / "data"
         self.socket_directory = self.directory
@@ -254,7 +256,7 @@ class Cluster:
 
     def database(self, name: str) -> Database:
         """How to reach a database, whether it exists or not."""
-        return Database(name, self.server)
+        return Database(name, self.server, self.pooler)
 
     def conninfo(self, dbname: str, **extra: Any) -> str:
         """A libpq connect string for a database."""

@@ -24,11 +24,20 @@ class Database:
     name: str
     server: str
     """The libpq connect string of the server, without a database."""
+    pooler: str = ""
+    """The same of a pooler before the server, if the program is to go through one."""
 
     def conninfo(self, **extra: Any) -> str:
-        """A libpq connect string; extra keywords (host, user, …) add to it or override it."""
+        """A libpq connect string for the program; extra keywords (host, user, …) add to it or
+        override it. Another host or port leads there, past a pooler."""
+        elsewhere = extra.keys() & {"host", "port"}
+        server = self.server if elsewhere else self.pooler or self.server
+        return make_conninfo(server, **{"dbname": self.name, **extra})
+
+    def direct_conninfo(self, **extra: Any) -> str:
+        """The same, never through a pooler."""
         return make_conninfo(self.server, **{"dbname": self.name, **extra})
 
     def connect(self, **extra: Any) -> psycopg.Connection:
-        """A new connection in autocommit mode."""
-        return psycopg.connect(self.conninfo(**extra), autocommit=True)
+        """A new connection of the test's own, never through a pooler, in autocommit mode."""
+        return psycopg.connect(self.direct_conninfo(**extra), autocommit=True)

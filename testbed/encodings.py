@@ -15,7 +15,12 @@ def create_encoded(cluster: Cluster, name: str, encoding: str) -> Database:
     ).format(sql.Identifier(name), sql.Literal(encoding))
     with cluster.connect() as conn:
         conn.execute(statement)
-    database = Database(name, make_conninfo(cluster.server, client_encoding="UTF8"))
+    server, pooler = cluster.server, cluster.pooler
+    database = Database(
+        name,
+        make_conninfo(server, client_encoding="UTF8"),
+        pooler and make_conninfo(pooler, client_encoding="UTF8"),
+    )
     with database.connect() as conn:
         install_pgq(conn)
     return database

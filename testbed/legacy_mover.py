@@ -25,7 +25,8 @@ class LegacyMover:
         self, source: str, target: str, queue: str, consumer: str, target_queue: str
     ) -> None:
         """Connect to both databases."""
-        name: dict[str, Any] = {"application_name": consumer}
+        # The original's driver prepares nothing, either.
+        name: dict[str, Any] = {"application_name": consumer, "prepare_threshold": None}
         self.source = psycopg.connect(source, **name)
         self.target = psycopg.connect(target, **name)
         self._queue = queue

@@ -2,7 +2,8 @@
 
 from psycopg import Connection
 
-from testbed.database import value
+from testbed.database import Database, value
+from testbed.pgbouncer import clients
 
 
 def backends(conn: Connection, application: str) -> set[int]:
@@ -13,6 +14,14 @@ def backends(conn: Connection, application: str) -> set[int]:
         [application],
     )
     return {row[0] for row in rows}
+
+
+def sessions(database: Database, conn: Connection, application: str) -> set[int]:
+    """Its sessions, as numbers that no two of them share: the pids of its backends; through a
+    pooler, which gives backends to one client after another, the ports of its clients."""
+    if database.pooler:
+        return clients(database.pooler, database.name, application)
+    return backends(conn, application)
 
 
 def blocked(conn: Connection, application: str) -> int:

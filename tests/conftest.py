@@ -16,23 +16,39 @@ from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.queues import create_queue
 from testbed.servers import new_database, with_pgq
+from tests.pooling import (
+    pooled,
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_report_header,
+    pytest_terminal_summary,
+)
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_report_header",
+    "pytest_terminal_summary",
+]
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def source_cluster() -> Iterator[Cluster]:
+def source_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """The cluster of the sources."""
     cluster = with_pgq(Cluster("source"))
-    yield cluster
+    with pooled(cluster, "source", pytestconfig):
+        yield cluster
     cluster.destroy()
 
 
 @pytest.fixture(scope="session")
-def target_cluster() -> Iterator[Cluster]:
+def target_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """The cluster of the targets."""
     cluster = with_pgq(Cluster("target"), is_target=True)
-    yield cluster
+    with pooled(cluster, "target", pytestconfig):
+        yield cluster
     cluster.destroy()
 
 

@@ -60,7 +60,7 @@ def test_each_mode_is_told(
 
 
 def test_no_pooler(pair: Pair) -> None:
-    assert seen(pair.source_db.conninfo()) is Pooler.NONE
+    assert seen(pair.source_db.direct_conninfo()) is Pooler.NONE
 
 
 def test_a_pool_that_is_used_up(pair: Pair) -> None:

@@ -10,6 +10,7 @@ from psycopg import sql
 from testbed.cluster import Cluster
 from testbed.database import value
 from testbed.log_lines import news
+from testbed.pgbouncer import reconnect
 from testbed.processes import wait_until
 from tests.command.world import PATIENCE, World
 
@@ -53,12 +54,15 @@ def test_a_server_that_is_no_primary_any_more(world: World, side: str) -> None:
     world.produce(2)
     name = sql.Identifier(conn.info.dbname)
     setting = sql.SQL("alter database {} set default_transaction_read_only = {}")
+    pooler = (world.source_db if side == "source" else world.target_db).pooler
     conn.execute(setting.format(name, sql.SQL("on")))
+    reconnect(pooler)
     process = world.launch(world.write(exception_sleep=0.2))
     # then that is told in one line
     world.logged(f"ERROR {side} database is read-only; remedy: connect to the primary; retrying")
     # and it goes on when it may
     conn.execute(setting.format(name, sql.SQL("off")))
+    reconnect(pooler)
     world.wait_for_events(2)
     assert process.stop() == 0
     assert "Traceback" not in world.log

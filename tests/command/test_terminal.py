@@ -176,6 +176,8 @@ def test_an_error_is_below_the_table_and_counted(world: World, target_cluster: C
     with on_terminal(world) as terminal:
         terminal.wait_for(HEADER.search, PATIENCE, "the table")
         target_cluster.stop("immediate")
+        # Through a pooler it is missed only when it is needed.
+        world.produce(1)
         try:
             terminal.wait_for(
                 lambda text: " failing " in row(text, world.job), PATIENCE, "the state"

@@ -22,7 +22,7 @@ from testbed.processes import (
     write_ini,
 )
 from testbed.queues import create_queue, last_tick, locked_queue, produce, tick
-from testbed.sessions import backends, blocked
+from testbed.sessions import blocked, sessions
 
 PATIENCE = 30.0
 """Seconds that anything may take on a busy machine."""
@@ -190,9 +190,10 @@ class World:
         """Wait until a batch is on its way and stalled."""
         wait_until(lambda: blocked(self.target, self.job), PATIENCE, "a stalled batch")
 
-    def backends(self, database: psycopg.Connection) -> set[int]:
-        """The server processes that serve the mover."""
-        return backends(database, self.job)
+    def backends(self, conn: psycopg.Connection) -> set[int]:
+        """The mover's sessions on a side."""
+        database = self.source_db if conn is self.source else self.target_db
+        return sessions(database, conn, self.job)
 
     def reconnect(self) -> None:
         """Connect anew, after a restart of a server."""

@@ -215,10 +215,11 @@ def test_unregister_ends_a_running_mover_calmly(pair: Pair) -> None:
 
 def test_a_busy_mover_ends_calmly_too(pair: Pair) -> None:
     pair.register()
+    before = pair.position
     for _ in range(30):
         pair.produce(20)
     with pair.start(max_batch_events=0) as mover:
-        wait_until(lambda: pair.position, 30, "the first batch")
+        wait_until(lambda: pair.position != before, 30, "the first batch")
         pair.command("--unregister").check()
         assert mover.wait() == 0
         assert "ERROR" not in mover.stderr

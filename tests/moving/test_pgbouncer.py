@@ -1,17 +1,15 @@
 """Through PgBouncer in transaction mode, where each transaction may meet another server process."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from testbed.database import Database, value
-from testbed.processes import Process, free_port, wait_until
-from testbed.programs import find_program, hand_over, run_as
-from testbed.reaper import private_directory, remove_directory
+from testbed.pgbouncer import PgBouncer
 from tests.moving.pair import Pair
 
 
@@ -26,52 +24,27 @@ def bouncer(pair: Pair) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def bouncing(pair: Pair, **settings: object) -> Iterator[dict[str, str]]:
-    """A PgBouncer in transaction mode, with further settings."""
-    directory = private_directory()
-    hand_over(directory)
-    port = free_port()
-    server = Process(
-        [find_program("pgbouncer"), write_config(directory, port, pair, settings)],
-        directory,
-        run_as=run_as(),
-    )
-    same = pair.source_db == pair.target_db
-    ways = {
-        key: Database(name, f"host=127.0.0.1 port={port} user=postgres").conninfo()
-        for key, name in (("src_db", "there"), ("dst_db", "there" if same else "here"))
+    """A PgBouncer in transaction mode, with further settings; the ways through it."""
+    with bouncer_before(pair, **settings) as server:
+        yield ways(pair, server)
+
+
+def bouncer_before(pair: Pair, **settings: object) -> PgBouncer:
+    """A PgBouncer before both databases, in transaction mode, with further settings."""
+    databases = {
+        "there": pair.source_db.direct_conninfo(),
+        "here": pair.target_db.direct_conninfo(),
     }
-    with server:
-        wait_until(lambda: all(map(reachable, ways.values())), 30, "PgBouncer")
-        yield ways
-    remove_directory(directory)
+    return PgBouncer(databases, **settings)
 
 
-def write_config(directory: Path, port: int, pair: Pair, settings: Mapping[str, object]) -> Path:
-    """Its config file."""
-    lines = [
-        "[databases]",
-        f"there = {pair.source_db.conninfo()}",
-        f"here = {pair.target_db.conninfo()}",
-        "[pgbouncer]",
-        "listen_addr = 127.0.0.1",
-        f"listen_port = {port}",
-        "unix_socket_dir =",
-        "auth_type = any",
-        *(f"{key} = {value}" for key, value in {"pool_mode": "transaction", **settings}.items()),
-    ]
-    path = directory / "pgbouncer.ini"
-    path.write_text("\n".join([*lines, ""]))
-    hand_over(path)
-    return path
-
-
-def reachable(conninfo: str) -> bool:
-    """Whether the way to a database is open."""
-    try:
-        psycopg.connect(conninfo).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+def ways(pair: Pair, server: PgBouncer) -> dict[str, str]:
+    """How a mover reaches both databases through it, as its settings."""
+    same = pair.source_db == pair.target_db
+    return {
+        "src_db": make_conninfo(server.server, dbname="there"),
+        "dst_db": make_conninfo(server.server, dbname="there" if same else "here"),
+    }
 
 
 def mix(conninfo: str) -> None:
@@ -145,7 +118,7 @@ def test_options_are_let_in_when_they_are_ignored(pair: Pair) -> None:
             "--register", **{key: f"{way} options='-c jit=off'" for key, way in ways.items()}
         )
         assert refused.returncode == 1
-        assert "unsupported startup parameter: options" in refused.stderr
+        assert "unsupported startup parameter: options; remedy: ignore_" in refused.stderr
     with bouncing(pair, ignore_startup_parameters="options") as ways:
         with_options = {key: f"{way} options='-c jit=off'" for key, way in ways.items()}
         pair.command("--register", **with_options).check()
@@ -156,35 +129,21 @@ def test_options_are_let_in_when_they_are_ignored(pair: Pair) -> None:
 
 def test_an_outage_that_becomes_another_one_is_told_again(pair: Pair) -> None:
     """Given a PgBouncer that goes, and comes back in a mode that allows no transactions."""
-    directory = private_directory()
-    hand_over(directory)
-    port = free_port()
-    way = f"host=127.0.0.1 port={port} user=postgres"
-    source, target = Database("there", way), Database("here", way)
-    program = find_program("pgbouncer")
-
-    def bouncer(pool_mode: str) -> Process:
-        config = write_config(directory, port, pair, {"pool_mode": pool_mode})
-        return Process([program, config], directory, run_as=run_as())
-
+    server = bouncer_before(pair)
     pair.register()
-    options: dict[str, Any] = {
-        "src_db": source.conninfo(),
-        "dst_db": target.conninfo(),
-        "exception_sleep": 0.2,
-    }
-    with bouncer("transaction") as server:
-        wait_until(lambda: reachable(source.conninfo()), 30, "PgBouncer")
-        mover = pair.start(**options)
+    with server:
+        mover = pair.start(exception_sleep=0.2, **ways(pair, server))
         pair.produce(10)
         pair.wait_for(10)
         server.kill()
-    pair.produce(10)
-    with mover:
-        mover.wait_for_output("ERROR source database not available: ")
-        with bouncer("statement"):
+        pair.produce(10)
+        with mover:
+            mover.wait_for_output("ERROR source database not available: ")
+            server.configure(pool_mode="statement")
+            server.start()
             mover.wait_for_output("transaction blocks not allowed in statement pooling mode")
-        with bouncer("transaction"):
+            server.kill()
+            server.configure(pool_mode="transaction")
+            server.start()
             mover.wait_for_output("INFO recovered: working again")
             assert mover.stop() == 0
-    remove_directory(directory)

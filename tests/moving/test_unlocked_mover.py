@@ -30,8 +30,9 @@ def short_watch(monkeypatch: pytest.MonkeyPatch) -> None:
 def legacy(pair: Pair) -> Iterator[LegacyMover]:
     """A legacy mover of the same consumer."""
     mover = LegacyMover(
-        pair.source_db.conninfo(),
-        pair.target_db.conninfo(),
+        # Past a pooler, which would hide its session.
+        pair.source_db.direct_conninfo(),
+        pair.target_db.direct_conninfo(),
         pair.queue,
         pair.consumer,
         pair.target_queue,

@@ -8,6 +8,7 @@ import re
 from psycopg import sql
 
 from testbed.database import Database
+from testbed.pgbouncer import reconnect
 from testbed.processes import Process
 from testbed.processes import mover as start_mover
 from tests.moving.holding import hold_table
@@ -48,6 +49,7 @@ def set_timeout(pair: Pair, database: Database, timeout: str) -> None:
             sql.Identifier(database.name), sql.Literal(timeout)
         )
     )
+    reconnect(database.pooler)
 
 
 def test_a_disk_that_is_full(pair: Pair) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database, value
+from testbed.pgbouncer import reconnect
 from testbed.processes import wait_until
 from testbed.queues import install_pgq, install_pgq_ext
 from tests.moving.pair import Pair
@@ -102,6 +103,7 @@ def test_a_read_only_target_is_found_before_the_registration(pair: Pair) -> None
     pair.consumer = "newcomer"
     name = pair.target_db.name
     pair.target.execute(f"alter database {name} set default_transaction_read_only = on".encode())
+    reconnect(pair.target_db.pooler)
     assert "target database is read-only" in pair.command(loop_delay=-1).stderr
     assert pair.subscription() is None
 

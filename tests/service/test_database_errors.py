@@ -1,5 +1,7 @@
 """The boundary to the driver: which of our errors each of its own becomes, and in what words."""
 
+import re
+
 import psycopg
 import pytest
 from psycopg import errors as pg
@@ -51,11 +53,33 @@ def test_a_missing_privilege_names_the_role_to_grant(side: str, role: str) -> No
     assert said.endswith(f"remedy: GRANT {role} TO this role")
 
 
+def test_two_errors_for_one_copy_are_a_lost_connection() -> None:
+    """Given a pooler's error after the server's, which the driver takes for two statements."""
+    error = psycopg.ProgrammingError("COPY cannot be mixed with other operations")
+    translated = translate(error, "target")
+    assert type(translated) is UnavailableError
+    assert str(translated) == "target database not available: the connection was lost as COPY began"
+
+
 def test_what_several_lines_say_comes_in_one() -> None:
     error = psycopg.OperationalError("connection failed:\n\tIs the server running?\n")
     said = str(translate(error, "source"))
     assert said == "source database not available: connection failed: Is the server running?"
     assert one_line("  a\n\tb\r\nc ") == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("message", "setting"),
+    [
+        ("query_wait_timeout", "default_pool_size"),
+        ("no more connections allowed (max_client_conn)", "max_client_conn"),
+        ("unsupported startup parameter: options", "ignore_startup_parameters"),
+        ("transaction blocks not allowed in statement pooling mode", "pool_mode = transaction"),
+    ],
+)
+def test_a_message_of_pgbouncer_names_the_setting(message: str, setting: str) -> None:
+    said = str(translate(psycopg.OperationalError(f"FATAL: {message}"), "source"))
+    assert re.fullmatch(rf"source .*{re.escape(message)}; remedy: .*{setting}.*", said)
 
 
 def test_the_boundary_keeps_the_cause() -> None:

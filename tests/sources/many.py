@@ -16,7 +16,7 @@ from testbed.events import queue_events
 from testbed.ini import write_sections
 from testbed.processes import Argument, Process, Processes, Result, run, script, wait_until
 from testbed.queues import create_queue, locked_queue, produce, qualified, queue_table, tick
-from testbed.sessions import backends, blocked
+from testbed.sessions import blocked, sessions
 from tests.sources.texts import FAST_CLOCKS
 
 PATIENCE = 30.0
@@ -243,9 +243,11 @@ class Many:
     # Sessions
 
     def backends(self, name: str) -> set[int]:
-        """The server processes that serve a source's side; of the target for "target"."""
-        conn = self.target if name == "target" else self.sources[name].conn
-        return backends(conn, self.job)
+        """The mover's sessions on a source's side; on the target for "target"."""
+        if name == "target":
+            return sessions(self.target_db, self.target, self.job)
+        source = self.sources[name]
+        return sessions(source.database, source.conn, self.job)
 
     @contextlib.contextmanager
     def held(self, queue: str | None = None) -> Iterator[None]:

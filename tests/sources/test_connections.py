@@ -8,7 +8,7 @@ import pytest
 
 from testbed.database import value
 from testbed.processes import wait_until
-from testbed.sessions import backends
+from testbed.sessions import sessions
 from tests.sources.many import PATIENCE, Many
 
 
@@ -21,7 +21,7 @@ def watching(many: Many) -> Iterator[list[int]]:
     def look() -> None:
         with many.target_db.connect() as conn:
             while not ending.is_set():
-                seen.append(len(backends(conn, many.job)))
+                seen.append(len(sessions(many.target_db, conn, many.job)))
                 ending.wait(0.002)
 
     thread = threading.Thread(target=look)

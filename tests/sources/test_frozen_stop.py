@@ -12,6 +12,7 @@ import pytest
 from testbed.cluster import Cluster
 from testbed.processes import Process
 from testbed.queues import qualified, queue_table
+from testbed.sessions import backends
 from tests.sources.many import PATIENCE, Many
 
 IMPATIENT = """
@@ -40,7 +41,8 @@ def impatient(many: Many) -> Iterator[Process]:
 @contextlib.contextmanager
 def frozen_backends(many: Many, name: str) -> Iterator[None]:
     """Freeze the server processes that serve a side of the movers."""
-    pids = many.backends(name)
+    conn = many.target if name == "target" else many.sources[name].conn
+    pids = backends(conn, many.job)
     assert pids
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)

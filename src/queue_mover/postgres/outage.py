@@ -29,3 +29,20 @@ def kind(state: str, message: str) -> str:
     if state not in ("", "08P01"):
         return state
     return "" if _UNAVAILABLE.search(message) else _NUMBER.sub("#", message)
+
+
+_REMEDIES = {
+    "query_wait_timeout": "raise default_pool_size in pgbouncer.ini, or end what holds its server"
+    " connections (SHOW POOLS, SHOW SERVERS)",
+    "(max_client_conn)": "raise max_client_conn in pgbouncer.ini",
+    "startup parameter: options": "ignore_startup_parameters = options in pgbouncer.ini,"
+    " and ALTER ROLE ... SET for what they set",
+    "statement pooling mode": "pool_mode = transaction in pgbouncer.ini, then RELOAD",
+}
+"""What to do, by a part of PgBouncer's message."""
+
+
+def remedy(message: str) -> str:
+    """What to do about a message of PgBouncer, as the end of a line; empty if it needs none."""
+    found = next((text for part, text in _REMEDIES.items() if part in message), "")
+    return f"; remedy: {found}" if found else ""

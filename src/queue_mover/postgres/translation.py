@@ -16,6 +16,10 @@ TRANSIENT_SQLSTATES = ("08", "25P03", "53", "55P03", "57")
 shutdowns, terminations and statement timeouts: temporary conditions of the server, not errors in
 the statement."""
 
+_SEVERAL_ANSWERS = "COPY cannot be mixed with other operations"
+"""The driver's words when COPY gets more than one answer. We send it alone, so these are errors:
+the server's last one, and that of a pooler which has lost the server."""
+
 
 def one_line(text: str) -> str:
     """Fold a server's or libpq's message into one line."""
@@ -58,8 +62,11 @@ def translate(error: psycopg.Error, side: str, flavour: Flavour = PGQ) -> Except
     place = f"{side} database".lstrip()
     state = error.sqlstate or ""
     message = primary(error)
+    lost = not state and message == _SEVERAL_ANSWERS
+    if lost:
+        message = "the connection was lost as COPY began"
     transient = state.startswith(TRANSIENT_SQLSTATES) or (
-        not state and isinstance(error, errors.OperationalError)
+        not state and (lost or isinstance(error, errors.OperationalError))
     )
     if isinstance(error, errors.ReadOnlySqlTransaction):
         words = f"{place} is read-only; remedy: connect to the primary"
@@ -67,7 +74,8 @@ def translate(error: psycopg.Error, side: str, flavour: Flavour = PGQ) -> Except
     refused = errors.InvalidCatalogName | errors.InvalidAuthorizationSpecification
     if transient or isinstance(error, refused):
         kind = outage.kind(state, message)
-        return UnavailableError(f"{place} not available: {message}", place, kind)
+        words = f"{place} not available: {message}{outage.remedy(message)}"
+        return UnavailableError(words, place, kind)
     if isinstance(error, errors.InsufficientPrivilege):
         role = flavour.reader if side == "source" else flavour.admin
         return NotReadyError(f"{place}: {message}; remedy: GRANT {role} TO this role")
