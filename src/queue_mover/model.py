@@ -51,6 +51,8 @@ class Route:
     """Only events whose ev_extra1 is one of these; empty: all events."""
     source_flavour: Flavour = PGQ
     target_flavour: Flavour = PGQ
+    create_target_queue: bool = False
+    """Create the target queue at the start where it is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Policy:
     """Quarantine the events that the target rejects, instead of stopping."""
     insert: bool = False
     """Write with `pgq.insert_event` instead of COPY."""
+    from_first_tick: bool = False
+    """Register at the queue's oldest tick, not at the newest: it is a new queue."""
 
 
 @dataclass(frozen=True, slots=True)

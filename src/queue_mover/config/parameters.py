@@ -12,14 +12,31 @@ _ROUTE = Group(
     (
         Parameter("src_db", kinds.CONNECT, None, "source database, as a libpq connect string"),
         Parameter("dst_db", kinds.CONNECT, None, "target database, as a libpq connect string"),
-        Parameter("queue_name", kinds.TEXT, None, "queue on the source", older="pgq_queue_name"),
-        Parameter("dst_queue_name", kinds.TEXT, None, "queue on the target"),
+        Parameter(
+            "queue_name",
+            kinds.TEXT,
+            None,
+            "queue on the source; or several, each moved on its own: a comma list of names and"
+            " wildcards, where !NAME leaves out",
+            older="pgq_queue_name",
+        ),
+        Parameter(
+            "dst_queue_name", kinds.TEXT, None, "queue on the target; %(queue)s: of the same name"
+        ),
+        Parameter(
+            "create_dst_queue",
+            kinds.BOOLEAN,
+            "0",
+            "create the target queue where it is missing, with the settings of the source queue;"
+            " needs the role pgq_admin on the target",
+        ),
         Parameter(
             "consumer_name",
             kinds.TEXT,
             "%(job_name)s",
             "consumer on the source queue, and key of the position on the target;"
-            " unset in a file with [source:NAME] sections: the same with .NAME appended",
+            " unset in a file with [source:NAME] sections: the same with .NAME appended; with"
+            " several queues .QUEUE is appended, except on a queue that has it without",
             older="pgq_consumer_id",
         ),
         Parameter(
@@ -53,6 +70,12 @@ _MANY = Group(
             kinds.SLOTS,
             "4",
             "connections to the target that all sources share",
+        ),
+        Parameter(
+            "refresh",
+            kinds.SECONDS,
+            "300",
+            "between checks for new queues, where queue_name has wildcards; 0: only on reload",
         ),
     ),
 )

@@ -166,6 +166,13 @@ def _target_queue(state: TargetState, route: Route, policy: Policy) -> Finding |
         return None
     queue = route.target_queue
     text, remedy = f'target database: no queue "{queue}"', f"pgqadm.py CONFIG create {queue}"
+    if route.create_target_queue:
+        if state.may_create:
+            return None
+        role = quote_ident(state.server.role)
+        text += f", and role {role} may not create it"
+        remedy = f"GRANT {route.target_flavour.admin} TO {role}, or {remedy}"
+        return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
     return Finding(Code.QUEUE_MISSING, _target_place(route), text, remedy)
 
 

@@ -61,6 +61,8 @@ class TargetState:
     """Whether the schema queue_mover is installed, which records the origins of positions."""
     transaction_ids: TransactionIds | None = None
     """None: no such queue."""
+    may_create: bool = False
+    """Whether the role may create queues."""
 
 
 def read_server(connection: Connection) -> ServerState:
@@ -134,7 +136,11 @@ _TARGET: LiteralString = """
            has_function_privilege('pgq_ext.set_last_tick(text, bigint)', 'execute')
              and coalesce(has_function_privilege(
                to_regprocedure(%(advance)s), 'execute'), true) as may_record,
-           to_regprocedure(%(advance)s) is not null as remembers
+           to_regprocedure(%(advance)s) is not null as remembers,
+           coalesce(has_function_privilege(to_regprocedure('{pgq}.create_queue(text)'), 'execute')
+                    and has_function_privilege(
+                      to_regprocedure('{pgq}.set_queue_config(text, text, text)'), 'execute'),
+                    false) as may_create
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
 """

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from queue_mover.config.queue_lists import QueueLists
 from queue_mover.config.settings import MoverSettings, Settings, consumers_by_route
 from queue_mover.errors import StoppingError, UnregisteredError
 from queue_mover.model import BatchLimits, Log, Outcome, Result
@@ -181,19 +182,24 @@ def source_database(settings: MoverSettings) -> Database:
     )
 
 
-def plan(settings: Settings, targets: Targets) -> Plan:
-    """The plan that runs the movers of a config."""
+def plan(settings: Settings, targets: Targets, lists: QueueLists | None = None) -> Plan:
+    """The plan that runs the movers of a config. `lists`: the queues of its sources."""
     targets.set_movers(settings.movers)
     connections = settings.dst_connections
     crowded = len(settings.movers) > connections
-    specs = (_spec(mover, connections, targets, crowded=crowded) for mover in settings.movers)
-    count = len(settings.movers)
+    specs = [_spec(mover, connections, targets, crowded=crowded) for mover in settings.movers]
+    if settings.waiting:
+        # Most files have no lists of queues.
+        from queue_mover.service.queue_finder import waiting_specs  # noqa: PLC0415
+
+        specs += waiting_specs(settings, lists or QueueLists())
+    count = len(specs)
     return Plan(
         tuple(specs),
         settings.refresh,
         "1 source" if count == 1 else f"{count} sources",
         settings.warnings,
-        settings.refused,
+        {name: why for name, why in settings.refused.items() if name not in settings.waiting},
         needed_files(count, connections),
     )
 
@@ -215,7 +221,12 @@ def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowde
             settings.policy,
             lambda: targets.running(settings),
         )
-        job = MoverJob(mover, source, client, log, first)
+        job: Job = MoverJob(mover, source, client, log, first)
+        if settings.found:
+            from queue_mover.service.found_queue import FoundQueueJob  # noqa: PLC0415
+
+            looping = settings.process.looping
+            job = FoundQueueJob(job, settings.route, source, log, looping=looping)
         return RecordedJob(job, settings, targets.errors)
 
     target = describe(settings.dst_db) if settings.source else ""
