@@ -48,6 +48,7 @@ OUTPUT = {
 """Blocks that nobody enters, by page and how they begin."""
 
 RUN_BY = {
+    "migrating-a-database.md": "tests/docs/test_migrating_a_database.py",
     "moving-a-shard.md": "tests/docs/test_moving_a_shard.py",
     "renaming.md": "tests/docs/test_renaming.py",
 }
