@@ -5,6 +5,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -197,7 +198,7 @@ class Migration:
                 "the queues",
             )
         for queue in QUEUES:
-            wait_until(lambda queue=queue: read_events(new, queue), PATIENCE, "copied events")
+            wait_until(partial(read_events, new, queue), PATIENCE, "copied events")
 
     def all_read(self) -> bool:
         """Whether every reader has as many events as were written."""

@@ -83,6 +83,11 @@ STEPS = {
         then=steps.every_shard_is_in_the_table,
     ),
     "scaling.md": Steps(given=steps.ten_shards_ready_to_move, then=steps.each_half_runs),
+    "queues.md": Steps(
+        given=steps.several_queues,
+        before={"queue_mover3 --status": steps.wait_for_all_queues},
+        then=steps.each_queue_is_in_the_status,
+    ),
     "lag.md": Steps(given=steps.a_mover_that_was_started, then=steps.nothing_is_slow),
     "operations.md": Steps(
         given=steps.two_databases_for_mover,

@@ -1,6 +1,7 @@
 """Each queue of a list is moved on its own: found, left out, dropped, away."""
 
 import signal
+import socket
 from collections.abc import Iterator
 
 import psycopg
@@ -175,6 +176,7 @@ def test_a_source_that_is_away_keeps_no_other_from_its_work(
         assert world.log.count("ERROR away: ") == 2
         status = world.run("--status")
         assert (status.returncode, "away: source database not" in status.stderr) == (2, True)
+        assert "remedy: check the server, and src_db" in status.stderr
     # when it is back, then its queues are found without a reload
     world.until(
         lambda: world.queue("there") in world.target_queues(), "the queue of the source that came"
@@ -187,6 +189,27 @@ def test_a_source_that_is_away_keeps_no_other_from_its_work(
     assert world.run("-s", "--wait").returncode == 0
     assert process.wait() == 0
     source_cluster.drop_database(away)
+
+
+def test_a_source_that_does_not_answer_keeps_no_other_from_its_work(world: World) -> None:
+    """Given a server that takes connections and says nothing, then the others start, are found and
+    reloaded, and the process can be stopped."""
+    world.create("a")
+    here = world.main.pop("src_db")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        world.sections = {
+            "source:frozen": {"src_db": f"host=127.0.0.1 port={port} connect_timeout=600"},
+            "source:here": {"src_db": str(here)},
+        }
+        process = world.start()
+        world.registered("a")
+        world.create("b")
+        world.registered("b")
+        world.reload(process)
+        world.produce("b", 3)
+        world.arrived("b", 3)
+        assert process.stop(signal.SIGTERM) == 128 + signal.SIGTERM
 
 
 def test_a_source_that_goes_away_later_keeps_its_queues(
@@ -225,6 +248,8 @@ def test_a_list_without_any_queue_fails_a_drain_only(world: World) -> None:
     assert result.returncode == 1
     words = f'source database: no queue matches "{world.queue("*")}" (existing: '
     assert f"ERROR {words}" in world.log
+    checked = world.run("--check")
+    assert (checked.returncode, words in checked.stdout) == (2, True)
     process = world.start()
     world.logged(f"WARNING {words}")
     world.create("a")

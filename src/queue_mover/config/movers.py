@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from queue_mover.config import queue_names
 from queue_mover.config.conflicts import Conflicts
 from queue_mover.config.inifile import IniFile
-from queue_mover.config.queue_lists import ListedQueue, QueueList, QueueLists
+from queue_mover.config.queue_lists import ListedQueue, QueueList, QueueLists, SourceDatabase
 from queue_mover.config.queue_names import QueueNames
 from queue_mover.config.settings import MoverSettings
 from queue_mover.config.sources import Found, choose
@@ -16,6 +16,9 @@ from queue_mover.postgres.conninfo import location
 
 ReadMover = Callable[[IniFile, str, str], MoverSettings]
 """Reads the section of a source."""
+
+
+REMEDY = "; remedy: "
 
 
 @dataclass(slots=True)
@@ -49,6 +52,11 @@ class _List:
         """Its name, for messages."""
         return self.source or self.template.process.job_name
 
+    @property
+    def database(self) -> SourceDatabase:
+        """Where its queues are listed."""
+        return source_database(self.template)
+
     def mover_name(self, queue: str) -> str:
         """The name of the mover of a queue; printable, for the log."""
         queue = queue if queue.isprintable() and queue else repr(queue)
@@ -76,11 +84,11 @@ class Collector:
         a source database lists, only refuses that source or queue.
         """
         several = self._several(wanted)
-        answers = self._queue_lists.read(each.template.src_db for each in several.values())
+        answers = self._queue_lists.read(each.database for each in several.values())
         skipped = []
         for name, section in self._sections.items():
             if name in several:
-                self._expand(several[name], answers[several[name].template.src_db])
+                self._expand(several[name], answers[several[name].database])
             elif name in self._result.refused:
                 continue
             elif wanted and not any(fnmatchcase(name, pattern) for pattern in wanted):
@@ -139,7 +147,8 @@ class Collector:
         """Add a mover for each queue of a list."""
         self._result.finding = self._result.finding or bool(each.names.patterns)
         if isinstance(answer, Exception):
-            self._wait(each, str(answer))
+            remedy = "" if REMEDY in str(answer) else f"{REMEDY}check the server, and src_db"
+            self._wait(each, f"{answer}{remedy}")
             return
         if each.names.text in answer:
             self._add(each.template, is_fatal=each.source not in self._found.listed)
@@ -182,7 +191,7 @@ class Collector:
         consumer = mover.route.consumer
         if consumer == each.template.route.consumer:
             registered = listed.consumers if listed else frozenset[str]()
-            consumer = self._own_consumer(mover.src_db, queue, consumer, registered)
+            consumer = self._own_consumer(each.database, queue, consumer, registered)
         return replace(
             mover,
             source=each.mover_name(queue),
@@ -192,7 +201,7 @@ class Collector:
         )
 
     def _own_consumer(
-        self, database: str, queue: str, consumer: str, registered: frozenset[str]
+        self, database: SourceDatabase, queue: str, consumer: str, registered: frozenset[str]
     ) -> str:
         """One for each queue: the target keeps one position for a name.
 
@@ -263,6 +272,11 @@ def _begins(pattern: str, source: str) -> bool:
         literal = literal.partition(wildcard)[0]
     start = f"{source}/"
     return literal.startswith(start) or (literal != pattern and start.startswith(literal))
+
+
+def source_database(mover: MoverSettings) -> SourceDatabase:
+    """Where the queues of a source are listed."""
+    return SourceDatabase(mover.src_db, mover.route.source_flavour)
 
 
 def no_match(names: QueueNames, listed: QueueList) -> str:

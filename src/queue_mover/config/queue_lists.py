@@ -5,7 +5,7 @@ neither the others nor a stop.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
@@ -25,7 +25,13 @@ START_PATIENCE = 2.0
 AT_ONCE = 16
 """Databases that are queried at the same time."""
 
-FlavourOf = Callable[[Connection], Flavour]
+
+@dataclass(frozen=True, slots=True)
+class SourceDatabase:
+    """Where queues are listed."""
+
+    conninfo: str
+    flavour: Flavour = PGQ
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +52,42 @@ QueueList = Mapping[str, ListedQueue]
 class QueueLists:
     """Reads the lists, and remembers the last one of each database. Thread-safe."""
 
-    def __init__(self, patience: float = PATIENCE, flavour: FlavourOf = lambda _: PGQ) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
         """`patience`: seconds that `read` waits; what has not answered by then is read on, for the
-        next time. `flavour`: of the PgQ in a database."""
+        next time."""
         self._patience = patience
-        self._flavour = flavour
-        self._known: dict[str, QueueList] = {}
-        self._errors: dict[str, Exception] = {}
-        self._reading: set[str] = set()
-        self._kept: set[tuple[str, str, str]] = set()
+        self._known: dict[SourceDatabase, QueueList] = {}
+        self._errors: dict[SourceDatabase, Exception] = {}
+        self._reading: set[SourceDatabase] = set()
+        self._kept: set[tuple[SourceDatabase, str, str]] = set()
         self._changed = threading.Condition()
 
-    def read(self, databases: Iterable[str]) -> Mapping[str, QueueList | Exception]:
-        """The list of each database, by its connect string; of one that cannot be read the last
-        one known, else the error."""
+    def read(
+        self, databases: Iterable[SourceDatabase]
+    ) -> Mapping[SourceDatabase, QueueList | Exception]:
+        """The list of each database; of one that cannot be read the last one known, else the
+        error."""
         wanted = set(databases)
         with self._changed:
             pending = wanted - self._reading
             self._reading |= pending
-        self._start(sorted(pending))
+        todo: SimpleQueue[SourceDatabase] = SimpleQueue()
+        for database in pending:
+            todo.put(database)
+        try:
+            self._start_threads(todo, len(pending))
+            with self._changed:
+                self._changed.wait_for(lambda: not pending & self._reading, self._patience)
+        finally:
+            # The threads may all be stuck: the next time others try.
+            with self._changed:
+                self._reading -= set(_taken(todo))
         with self._changed:
-            self._changed.wait_for(lambda: not wanted & self._reading, self._patience)
-            return {text: self._answer(text) for text in wanted}
+            return {database: self._answer(database) for database in wanted}
 
-    def read_now(self, database: str) -> QueueList:
+    def read_now(self, database: SourceDatabase) -> QueueList:
         """Read one list in this thread, without a limit of time. Raises a QueueMoverError."""
-        found = read_queues(database, self._flavour)
+        found = read_queues(database)
         with self._changed:
             if (before := self._known.get(database)) is not None:
                 found = {name: _compared(each, before.get(name)) for name, each in found.items()}
@@ -79,7 +95,9 @@ class QueueLists:
             self._errors.pop(database, None)
         return found
 
-    def keep(self, database: str, queue: str, consumer: str, *, registered: bool) -> bool:
+    def keep(
+        self, database: SourceDatabase, queue: str, consumer: str, *, registered: bool
+    ) -> bool:
         """Whether a queue's mover has this consumer: it is registered, or was when last asked.
         Another name, once it is unregistered, would be registered anew."""
         key = (database, queue, consumer)
@@ -88,7 +106,7 @@ class QueueLists:
                 self._kept.add(key)
             return key in self._kept
 
-    def _answer(self, database: str) -> QueueList | Exception:
+    def _answer(self, database: SourceDatabase) -> QueueList | Exception:
         if database in self._known:
             return self._known[database]
         waited = f"no answer for {self._patience:g} s"
@@ -96,23 +114,16 @@ class QueueLists:
             f"source database not available: {waited}", "source database", waited
         )
 
-    def _start(self, databases: list[str]) -> None:
-        todo: SimpleQueue[str] = SimpleQueue()
-        for database in databases:
-            todo.put(database)
+    def _start_threads(self, todo: "SimpleQueue[SourceDatabase]", count: int) -> None:
         allowed = int(max(1, min(AT_ONCE, (allow_files() - BASE_FILES) / FILES_PER_CONNECTION)))
-        for _ in databases[:allowed]:
+        for _ in range(min(allowed, count)):
             # No pool: the end of the process would wait for its threads.
             start_thread(
                 threading.Thread(target=self._read_all, args=[todo], name="queues", daemon=True)
             )
 
-    def _read_all(self, todo: "SimpleQueue[str]") -> None:
-        while True:
-            try:
-                database = todo.get_nowait()
-            except Empty:
-                return
+    def _read_all(self, todo: "SimpleQueue[SourceDatabase]") -> None:
+        for database in _taken(todo):
             try:
                 self.read_now(database)
             except Exception as error:
@@ -124,12 +135,20 @@ class QueueLists:
                     self._changed.notify_all()
 
 
-def read_queues(text: str, flavour_of: FlavourOf) -> QueueList:
+def _taken(todo: "SimpleQueue[SourceDatabase]") -> Iterator[SourceDatabase]:
+    while True:
+        try:
+            yield todo.get_nowait()
+        except Empty:
+            return
+
+
+def read_queues(database: SourceDatabase) -> QueueList:
     """Read the queues of a database and their consumers. Raises a QueueMoverError."""
-    database = Database("source", text, "queue_mover3")
+    session = Database("source", database.conninfo, "queue_mover3", flavour=database.flavour)
     try:
-        with database.session() as connection:
-            flavour = flavour_of(connection)
+        with session.session() as connection:
+            flavour = _flavour(connection, database)
             _require_pgq(connection, flavour)
             rows = connection.execute(
                 flavour.sql("""
@@ -141,13 +160,13 @@ def read_queues(text: str, flavour_of: FlavourOf) -> QueueList:
                 """)
             ).fetchall()
     finally:
-        database.close()
+        session.close()
     return {name: ListedQueue(number, frozenset(names)) for name, number, names in rows}
 
 
-def _compared(queue: ListedQueue, before: ListedQueue | None) -> ListedQueue:
-    is_new = before is None or before.id != queue.id or before.is_new
-    return replace(queue, is_new=is_new)
+def _flavour(connection: Connection, database: SourceDatabase) -> Flavour:
+    """Which PgQ the queues are listed of: the place to find that out."""
+    return database.flavour
 
 
 def _require_pgq(connection: Connection, flavour: Flavour) -> None:
@@ -156,3 +175,8 @@ def _require_pgq(connection: Connection, flavour: Flavour) -> None:
         raise NotReadyError(
             f"source database: {flavour.name} 3 is not installed; remedy: pgqadm.py CONFIG install"
         )
+
+
+def _compared(queue: ListedQueue, before: ListedQueue | None) -> ListedQueue:
+    is_new = before is None or before.id != queue.id or before.is_new
+    return replace(queue, is_new=is_new)

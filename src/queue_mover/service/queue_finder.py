@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from queue_mover.config import queue_names
-from queue_mover.config.movers import no_match
+from queue_mover.config.movers import no_match, source_database
 from queue_mover.config.queue_lists import QueueLists
 from queue_mover.config.settings import MoverSettings, Settings
 from queue_mover.errors import NotReadyError
@@ -42,7 +42,7 @@ class QueueFinder:
         """Read the queues. Raises NotReadyError where none will be waited for."""
         self._reading_since = time.monotonic()
         try:
-            found = self._lists.read_now(self._settings.src_db)
+            found = self._lists.read_now(source_database(self._settings))
         finally:
             self._reading_since = None
         names = queue_names.parse(self._settings.route.queue)
