@@ -95,6 +95,11 @@ class QueueLists:
             self._errors.pop(database, None)
         return found
 
+    def has(self, database: SourceDatabase, queue: str) -> bool:
+        """Whether the last list has a queue; True if there is no list."""
+        with self._changed:
+            return queue in self._known.get(database, {queue: None})
+
     def keep(
         self, database: SourceDatabase, queue: str, consumer: str, *, registered: bool
     ) -> bool:

@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from queue_mover.config.movers import source_database
+from queue_mover.config.queue_lists import QueueLists
+from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import NotReadyError, StoppingError
-from queue_mover.model import Log, Route
+from queue_mover.model import Log
 from queue_mover.observation.progress import BatchInProgress
 from queue_mover.pgq import source
 from queue_mover.postgres.database import Database
@@ -18,15 +21,19 @@ class FoundQueueJob:
     """Does what another job does, until the source queue is gone."""
 
     def __init__(
-        self, job: Job, route: Route, database: Database, log: Log, *, looping: bool
+        self,
+        job: Job,
+        settings: MoverSettings,
+        database: Database,
+        log: Log,
+        lists: QueueLists,
     ) -> None:
-        """`database`: the source, which the job uses. `looping`: end only when the service, which
-        reads its config again, has nothing to do for it."""
+        """`database`: the source, which the job uses. `lists`: the queues when last listed."""
         self._job = job
-        self._route = route
+        self._settings = settings
         self._database = database
         self._log = log
-        self._looping = looping
+        self._lists = lists
         self._is_gone = False
 
     def prepare(self) -> None:
@@ -40,8 +47,8 @@ class FoundQueueJob:
         if not self._is_gone:
             with self._noticing():
                 return self._job.step()
-        if not self._looping:
-            raise StoppingError(f'queue "{self._route.queue}" was dropped')
+        if not self._settings.process.looping:
+            raise StoppingError(f'queue "{self._settings.route.queue}" was dropped')
         return Step(worked=False, refresh=True, delay=GONE_INTERVAL)
 
     @contextmanager
@@ -51,27 +58,34 @@ class FoundQueueJob:
             yield
         except NotReadyError:
             with self._database.session() as connection:
-                if source.queue_exists(connection, self._route):
+                if source.queue_exists(connection, self._settings.route):
                     self._is_gone = False
                     raise
-            if not self._is_gone:
-                self._log.warning(
-                    'queue "%s" was dropped from the source: its mover ends; the target keeps the'
-                    ' position of consumer "%s"',
-                    self._route.queue,
-                    self._route.consumer,
-                )
-            self._is_gone = True
+            self._log_gone()
         else:
             self._is_gone = False
+
+    def _log_gone(self) -> None:
+        if not self._is_gone:
+            self._is_gone = True
+            self._log.warning(
+                'queue "%s" was dropped from the source: its mover ends; the target keeps the'
+                ' position of consumer "%s"',
+                self._settings.route.queue,
+                self._settings.route.consumer,
+            )
 
     def stop(self) -> None:
         """As the job does."""
         self._job.stop()
 
     def finish(self) -> None:
-        """As the job does."""
-        self._job.finish()
+        """As the job does; nothing if its queue was dropped."""
+        if not self._lists.has(source_database(self._settings), self._settings.route.queue):
+            # A refresh can notice before the job does.
+            self._log_gone()
+        if not self._is_gone:
+            self._job.finish()
 
     def close(self) -> None:
         """As the job does."""

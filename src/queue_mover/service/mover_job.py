@@ -187,12 +187,15 @@ def plan(settings: Settings, targets: Targets, lists: QueueLists | None = None) 
     targets.set_movers(settings.movers)
     connections = settings.dst_connections
     crowded = len(settings.movers) > connections
-    specs = [_spec(mover, connections, targets, crowded=crowded) for mover in settings.movers]
+    lists = lists or QueueLists()
+    specs = [
+        _spec(mover, connections, targets, lists, crowded=crowded) for mover in settings.movers
+    ]
     if settings.waiting:
         # Most files have no lists of queues.
         from queue_mover.service.queue_finder import waiting_specs  # noqa: PLC0415
 
-        specs += waiting_specs(settings, lists or QueueLists())
+        specs += waiting_specs(settings, lists)
     count = len(specs)
     return Plan(
         tuple(specs),
@@ -204,7 +207,14 @@ def plan(settings: Settings, targets: Targets, lists: QueueLists | None = None) 
     )
 
 
-def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowded: bool) -> JobSpec:
+def _spec(
+    settings: MoverSettings,
+    connections: int,
+    targets: Targets,
+    lists: QueueLists,
+    *,
+    crowded: bool,
+) -> JobSpec:
     limits = settings.limits
     first = replace(limits, max_events=limits.max_events // FIRST_DIVISOR) if crowded else None
 
@@ -225,8 +235,7 @@ def _spec(settings: MoverSettings, connections: int, targets: Targets, *, crowde
         if settings.found:
             from queue_mover.service.found_queue import FoundQueueJob  # noqa: PLC0415
 
-            looping = settings.process.looping
-            job = FoundQueueJob(job, settings.route, source, log, looping=looping)
+            job = FoundQueueJob(job, settings, source, log, lists)
         return RecordedJob(job, settings, targets.errors)
 
     target = describe(settings.dst_db) if settings.source else ""
