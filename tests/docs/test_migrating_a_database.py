@@ -1,16 +1,18 @@
 """docs/migrating-a-database.md, entered line by line while events are written and read."""
 
+import os
 import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from queue_mover.config.parameters import MOVER
 from testbed.cluster import SUPERUSER, Cluster
 from testbed.database import Database
 from testbed.events import read_events
@@ -22,6 +24,9 @@ from tests.docs.pages import ROOT, blocks
 
 PAGE = (ROOT / "docs" / "migrating-a-database.md").read_text()
 PATIENCE = 60.0
+PGQUE_SQL = "PGQUE_SQL"
+KEYS = {parameter.name for group in MOVER for parameter in group.parameters}
+REGISTER = "sed 's/pgq\\./pgque./' register.sql | psql -d service=new -v ON_ERROR_STOP=1 -qAt"
 QUEUES = ("orders", "payments_eu")
 FAST = {"ticker_max_lag": "0.2 seconds", "ticker_idle_period": "0.5 seconds"}
 
@@ -54,8 +59,11 @@ def files() -> dict[str, str]:
 class Looping:
     """A client of the queues in a thread, on one server at a time."""
 
-    def __init__(self, services: dict[str, Database]) -> None:
+    def __init__(self, services: dict[str, Database], new: str) -> None:
+        """`new`: the schema of the new server's PgQ."""
         self._services = services
+        self._new = new
+        self.schema = "pgq"
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.errors: list[str] = []
@@ -63,6 +71,7 @@ class Looping:
     def start(self, service: str) -> None:
         """Start it on a server."""
         self._stopping = threading.Event()
+        self.schema = self._new if service == "new" else "pgq"
         self._thread = threading.Thread(target=self._run, args=[service], daemon=True)
         self._thread.start()
 
@@ -81,6 +90,15 @@ class Looping:
         except Exception as error:
             self.errors.append(f"{type(self).__name__}: {error}")
 
+    def call(
+        self, conn: psycopg.Connection, function: str, *given: object
+    ) -> list[tuple[Any, ...]]:
+        """Call a function of PgQ."""
+        marks = ", ".join(["%s"] * len(given))
+        return conn.execute(
+            f"select * from {self.schema}.{function}({marks})".encode(), given
+        ).fetchall()
+
     def work(self, conn: psycopg.Connection) -> float:
         """Do one piece of work; the seconds to wait after it."""
         raise NotImplementedError
@@ -89,50 +107,53 @@ class Looping:
 class Producer(Looping):
     """Numbers its events."""
 
-    def __init__(self, services: dict[str, Database], queue: str, name: str) -> None:
-        super().__init__(services)
+    def __init__(self, services: dict[str, Database], new: str, queue: str, name: str) -> None:
+        super().__init__(services, new)
         self.queue, self.name, self.count = queue, name, 0
 
     def work(self, conn: psycopg.Connection) -> float:
         """Insert one event."""
         self.count += 1
         data = f"{self.name}:{self.count}"
-        conn.execute("select pgq.insert_event(%s, 'numbered', %s)", [self.queue, data])
+        self.call(conn, "insert_event", self.queue, "numbered", data)
         return 0.01
 
 
 class Reader(Looping):
     """Keeps what it has read, each batch as a whole."""
 
-    def __init__(self, services: dict[str, Database], queue: str, name: str) -> None:
-        super().__init__(services)
+    def __init__(self, services: dict[str, Database], new: str, queue: str, name: str) -> None:
+        super().__init__(services, new)
         self.queue, self.name = queue, name
         self.data: list[str] = []
 
     def work(self, conn: psycopg.Connection) -> float:
         """Read one batch, if there is one."""
-        row = conn.execute("select pgq.next_batch(%s, %s)", [self.queue, self.name]).fetchone()
-        assert row is not None
-        if row[0] is None:
+        ((batch,),) = self.call(conn, "next_batch", self.queue, self.name)
+        if batch is None:
             return 0.05
-        events = conn.execute("select ev_data from pgq.get_batch_events(%s)", row).fetchall()
-        conn.execute("select pgq.finish_batch(%s)", row)
-        self.data += [data for (data,) in events]
+        events = self.call(conn, "get_batch_events", batch)
+        self.call(conn, "finish_batch", batch)
+        self.data += [data for (_, _, _, _, _, data, *_) in events]
         return 0
 
 
 class Migration:
     """The servers of the page, its files, and the programs that use the queues."""
 
-    def __init__(self, folder: Path, services: dict[str, Database]) -> None:
-        self.folder, self.services = folder, services
+    def __init__(self, folder: Path, services: dict[str, Database], new: str) -> None:
+        self.folder, self.services, self.new = folder, services, new
         self._processes = Processes()
         parts = [
             f"[{name}]\nhost=127.0.0.1\nport={psycopg.conninfo.conninfo_to_dict(each.server)['port']}"
             f"\ndbname={each.name}\nuser={SUPERUSER}"
             for name, each in services.items()
         ]
-        for name, text in {**files(), "services.conf": "\n".join(parts)}.items():
+        texts = {**files(), "services.conf": "\n".join(parts)}
+        if new == "pgque":
+            texts["mover.ini"] += "\ndst_flavour = pgque"
+            texts["new.ini"] += f"\nflavour = pgque\npgque_sql = {os.environ[PGQUE_SQL]}"
+        for name, text in texts.items():
             (folder / name).write_text(text + "\n")
         self._env = {
             "PATH": f"{Path(script('queue_mover3')).parent}:{postgres_bindir()}:/usr/bin:/bin",
@@ -140,10 +161,12 @@ class Migration:
             "HOME": str(folder),
         }
         self.producers = [
-            Producer(services, queue, f"{queue}_{number}") for queue in QUEUES for number in (1, 2)
+            Producer(services, new, queue, f"{queue}_{number}")
+            for queue in QUEUES
+            for number in (1, 2)
         ]
         self.readers = [
-            Reader(services, queue, name)
+            Reader(services, new, queue, name)
             for queue, name in (("orders", "ship"), ("orders", "bill"), ("payments_eu", "bill"))
         ]
 
@@ -162,11 +185,19 @@ class Migration:
 
     def enter(self, *lines: str) -> None:
         """Enter lines, each of which has to succeed."""
-        for line in lines:
+        for line in map(self._for_new, lines):
             done = run(["bash", "-c", line], cwd=self.folder, env=self._env, timeout=PATIENCE)
             for pidfile in self.folder.glob("*.pid"):
                 self._processes.adopt(pidfile)
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+    def _for_new(self, line: str) -> str:
+        """A line as it is for the PgQ of the new server."""
+        if self.new == "pgq" or "-d service=new" not in line:
+            return line
+        if "register.sql" in line:
+            return REGISTER
+        return line.replace("pgq.", "pgque.")
 
     def switch(self, producers: Sequence[Producer], lines: Sequence[str]) -> None:
         """Switch producers to the new server, as the page says."""
@@ -192,13 +223,11 @@ class Migration:
         """Wait until the mover has copied something of each queue."""
         new = self.services["new"]
         with new.connect() as conn:
-            wait_until(
-                lambda: conn.execute("select count(*) from pgq.queue").fetchone() == (2,),
-                PATIENCE,
-                "the queues",
-            )
-        for queue in QUEUES:
-            wait_until(partial(read_events, new, queue), PATIENCE, "copied events")
+            for table in (f"{self.new}.event_1", f"{self.new}.event_2"):
+                copied = f"select to_regclass('{table}') is not null".encode()
+                wait_until(lambda copied=copied: first(conn, copied), PATIENCE, "the queues")
+                events = f"select exists (select from {table})".encode()
+                wait_until(lambda events=events: first(conn, events), PATIENCE, "copied events")
 
     def all_read(self) -> bool:
         """Whether every reader has as many events as were written."""
@@ -233,6 +262,12 @@ class Migration:
         self._processes.kill()
 
 
+def first(conn: psycopg.Connection, query: bytes) -> object:
+    """The value that a query returns."""
+    row = conn.execute(query).fetchone()
+    return row and row[0]
+
+
 def by_producer(data: Sequence[str]) -> dict[str, list[int]]:
     """The numbers of each producer's events, as they came."""
     found = defaultdict[str, list[int]](list)
@@ -242,9 +277,23 @@ def by_producer(data: Sequence[str]) -> dict[str, list[int]]:
     return dict(found)
 
 
-@pytest.fixture
+@pytest.fixture(
+    params=[
+        "pgq",
+        pytest.param(
+            "pgque",
+            marks=pytest.mark.skipif(
+                PGQUE_SQL not in os.environ or "dst_flavour" not in KEYS,
+                reason=f"{PGQUE_SQL} does not name a pgque.sql",
+            ),
+        ),
+    ]
+)
 def migration(
-    tmp_path: Path, source_cluster: Cluster, target_cluster: Cluster
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    source_cluster: Cluster,
+    target_cluster: Cluster,
 ) -> Iterator[Migration]:
     with ExitStack() as stack:
         names = {"old": source_cluster, "central": target_cluster}
@@ -254,7 +303,7 @@ def migration(
         }
         services["new"] = target_cluster.create_database("migration_new")
         stack.callback(lambda: target_cluster.drop_database("migration_new"))
-        made = Migration(tmp_path, services)
+        made = Migration(tmp_path, services, request.param)
         stack.callback(made.end)
         made.prepare()
         yield made
@@ -263,6 +312,7 @@ def migration(
 def test_a_whole_database_is_migrated_under_load(migration: Migration) -> None:
     # given queues that are written and read all the time
     migration.flow()
+    assert REGISTER in PAGE
     # when the queues are copied, for a while
     *copy, status = section("Copy the queues")
     migration.enter(*copy)
@@ -298,8 +348,8 @@ def test_a_whole_database_is_migrated_under_load(migration: Migration) -> None:
     with migration.services["old"].connect() as conn:
         assert conn.execute("select * from pgq.get_consumer_info()").fetchall() == []
     with migration.services["new"].connect() as conn:
-        rows = conn.execute("select queue_name, consumer_name from pgq.get_consumer_info()")
-        assert sorted(rows.fetchall()) == [
+        consumers = f"select queue_name, consumer_name from {migration.new}.get_consumer_info()"
+        assert sorted(conn.execute(consumers.encode()).fetchall()) == [
             ("orders", "bill"),
             ("orders", "feed"),
             ("orders", "ship"),
