@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -225,9 +226,9 @@ class Migration:
         with new.connect() as conn:
             for table in (f"{self.new}.event_1", f"{self.new}.event_2"):
                 copied = f"select to_regclass('{table}') is not null".encode()
-                wait_until(lambda copied=copied: first(conn, copied), PATIENCE, "the queues")
+                wait_until(partial(first, conn, copied), PATIENCE, "the queues")
                 events = f"select exists (select from {table})".encode()
-                wait_until(lambda events=events: first(conn, events), PATIENCE, "copied events")
+                wait_until(partial(first, conn, events), PATIENCE, "copied events")
 
     def all_read(self) -> bool:
         """Whether every reader has as many events as were written."""
