@@ -30,6 +30,8 @@ class Flavour:
     so that `next_batch_custom` refuses it."""
     longest_queue_name: int | None = None
     """In bytes; None: no limit."""
+    takes_zero: bool = True
+    """Whether a queue may have the setting 0."""
     announces_ticks: bool = False
     """Whether its ticker announces each tick, without `pgqadm install --notify`."""
 
@@ -82,6 +84,7 @@ PGQUE = Flavour(
          where m.sub_queue = s.sub_queue and m.sub_id = s.sub_id
            and to_jsonb(m)->>'sub_role' = 'coop_member')""",
     longest_queue_name=57,
+    takes_zero=False,
     announces_ticks=True,
 )
 FLAVOURS = (PGQ, PGQUE)
@@ -110,6 +113,8 @@ class Route:
     """An SQL condition over the source's columns; only events that meet it. Empty: all events."""
     rewrite: tuple[tuple[str, str], ...] = ()
     """Columns of the target, each with an SQL expression over the source's columns."""
+    create_target_queue: bool = False
+    """Create the target queue at the start where it is missing."""
 
     @property
     def has_one_name(self) -> bool:
@@ -152,6 +157,8 @@ class Policy:
     """Quarantine the events that the target rejects, instead of stopping."""
     insert: bool = False
     """Write with `pgq.insert_event` instead of COPY."""
+    from_first_tick: bool = False
+    """Register at the queue's oldest tick, not at the newest: it is a new queue."""
 
 
 @dataclass(frozen=True, slots=True)

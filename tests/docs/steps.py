@@ -277,6 +277,31 @@ def pgque_has_been_shown(terminal: Terminal) -> None:
 
 
 BOTH = "pgqadm.py app.ini --set flavour= status"
+# queues.md
+
+
+def several_queues(terminal: Terminal) -> None:
+    """On the source only."""
+    terminal.write("admin.ini", "[pgqadm]\ndb = dbname=postgres")
+    for name in ("app", "central"):
+        terminal.create_database(name)
+        terminal.enter(f"pgqadm.py admin.ini --set db=dbname={name} install")
+    for queue in ("orders", "payments_eu", "payments_us", "payments_test"):
+        terminal.enter(f"pgqadm.py admin.ini --set db=dbname=app create {queue}")
+
+
+def wait_for_all_queues(terminal: Terminal) -> None:
+    """All that are moved are on the target."""
+    _wait_for(terminal, "central", "select count(*) = 3 from pgq.queue", "the queues")
+    _wait_for(terminal, "app", "select count(*) = 3 from pgq.subscription", "the consumers")
+
+
+def each_queue_is_in_the_status(terminal: Terminal) -> None:
+    (table,) = (said.stdout for command, said in terminal.said.items() if "--status" in command)
+    assert re.findall(r"^ *(payments_\w+)", table, re.MULTILINE)[:2] == [
+        "payments_eu",
+        "payments_us",
+    ]
 
 
 # operations.md

@@ -49,6 +49,7 @@ OUTPUT = {
 """Blocks that nobody enters, by page and how they begin."""
 
 RUN_BY = {
+    "migrating-a-database.md": "tests/docs/test_migrating_a_database.py",
     "moving-a-shard.md": "tests/docs/test_moving_a_shard.py",
     "renaming.md": "tests/docs/test_renaming.py",
     "shaping.md": "tests/docs/test_shaping.py",
@@ -103,6 +104,11 @@ STEPS = {
         then=steps.the_order_has_moved,
     ),
     "pgque-pgqadm.md": Steps(given=steps.pgque_at_hand, then=steps.pgque_has_been_shown),
+    "queues.md": Steps(
+        given=steps.several_queues,
+        before={"queue_mover3 --status": steps.wait_for_all_queues},
+        then=steps.each_queue_is_in_the_status,
+    ),
     "lag.md": Steps(given=steps.a_mover_that_was_started, then=steps.nothing_is_slow),
     "operations.md": Steps(
         given=steps.two_databases_for_mover,

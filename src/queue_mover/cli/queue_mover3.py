@@ -13,6 +13,7 @@ from queue_mover.cli.terminal import Terminal
 from queue_mover.cli.web import Web
 from queue_mover.config import parameters, sample
 from queue_mover.config.loading import load_mover, load_process
+from queue_mover.config.queue_lists import START_PATIENCE, QueueLists
 from queue_mover.config.schema import Group
 from queue_mover.config.settings import Settings
 from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceError
@@ -137,12 +138,14 @@ def _run(program: Program) -> int:
     web, terminal = Web(http, targets.connections), Terminal(given)
     reload_check = ReloadCheck()
 
+    lists = QueueLists(START_PATIENCE)
+
     def load(fresh: bool) -> Plan:
-        settings = load_mover(path, overrides, given.source)
+        settings = load_mover(path, overrides, given.source, lists=lists)
         reload_check.check(settings.movers, fresh=fresh)
         if fresh:
             common.start_log(given, settings.log)
-        plan = mover_job.plan(settings, targets)
+        plan = mover_job.plan(settings, targets, lists)
         plan = terminal.plan(settings, web.plan(settings, plan))
         paths = common.path_warnings(given, settings.process, settings.log)
         return replace(plan, warnings=(*plan.warnings, *paths))

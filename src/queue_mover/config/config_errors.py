@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from queue_mover.config import inifile, loading, parameters, sources
+from queue_mover.config import inifile, loading, parameters, queue_names, sources
 from queue_mover.config.inifile import IniFile
 from queue_mover.config.schema import Group, Parameter
 from queue_mover.config.shaping_parameters import SHAPING
@@ -59,7 +59,8 @@ def _in_section(
     for group in groups:
         for parameter in group.parameters:
             try:
-                loading.parse_value(ini, section, parameter, ini.job_name)
+                with queue_names.with_queue(ini, section):
+                    loading.parse_value(ini, section, parameter, ini.job_name)
             except ConfigError as error:
                 yield BadValue(str(error), source, parameter.name, _is_optional(parameter))
 

@@ -5,8 +5,9 @@ import difflib
 import os
 import re
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from configparser import ConfigParser, RawConfigParser
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,21 @@ class IniFile:
                 raise ConfigError(
                     f"--set {key}: a literal {self.sign} is written {self.sign * 2}"
                 ) from None
+
+    @contextmanager
+    def replaced(self, section: str, values: Mapping[str, str]) -> Iterator[None]:
+        """A context in which a section has these values, taken literally."""
+        own = self.keys(section)
+        before = {key: self.parser.get(section, key, raw=True) for key in values if key in own}
+        for key, value in values.items():
+            self.parser.set(section, key, value.replace(self.sign, self.sign * 2))
+        try:
+            yield
+        finally:
+            for key in values:
+                self.parser.remove_option(section, key)
+            for key, value in before.items():
+                self.parser.set(section, key, value)
 
     def keys(self, section: str) -> list[str]:
         """The keys of a section as written there, without those of [DEFAULT]."""

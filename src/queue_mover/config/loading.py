@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from queue_mover.config import config_warnings, inifile, kinds, parameters, sources, splitting
-from queue_mover.config.conflicts import Conflicts
 from queue_mover.config.expressions import expression
 from queue_mover.config.http import HttpSettings
 from queue_mover.config.inifile import IniFile
+from queue_mover.config.movers import Collector, Movers
+from queue_mover.config.queue_lists import QueueLists
 from queue_mover.config.schema import Group, Parameter
 from queue_mover.config.settings import AdminSettings, MoverSettings, ProcessSettings, Settings
 from queue_mover.config.shaping_parameters import REWRITTEN
@@ -47,11 +48,15 @@ def load_process(
 
 
 def load_mover(
-    path: Path, overrides: Mapping[str, str], wanted: Sequence[str] = (), consumer: str = ""
+    path: Path,
+    overrides: Mapping[str, str],
+    wanted: Sequence[str] = (),
+    consumer: str = "",
+    lists: QueueLists | None = None,
 ) -> Settings:
     """Read a queue_mover3 file. `wanted` are names of sources, with wildcards; empty: all.
     `consumer` replaces that of the one wanted source; without `wanted`, only the main section
-    is read.
+    is read. `lists`: the queues of the sources, where they are remembered.
 
     Raises ConfigError, one line for the first error; UnavailableError when the
     database that lists the sources cannot be reached.
@@ -66,33 +71,18 @@ def load_mover(
     included = [] if alone else sources.included(ini, values["include"])
     files = [file for _, names in included for file in names]
     found = sources.Found() if alone else sources.collect(ini, files, catalogue)
-    chosen = sources.choose([*found.sections, *found.refused], wanted)
-    refused = {name: why for name, why in found.refused.items() if name in chosen}
-    movers = [] if found.sections or found.refused else [_mover(ini, ini.main, "")]
-    conflicts = Conflicts(ini.path)
-    for name in chosen:
-        if name in refused:
-            continue
-        try:
-            mover = _mover(ini, found.sections[name], name)
-            conflicts.add(name, mover.src_db, mover.dst_db, mover.route)
-        except ConfigError as error:
-            if name not in found.listed:
-                raise
-            # An error in the file is fatal; one in a row of the catalogue only refuses that source.
-            refused[name] = str(error)
-        else:
-            movers.append(mover)
+    made = Collector(ini, found, lists or QueueLists(), _mover).collect(wanted)
+    movers = made.movers
     if consumer:
-        movers = [_renamed(ini, movers, consumer)]
-    written = _written(movers, found.listed, catalogue)
+        movers = [_renamed(ini, made, consumer)]
+    written = _written([*movers, *made.waiting.values()], made.owners, found.listed, catalogue)
     return Settings(
         _pick(ProcessSettings, values),
         _pick(LogSettings, values),
         tuple(movers),
         values["dst_connections"],
         values["share_transactions"],
-        catalogue["refresh"] if catalogue else 0,
+        _refresh(ini, values, catalogue, finding=made.finding),
         (
             *ini.warnings,
             *config_warnings.world_readable([path, *files], written, overrides),
@@ -100,20 +90,33 @@ def load_mover(
             *config_warnings.unknown_sections(ini),
             *config_warnings.unmatched_patterns(ini, included),
         ),
-        refused,
+        made.refused,
         _pick(HttpSettings, values),
+        made.waiting,
     )
 
 
+def _refresh(
+    ini: IniFile, values: Mapping[str, Any], catalogue: Mapping[str, Any] | None, *, finding: bool
+) -> float:
+    """Seconds between refreshes; `finding`: a pattern may find further queues."""
+    if catalogue and (ini.get(sources.CATALOGUE, "refresh") or not ini.get(ini.main, "refresh")):
+        return float(catalogue["refresh"])
+    return float(values["refresh"]) if catalogue or finding else 0
+
+
 def _written(
-    movers: Sequence[MoverSettings], listed: Mapping[str, str], catalogue: Mapping[str, Any] | None
+    movers: Sequence[MoverSettings],
+    owners: Mapping[str, str],
+    listed: Mapping[str, str],
+    catalogue: Mapping[str, Any] | None,
 ) -> Iterable[tuple[str, str]]:
     """The connect strings in the file, each with its key; not those of the catalogue."""
     if catalogue:
         yield "list_db", catalogue["list_db"]
     for mover in movers:
         yield "dst_db", mover.dst_db
-        if listed.get(mover.source) != mover.src_db:
+        if listed.get(owners.get(mover.source, mover.source)) != mover.src_db:
             yield "src_db", mover.src_db
 
 
@@ -146,6 +149,7 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
             keep_event_id=values["keep_event_id"],
             event_filter=values["event_filter"],
             rewrite=tuple((key, values[key]) for key in REWRITTEN if values[key]),
+            create_target_queue=values["create_dst_queue"],
         ),
         limits=BatchLimits(
             max_events=values["max_batch_events"],
@@ -163,13 +167,15 @@ def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
     )
 
 
-def _renamed(ini: IniFile, movers: Sequence[MoverSettings], consumer: str) -> MoverSettings:
-    """The only mover, with another consumer. Raises ConfigError where there are more."""
-    if len(movers) > 1:
+def _renamed(ini: IniFile, made: Movers, consumer: str) -> MoverSettings:
+    """The only mover, with another consumer. Raises ConfigError where there are more, or none."""
+    if len(made.movers) > 1:
         raise ConfigError(
             f"{ini.path}: --consumer works on one source; remedy: add one --source NAME"
         )
-    (mover,) = movers
+    for name, why in made.refused.items():
+        raise ConfigError(f"{name}: {why}")
+    (mover,) = made.movers
     return replace(mover, route=replace(mover.route, consumer=consumer))
 
 
@@ -253,7 +259,8 @@ def _text(ini: IniFile, section: str, parameter: Parameter) -> str:
     if not text and parameter.default is None and not _is_replaced(ini, section, parameter):
         state = "missing from" if texts[-1] is None else "empty in"
         raise ConfigError(
-            f"{ini.path}: {parameter.name}: {state} [{section}]; it is the {parameter.meaning}"
+            f"{ini.path}: {parameter.name}: {state} [{section}]; it is the"
+            f" {parameter.meaning.partition(';')[0]}"
         )
     return text
 

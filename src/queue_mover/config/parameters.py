@@ -15,9 +15,20 @@ _ROUTE = Group(
     (
         Parameter("src_db", kinds.CONNECT, None, "source database, as a libpq connect string"),
         Parameter("dst_db", kinds.CONNECT, None, "target database, as a libpq connect string"),
-        Parameter("queue_name", kinds.TEXT, None, "queue on the source", older="pgq_queue_name"),
         Parameter(
-            "dst_queue_name", kinds.TEXT, None, "queue on the target", unless="dst_queue_field"
+            "queue_name",
+            kinds.TEXT,
+            None,
+            "queue on the source; or several, each moved on its own: a comma list of names and"
+            " wildcards, where !NAME leaves out",
+            older="pgq_queue_name",
+        ),
+        Parameter(
+            "dst_queue_name",
+            kinds.TEXT,
+            None,
+            "queue on the target; %(queue)s: of the same name",
+            unless="dst_queue_field",
         ),
         Parameter(
             "dst_queue_field",
@@ -29,11 +40,19 @@ _ROUTE = Group(
             older="queue_field",
         ),
         Parameter(
+            "create_dst_queue",
+            kinds.BOOLEAN,
+            "0",
+            "create the target queue where it is missing, with the settings of the source queue;"
+            " needs the role pgq_admin on the target",
+        ),
+        Parameter(
             "consumer_name",
             kinds.TEXT,
             "%(job_name)s",
             "consumer on the source queue, and key of the position on the target;"
-            " unset in a file with [source:NAME] sections: the same with .NAME appended",
+            " unset in a file with [source:NAME] sections: the same with .NAME appended; with"
+            " several queues .QUEUE is appended, except on a queue that has it without",
             older="pgq_consumer_id",
         ),
         Parameter(
@@ -95,6 +114,12 @@ _MANY = Group(
             "1",
             "where sources outnumber dst_connections, write small batches that are ready at the"
             " same time in one transaction; 0: each batch in its own",
+        ),
+        Parameter(
+            "refresh",
+            kinds.SECONDS,
+            "300",
+            "between checks for new queues, where queue_name has wildcards; 0: only on reload",
         ),
     ),
 )

@@ -1,7 +1,7 @@
 """What an ini file means: frozen, validated settings."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from queue_mover.config.http import HttpSettings
@@ -45,6 +45,8 @@ class MoverSettings:
     process: ProcessSettings
     trouble_after: float
     """Seconds that events may wait before `pgqadm status --movers` reports it."""
+    found: int = 0
+    """The ID of its queue where a pattern has found it, so that it may be dropped; 0: named."""
 
     @property
     def route_key(self) -> tuple[str, ...]:
@@ -75,8 +77,10 @@ class Settings:
     """Seconds between refreshes of the sources; 0: none."""
     warnings: tuple[str, ...]
     refused: Mapping[str, str]
-    """Rows of the catalogue that cannot be used, and why."""
+    """Sources that cannot be run, and why: rows of the catalogue, queues, those in `waiting`."""
     http: HttpSettings
+    waiting: Mapping[str, MoverSettings] = field(default_factory=dict)
+    """Sources of which no queue is known yet, by their names in `refused`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The sources of a file: its sections, those of included files, and those of a catalogue."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from glob import glob
@@ -70,20 +70,23 @@ def collect(ini: IniFile, files: Iterable[Path], catalogue: Mapping[str, Any] | 
     return Found(sections, listed, refused)
 
 
-def choose(names: Iterable[str], wanted: Sequence[str]) -> list[str]:
+def choose(
+    names: Iterable[str],
+    wanted: Sequence[str],
+    matches: Callable[[str, str], bool] = fnmatchcase,
+) -> list[str]:
     """The names that match one of the patterns; all where there are no patterns.
 
-    Raises UnknownSourceError when a pattern matches none.
+    `matches`: whether a name matches a pattern. Raises UnknownSourceError when a pattern matches
+    none.
     """
     names = list(names)
     for pattern in wanted:
-        if not any(fnmatchcase(name, pattern) for name in names):
+        if not any(matches(name, pattern) for name in names):
             known = ", ".join(names) or "none"
             raise UnknownSourceError(f"--source {pattern}: no such source; the file has: {known}")
     return [
-        name
-        for name in names
-        if not wanted or any(fnmatchcase(name, pattern) for pattern in wanted)
+        name for name in names if not wanted or any(matches(name, pattern) for pattern in wanted)
     ]
 
 

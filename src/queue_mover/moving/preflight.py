@@ -1,7 +1,7 @@
 """The check of both sides before the first batch, and after every error."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 from queue_mover.copying import copy
@@ -9,9 +9,13 @@ from queue_mover.errors import NotReadyError, UnregisteredError
 from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
 from queue_mover.moving.first_position import set_first_position, warn_without_position
 from queue_mover.observation.findings import Severity
-from queue_mover.observation.left_behind import read_others
+from queue_mover.observation.left_behind import Others, read_others
 from queue_mover.observation.loops import loop_findings, read_ways_back, record_route
-from queue_mover.observation.position_findings import newcomer_findings, orphan_findings
+from queue_mover.observation.position_findings import (
+    foreign_finding,
+    newcomer_findings,
+    orphan_findings,
+)
 from queue_mover.observation.side_findings import (
     interval_findings,
     require_none,
@@ -21,6 +25,7 @@ from queue_mover.observation.side_findings import (
 )
 from queue_mover.observation.sides import SourceState, TargetState, read_source, read_target
 from queue_mover.pgq import server, source, target
+from queue_mover.pgq.new_queue import create_target_queue
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
@@ -84,6 +89,8 @@ class Preflight:
                 position = read(dst, self.route, remembers=target_state.remembers)
         if not source_state.registered and not first:
             raise unregistered(self.route, position, source_state.identity)
+        if not target_state.queue_exists:
+            target_state = self._create_queue(src, dst, source_state, target_state, first=first)
         if not source_state.registered:
             self._register(src, dst, source_state.identity, remembers=target_state.remembers)
         if first and position is None:
@@ -144,27 +151,68 @@ class Preflight:
             if first:
                 self.log.warning("%s", finding.message)
 
+    def _create_queue(
+        self,
+        src: Connection,
+        dst: Connection,
+        source_state: SourceState,
+        target_state: TargetState,
+        *,
+        first: bool,
+    ) -> TargetState:
+        """Create the missing target queue, if nothing else prevents the start.
+
+        Only a mover that has just started does: one that was dropped under a running mover may have
+        been dropped on purpose. Returns the new state.
+        """
+        route, remembers = self.route, target_state.remembers
+        if not first:
+            plain = replace(route, create_target_queue=False)
+            require_none(target_findings(target_state, plain, self.policy))
+        if not source_state.registered:
+            with translating_errors("source", route.source_flavour):
+                self._require_new(src, dst, source_state.identity, remembers=remembers)
+        with translating_errors("target", route.target_flavour):
+            position = target.position(dst, route, remembers=remembers)
+        found = foreign_finding(route, position, source_state.identity)
+        require_none([found] if found else [])
+        if create_target_queue(src, dst, route):
+            self.log.info(
+                'Created queue "%s" on the target, with the settings of queue "%s"',
+                route.target_queue,
+                route.queue,
+            )
+        with translating_errors("target", route.target_flavour):
+            state = read_target(dst, route)
+            require_none(target_findings(state, route, self.policy))
+        return state
+
     def _register(
         self, src: Connection, dst: Connection, identity: str, *, remembers: bool
     ) -> None:
         with translating_errors("source", self.route.source_flavour), src.transaction():
             source.lock(src, self.route)
-            self._require_new(src, dst, identity, remembers=remembers)
+            others = self._require_new(src, dst, identity, remembers=remembers)
+            warn_without_position(others, self.log)
             self.log.info("Registering consumer on source queue")
-            source.register(src, self.route)
+            oldest = self.policy.from_first_tick
+            source.register(
+                src, self.route, source.oldest_tick(src, self.route) if oldest else None
+            )
 
     def _require_new(
         self, src: Connection, dst: Connection, identity: str, *, remembers: bool
-    ) -> None:
-        """Raise NotReadyError when a consumer that is not registered has moved events, under its
-        own name or another one: registered at the newest tick it would leave some out."""
+    ) -> Others:
+        """The other consumers of the queue. Raises NotReadyError when a consumer that is not
+        registered has moved events, under its own name or another one: registered at the newest
+        tick it would leave some out."""
         route, policy = self.route, self.policy
         with translating_errors("target", self.route.target_flavour):
             position = target.position(dst, route, remembers=remembers)
         require_none(orphan_findings(route, position, identity))
         others = read_others(src, dst, route, identity, self.running(), remembers=remembers)
         require_none(newcomer_findings(route, policy, others.left_behind))
-        warn_without_position(others, self.log)
+        return others
 
     def _warn(self, target_state: TargetState) -> None:
         """Log what works, but not as well as it could."""

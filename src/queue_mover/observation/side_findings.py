@@ -193,6 +193,13 @@ def _target_queue(state: TargetState, route: Route, policy: Policy) -> Finding |
         text += f": {flavour.name} allows names of {longest} bytes, this one has"
         text += f" {len(queue.encode())}"
         remedy = "set a shorter dst_queue_name"
+    elif route.create_target_queue:
+        if state.may_create:
+            return None
+        role = quote_ident(state.server.role)
+        text += f", and role {role} may not create it"
+        remedy = f"GRANT {route.target_flavour.admin} TO {role}, or {remedy}"
+        return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
     return Finding(Code.QUEUE_MISSING, _target_place(route), text, remedy)
 
 

@@ -92,6 +92,8 @@ class TargetState:
     """None: no such queue."""
     split: SplitQueues | None = None
     """None: all events go to one queue. Else the fields about a queue are about these."""
+    may_create: bool = False
+    """Whether the role may create queues."""
 
 
 def read_server(connection: Connection, *functions: str) -> tuple[ServerState, list[bool]]:
@@ -208,7 +210,11 @@ _TARGET: LiteralString = """
                               p.proowner, to_regclass('pgq_ext.completed_tick'), 'update')
                        from pg_proc p where p.oid = to_regprocedure(%(lock)s)), false) as shares,
            coalesce(has_function_privilege(to_regprocedure(%(set_route)s), 'execute'), false)
-             as records_routes
+             as records_routes,
+           coalesce(has_function_privilege(to_regprocedure('{pgq}.create_queue(text)'), 'execute')
+                    and has_function_privilege(
+                      to_regprocedure('{pgq}.set_queue_config(text, text, text)'), 'execute'),
+                    false) as may_create
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
 """

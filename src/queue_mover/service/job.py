@@ -29,6 +29,8 @@ class Step:
     """Of the tick that ends the batch, by the source's clock, where known."""
     delay: float = 0
     """Seconds until the next step; 0: as the settings say."""
+    refresh: bool = False
+    """Whether the config now has other sources, so that it is to be read again."""
 
 
 class Job(Protocol):

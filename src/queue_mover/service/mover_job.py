@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Event
 
+from queue_mover.config.queue_lists import QueueLists
 from queue_mover.config.settings import MoverSettings, Settings, consumers_by_route
 from queue_mover.errors import StoppingError, UnregisteredError
 from queue_mover.model import BatchLimits, Log, Outcome, Result
@@ -201,25 +202,36 @@ def source_database(settings: MoverSettings) -> Database:
     )
 
 
-def plan(settings: Settings, targets: Targets) -> Plan:
-    """The plan that runs the movers of a config."""
+def plan(settings: Settings, targets: Targets, lists: QueueLists | None = None) -> Plan:
+    """The plan that runs the movers of a config. `lists`: the queues of its sources."""
     targets.set_movers(settings.movers)
     connections = settings.dst_connections
     crowded = len(settings.movers) > connections
-    specs = (_spec(mover, settings, targets, crowded=crowded) for mover in settings.movers)
-    count = len(settings.movers)
+    lists = lists or QueueLists()
+    specs = [_spec(mover, settings, targets, lists, crowded=crowded) for mover in settings.movers]
+    if settings.waiting:
+        # Most files have no lists of queues.
+        from queue_mover.service.queue_finder import waiting_specs  # noqa: PLC0415
+
+        specs += waiting_specs(settings, lists)
+    count = len(specs)
     return Plan(
         tuple(specs),
         settings.refresh,
         "1 source" if count == 1 else f"{count} sources",
         settings.warnings,
-        settings.refused,
+        {name: why for name, why in settings.refused.items() if name not in settings.waiting},
         needed_files(count, connections),
     )
 
 
 def _spec(
-    settings: MoverSettings, process: Settings, targets: Targets, *, crowded: bool
+    settings: MoverSettings,
+    process: Settings,
+    targets: Targets,
+    lists: QueueLists,
+    *,
+    crowded: bool,
 ) -> JobSpec:
     connections, sharing = process.dst_connections, process.share_transactions
     limits = settings.limits
@@ -241,7 +253,11 @@ def _spec(
                 targets.sharing(settings, connections, client) if sharing else None,
             ),
         )
-        job = MoverJob(mover, source, client, log, first)
+        job: Job = MoverJob(mover, source, client, log, first)
+        if settings.found:
+            from queue_mover.service.found_queue import FoundQueueJob  # noqa: PLC0415
+
+            job = FoundQueueJob(job, settings, source, log, lists)
         return RecordedJob(job, settings, targets.errors)
 
     target = describe(settings.dst_db) if settings.source else ""

@@ -16,7 +16,7 @@ from queue_mover.service.process_log import ProcessLog
 from queue_mover.service.record import Records
 from queue_mover.service.service_manager import ServiceManager
 from queue_mover.service.timer import Timer
-from queue_mover.service.worker import WorkerReport
+from queue_mover.service.worker import WorkerReport, WorkerState
 from queue_mover.service.worker_set import WorkerSet
 from queue_mover.system.limits import require_files
 from queue_mover.system.notify import Notifier
@@ -120,6 +120,8 @@ class Supervisor:
             elif isinstance(message, WorkerReport):
                 self._workers.handle(message)
                 self._manager.changed()
+                if message.state is WorkerState.REFRESH and not self._stopping:
+                    self._reader.read(fresh=False)
             elif isinstance(message, Loaded):
                 self._handle_config(message)
         if self._stopping:

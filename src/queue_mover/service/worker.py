@@ -22,6 +22,8 @@ class WorkerState(Enum):
 
     RUNNING = "running"
     """It is ready for its first step, or retries after an error."""
+    REFRESH = "refresh"
+    """It runs on, and has found that the config has other sources now."""
     DONE = "done"
     FAILED = "failed"
 
@@ -205,6 +207,8 @@ class Worker:
         self._failing_since = None
         if self._backoff.succeeded(time.monotonic()):
             self._log_recovery()
+        if step.refresh:
+            self._report(WorkerReport(self, WorkerState.REFRESH))
         if step.count is not None:
             self.progress.batches += 1
             self.progress.events += step.count

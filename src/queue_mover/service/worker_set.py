@@ -117,7 +117,7 @@ class WorkerSet:
         source = report.worker.spec.source
         if self._workers.get(source) is not report.worker:
             return
-        if report.state is not WorkerState.RUNNING:
+        if report.state in (WorkerState.DONE, WorkerState.FAILED):
             self._ended(report)
         if source in self._starting and (self._workers or not self._failed):
             self._starting.discard(source)
