@@ -75,7 +75,7 @@ def examples(page: Path) -> list[str]:
     for block in blocks(page.read_text()):
         if not block.is_ini or block.first in OTHER_PROGRAMS:
             continue
-        if block.first in ("[queue_mover3]", "[pgqadm]"):
+        if block.first in ("[queue_mover3]", "[queue_mover]", "[pgqadm]"):
             files += re.split(r"\n(?=\[pgqadm\])", block.text)
         else:
             files[-1] += f"\n{block.text}"
@@ -119,7 +119,7 @@ def test_examples_load(tmp_path: Path, page: Path, text: str) -> None:
     assert settings.warnings == ()
     names = {
         section.removeprefix("source:")
-        for section in read(file, ["queue_mover3"], {}).sections("source:")
+        for section in read(file, ["queue_mover3", "queue_mover"], {}).sections("source:")
     }
     listed = {"listed"} if "[sources]" in text else set()
     assert {mover.source for mover in settings.movers} == (names | listed or {""})
