@@ -22,7 +22,10 @@ from tests.docs.terminal import commands
 
 PACKAGE = os.environ.get("QUEUE_MOVER_DEB", "")
 SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
-INCLUDED = "postgresql-15-pgq3,adduser,python3"
+SERVERS = {"bookworm": 15, "trixie": 17}
+"""PostgreSQL's version in each Debian."""
+
+INCLUDED = "postgresql-{server}-pgq3,adduser,python3"
 """With PostgreSQL, and with what the package depends on, so that its removal has to restore all."""
 
 pytestmark = pytest.mark.skipif(not PACKAGE, reason="run by make test-deb")
@@ -38,8 +41,10 @@ CHANGING = (
 class Debian:
     """A directory with a Debian in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: int) -> None:
+        """`server`: PostgreSQL's version."""
         self.folder = folder
+        self.server = server
 
     def run(self, script: str, *, user: str = "root") -> str:
         """What a script of bash prints. It must not fail."""
@@ -85,21 +90,23 @@ def debian() -> Iterator[Debian]:
     codename = re.findall(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.M)[0]
     folder = private_directory()
     root = folder / "debian"
-    make = [mmdebstrap, "--mode=root", "--variant=minbase", f"--include={INCLUDED}"]
+    server = SERVERS[codename]
+    included = INCLUDED.format(server=server)
+    make = [mmdebstrap, "--mode=root", "--variant=minbase", f"--include={included}"]
     made = subprocess.run(
         [*make, codename, root, SOURCES], capture_output=True, text=True, check=False
     )
     assert made.returncode == 0, made.stderr
     shutil.copy(PACKAGE, root / "tmp" / "queue-mover3.deb")
-    yield Debian(root)
+    yield Debian(root, server)
     remove_directory(folder)
 
 
 INSTALL = "apt-get install -y /tmp/queue-mover3.deb"
 
 START_POSTGRESQL = """
-pg_conftool 15 main set port {port}
-pg_ctlcluster 15 main start
+pg_conftool {server} main set port {port}
+pg_ctlcluster {server} main start
 """
 
 METRICS = """
@@ -165,6 +172,7 @@ def test_from_the_installation_to_the_purge(debian: Debian) -> None:
     debian.run("zcat /usr/share/man/man1/{queue_mover3,pgqadm}.1.gz | grep -q SYNOPSIS")
     debian.run("zcat /usr/share/man/man5/queue_mover.ini.5.gz | grep -q 'source:NAME'")
     debian.run("source /usr/share/bash-completion/completions/pgqadm.py; complete -p pgqadm.py")
+    debian.run("/usr/lib/queue-mover3/bin/python3 -c 'import rich, skytools, psycopg2'")
     for unit in ("queue_mover3@", "pgqadm-ticker@"):
         text = debian.run(f"cat /usr/lib/systemd/system/{unit}.service")
         (program,) = re.findall(r"^ExecStart=(\S+)", text, re.MULTILINE)
@@ -173,7 +181,7 @@ def test_from_the_installation_to_the_purge(debian: Debian) -> None:
     assert owner.split("\n")[:2] == ["root:queue_mover 750", "queue_mover:queue_mover 750"]
     # when somebody goes through the README's quick start
     port = free_port()
-    start = START_POSTGRESQL.format(port=port)
+    start = START_POSTGRESQL.format(server=debian.server, port=port)
     drop = "exec runuser -u postgres -- env HOME=/tmp/home"
     script = quick_start() + METRICS.format(port=free_port())
     debian.run("install -d -o postgres -g postgres /tmp/home")

@@ -35,8 +35,8 @@ def wheel() -> Iterator[Path]:
             shutil.copytree(source, copy, ignore=shutil.ignore_patterns("*.egg-info"))
         else:
             shutil.copy(source, copy)
-    build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, folder / "clone"]
-    run([sys.executable, *build]).check()
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
+    run([*build, folder, folder / "clone"]).check()
     yield next(folder.glob("*.whl"))
     remove_directory(folder)
 
@@ -114,3 +114,14 @@ def test_the_source_distribution_leaves_nothing_out() -> None:
     own = {"src", "README.md", "LICENSE", "pyproject.toml", "MANIFEST.in"}
     names = {name for name in listed.stdout.split() if not name.startswith(".")} - own
     assert {name for name in names if not re.search(rf"\b{name}\b", manifest)} == set()
+
+
+def test_each_command_has_a_manual_page_and_completions() -> None:
+    """Also by its other names, in the Debian package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    links = (ROOT / "debian" / "queue-mover3.links").read_text()
+    for name in project["scripts"]:
+        page = (ROOT / "man" / f"{name}.1").exists() or f" usr/share/man/man1/{name}.1\n" in links
+        assert page, name
+        assert (ROOT / "completions" / "bash" / name).exists(), name
+        assert (ROOT / "completions" / "fish" / f"{name}.fish").exists(), name
