@@ -69,6 +69,21 @@ check: setup ## Lint, format, types, and the one-way import rule
 docs: setup ## Write the texts that come from the parameter table
 	$(PYTHON) scripts/generate
 
+.PHONY: wheel
+wheel: setup ## Build wheel and source distribution into dist/, and check them
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	rm -f dist/queue_mover-*
+	$(PYTHON) -m build --outdir dist .
+	$(PYTHON) -m twine check --strict dist/queue_mover-*
+
+.PHONY: deb
+deb: ## Build the Debian package queue-mover3 into dist/
+	@scripts/build-deb
+
+.PHONY: test-deb
+test-deb: setup deb ## Install, run and remove the Debian package in a clean Debian (root; minutes)
+	QUEUE_MOVER_DEB="$$(ls dist/queue-mover3_*.deb)" $(PYTHON) -m pytest -s --timeout=1800 tests/packages
+
 .PHONY: format
 format: setup ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix .

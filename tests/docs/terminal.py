@@ -22,6 +22,15 @@ from testbed.reaper import REAPER, private_directory, remove_directory
 
 PATIENCE = 60.0
 BOUNCER_PORT = "6432"
+BEGINNINGS = (
+    "[queue_mover3]",
+    "[queue_mover]",
+    "[queue_splitter3]",
+    "[pgqadm]",
+    "[pgqd]",
+    "[databases]",
+)
+"""How config files begin."""
 
 
 class Terminal:
@@ -85,9 +94,7 @@ class Terminal:
     def write(self, name: str, text: str) -> None:
         """Save a config file; what does not begin one goes to the end of what is there."""
         path = self.folder / name
-        begins = text.startswith(
-            ("[queue_mover3]", "[queue_splitter3]", "[pgqadm]", "[pgqd]", "[databases]")
-        )
+        begins = text.startswith(BEGINNINGS)
         before = "" if begins or not path.exists() else f"{path.read_text()}\n"
         path.write_text(f"{before}{self.here(text)}\n")
         hand_over(path)

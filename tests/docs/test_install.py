@@ -14,7 +14,7 @@ from testbed.processes import run
 from tests.docs.pages import README, ROOT, blocks
 from tests.docs.terminal import Terminal, commands
 
-PROJECT = ("src", "pyproject.toml", "README.md", "LICENSE")
+PROJECT = ("src", "man", "completions", "contrib", "pyproject.toml", *("README.md", "LICENSE"))
 """What a build needs."""
 
 

@@ -20,6 +20,8 @@ from tests.docs.pages import (
     links,
 )
 
+MOVER_SECTIONS = ("queue_mover3", "queue_mover", "queue_splitter3")
+
 
 def test_generated_texts_are_up_to_date() -> None:
     result = run([sys.executable, ROOT / "scripts" / "generate", "--check"], cwd=ROOT)
@@ -75,7 +77,7 @@ def examples(page: Path) -> list[str]:
     for block in blocks(page.read_text()):
         if not block.is_ini or block.first in OTHER_PROGRAMS:
             continue
-        if block.first in ("[queue_mover3]", "[queue_splitter3]", "[pgqadm]"):
+        if block.first in (*(f"[{name}]" for name in MOVER_SECTIONS), "[pgqadm]"):
             files += re.split(r"\n(?=\[pgqadm\])", block.text)
         else:
             files[-1] += f"\n{block.text}"
@@ -119,7 +121,7 @@ def test_examples_load(tmp_path: Path, page: Path, text: str) -> None:
     assert settings.warnings == ()
     names = {
         section.removeprefix("source:")
-        for section in read(file, ["queue_mover3", "queue_splitter3"], {}).sections("source:")
+        for section in read(file, MOVER_SECTIONS, {}).sections("source:")
     }
     listed = {"listed"} if "[sources]" in text else set()
     # The database of a list of queues need not exist.

@@ -18,7 +18,7 @@ import pytest
 from queue_mover.cli import pgqadm as admin_cli
 from queue_mover.cli import queue_mover3, queue_splitter3
 from testbed.cluster import Cluster
-from tests.docs import steps
+from tests.docs import manual_steps, steps
 from tests.docs.pages import PAGES, ROOT, Block, blocks, inline_code
 from tests.docs.terminal import Terminal, commands
 
@@ -118,6 +118,19 @@ STEPS = {
         },
         then=steps.the_check_has_helped,
     ),
+    "queue_mover3.1.md": Steps(
+        given=manual_steps.two_databases,
+        before={
+            "queue_mover3 --status mover.ini": manual_steps.wait_for_the_event,
+            "queue_mover3 -q --set loop_delay=0": manual_steps.an_event_waits,
+            "queue_mover3 -s --wait": manual_steps.the_mover_runs,
+            "queue_mover3 --unregister": manual_steps.both_events_have_arrived,
+        },
+        then=manual_steps.the_mover_has_gone,
+    ),
+    "pgqadm.1.md": Steps(
+        given=manual_steps.the_databases_of_pgqadm, then=manual_steps.nothing_is_left
+    ),
 }
 
 
@@ -146,7 +159,11 @@ def save(terminal: Terminal, block: Block, last: str) -> str:
     return names[-1]
 
 
-PROCEDURES = [page for page in PAGES if to_run(page) and page.name not in RUN_BY]
+PROCEDURES = [
+    page
+    for page in PAGES
+    if any(block.is_shell for block in to_run(page)) and page.name not in RUN_BY
+]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def test_the_commit_hooks_are_what_make_check_runs() -> None:
 
 def test_the_licence_is_the_one_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert (ROOT / "LICENSE").read_text().startswith(f"{project['license']['text']} License\n")
+    assert (ROOT / "LICENSE").read_text().startswith(f"{project['license']} License\n")
 
 
 @pytest.mark.parametrize("parser", [queue_mover3.switches(), admin_cli.switches()])

@@ -26,8 +26,9 @@ from queue_mover.system.pidfile import PidFile
 from queue_mover.system.signals import signals
 
 
-def parser(command: str, description: str) -> argparse.ArgumentParser:
-    """A parser with the common switches, and the config file as first argument."""
+def parser(command: str, description: str, piece: str = "batch") -> argparse.ArgumentParser:
+    """A parser with the common switches, and the config file as first argument. `piece`: what a
+    stop finishes first."""
     result = control.Parser(command, description=description)
     result.add_argument(
         "config", type=Path, nargs="?", metavar="config.ini", help="the config file"
@@ -51,7 +52,7 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
     signals = running.add_mutually_exclusive_group()
     for letter, word, number, help_text in (
         ("r", "reload", signal.SIGHUP, "reload its config (HUP)"),
-        ("s", "stop", signal.SIGINT, "stop it after the current batch (INT)"),
+        ("s", "stop", signal.SIGINT, f"stop it after the current {piece} (INT)"),
         ("k", "kill", signal.SIGTERM, "stop it at once, rolling back (TERM)"),
     ):
         signals.add_argument(

@@ -1,39 +1,7 @@
-"""The manual pages and the configuration reference, made from the parsers and the one table."""
+"""The configuration reference, made from the one table."""
 
-import argparse
-
-from queue_mover import __version__
 from queue_mover.config import sample
 from queue_mover.config.schema import Group
-
-
-def page(parser: argparse.ArgumentParser, section: str, groups: tuple[Group, ...]) -> str:
-    """The manual page of a command, in roff."""
-    lines = [
-        f'.TH {parser.prog.upper()} 1 "" "queue_mover {__version__}"',
-        ".SH NAME",
-        f"{parser.prog} \\- {_roff(parser.description or '')}",
-        ".SH SYNOPSIS",
-        _roff(" ".join(parser.format_usage().removeprefix("usage: ").split())),
-        ".SH OPTIONS",
-    ]
-    for action in parser._actions:
-        names = ", ".join(action.option_strings) or str(action.metavar)
-        lines += [".TP", f".B {_roff(names)}", _roff(action.help or "")]
-    if parser.epilog:
-        lines += [".SH NOTES", "\n.br\n".join(map(_roff, parser.epilog.splitlines()))]
-    lines += [".SH CONFIGURATION", f"An ini file with a section [{section}]."]
-    for group in groups:
-        lines.append(f".SS {_roff(group.title)}")
-        for parameter in group.parameters:
-            meaning = f"{parameter.meaning} ({parameter.kind.name}; {sample.default(parameter)})"
-            lines += [".TP", f".B {parameter.name}", _roff(meaning)]
-    return "\n".join(lines) + "\n"
-
-
-def _roff(text: str) -> str:
-    text = text.replace("\\", "\\e").replace("-", "\\-")
-    return f"\\&{text}" if text.startswith((".", "'")) else text
 
 
 def reference(sections: dict[str, tuple[Group, ...]]) -> str:

@@ -58,7 +58,7 @@ USAGE = {name: words for name, (words, _) in COMMANDS.items()} | {
 
 def switches() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = common.parser(COMMAND, "Installs and maintains PgQ in a database.")
+    parser = common.parser(COMMAND, "Installs and maintains PgQ in a database.", piece="step")
     usage = [f"{name} {words}".strip() for name, words in USAGE.items()]
     parser.add_argument("command", nargs="?", metavar="command", help="; ".join(sorted(usage)))
     parser.add_argument(
