@@ -192,6 +192,16 @@ def read(
     return ini
 
 
+def of_values(name: str, values: Mapping[str, str], twins: Mapping[str, str]) -> IniFile:
+    """What a file with these values, taken literally, would be. `name`: for messages."""
+    main = "arguments"
+    parser = ConfigParser(**_DIALECT)
+    parser.add_section(main)
+    for key, value in values.items():
+        parser.set(main, key, value.replace("%", "%%"))
+    return IniFile(Path(name), parser, main, "%", {}, twins, ())
+
+
 # Python 2's parser allowed duplicate keys and cut "; comment" off a value.
 _DIALECT: dict[str, Any] = {"strict": False, "inline_comment_prefixes": (";",)}
 

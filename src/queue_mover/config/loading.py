@@ -71,7 +71,7 @@ def load_mover(
     included = [] if alone else sources.included(ini, values["include"])
     files = [file for _, names in included for file in names]
     found = sources.Found() if alone else sources.collect(ini, files, catalogue)
-    made = Collector(ini, found, lists or QueueLists(), _mover).collect(wanted)
+    made = Collector(ini, found, lists or QueueLists(), read_mover).collect(wanted)
     movers = made.movers
     if consumer:
         movers = [_renamed(ini, made, consumer)]
@@ -120,7 +120,8 @@ def _written(
             yield "src_db", mover.src_db
 
 
-def _mover(ini: IniFile, section: str, source: str) -> MoverSettings:
+def read_mover(ini: IniFile, section: str, source: str) -> MoverSettings:
+    """The settings of a source, from its section. Raises ConfigError."""
     values = _values(ini, section, parameters.source(ini.main), source)
     if values["keep_event_id"] and values["write_with"] != "copy":
         raise ConfigError(

@@ -22,13 +22,17 @@ class CopyingProgress:
     size: int = 0
     """Bytes that COPY has sent."""
     ended: bool = True
+    ticks: tuple[int, int] = (0, 0)
+    """Those at its ends."""
     began: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(cls, batch: Batch, route: Route) -> "CopyingProgress":
         """A batch whose copying begins now."""
         span = batch.span
-        return cls(span, None if route.is_filtered else span, batch.end.time, ended=False)
+        total = None if route.is_filtered else span
+        ticks = (batch.start.id, batch.end.id)
+        return cls(span, total, batch.end.time, ended=False, ticks=ticks)
 
     def sent(self, events: int, size: int) -> None:
         """So many events have been sent so far, the last of them in a block of this size."""

@@ -29,12 +29,16 @@ class Waker:
         return any(file == socket for file, _ in ready.poll(seconds * 1000))
 
     def wake(self) -> None:
-        """From any thread: end this sleep, and all later ones."""
+        """From any thread, or a signal handler: end this sleep, and all later ones."""
         self._awake = True
-        # Without the lock, the number might belong to another file by now.
-        with self._lock:
-            if self._file is not None:
-                os.eventfd_write(self._file, 1)
+        # Without the lock, the number might belong to another file by now. Whoever has it wakes
+        # too, or closes: not waited for, since a signal handler may have interrupted that.
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._file is not None:
+                    os.eventfd_write(self._file, 1)
+            finally:
+                self._lock.release()
 
     def close(self) -> None:
         """Give the file descriptor back."""

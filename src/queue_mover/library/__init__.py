@@ -1,0 +1,1 @@
+"""Movers inside other programs; `queue_mover` exports what is public."""

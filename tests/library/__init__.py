@@ -1,0 +1,1 @@
+"""`from queue_mover import Mover`, and the examples."""
