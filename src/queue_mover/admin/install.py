@@ -12,8 +12,10 @@ from psycopg import errors, sql
 from queue_mover.admin.install_pgque import install_pgque
 from queue_mover.errors import NotReadyError, OperatorError
 from queue_mover.model import FLAVOURS, PGQ, PGQUE, Flavour
+from queue_mover.observation.schema_findings import UPGRADE
 from queue_mover.pgq.flavours import KEYS, installed, named
 from queue_mover.pgq.refusals import explained
+from queue_mover.pgq.schema_version import SCHEMA_VERSION, SchemaState, installed_version
 from queue_mover.pgq.server import pgq_version
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import lock_key
@@ -230,9 +232,22 @@ def _install_queue_mover(conn: Connection) -> str:
 
 
 def _run_own_sql(conn: Connection, schema: str) -> str:
+    """Install a schema of ours, or upgrade it; a newer one is left unchanged."""
     existed = schema_exists(conn, schema)
+    found = SchemaState(installed_version(conn, schema))
+    if found.is_newer:
+        return (
+            f"{schema}: already installed, version {found.version}, newer than this program's"
+            f" {SCHEMA_VERSION}: left unchanged; remedy: {UPGRADE}"
+        )
     conn.execute(resources.files("queue_mover").joinpath(f"sql/{schema}.sql").read_bytes())
-    return f"{schema}: {'already installed, updated' if existed else 'installed'}"
+    if not existed:
+        return f"{schema}: installed"
+    if found.is_older:
+        return (
+            f"{schema}: upgraded from {found.version or 'an earlier version'} to {SCHEMA_VERSION}"
+        )
+    return f"{schema}: already installed, updated"
 
 
 def _schema_conflict(conn: Connection, schema: str, why: str) -> OperatorError:

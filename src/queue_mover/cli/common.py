@@ -13,6 +13,7 @@ from pathlib import Path
 from queue_mover import __version__
 from queue_mover.cli import control
 from queue_mover.cli.terminal import Terminal
+from queue_mover.cli.versions import VersionAction
 from queue_mover.cli.web import Web
 from queue_mover.config import config_warnings
 from queue_mover.config.settings import ProcessSettings
@@ -35,7 +36,7 @@ def parser(command: str, description: str, piece: str = "batch") -> argparse.Arg
     )
     result.set_defaults(program=f"{command} {__version__}")
     add = result.add_argument
-    add("-V", "--version", action="version", version=f"{command} {__version__}")
+    add("-V", "--version", action=VersionAction, nargs=0)
     add("-q", "--quiet", action="store_true", help="log only warnings and errors")
     add("-v", "--verbose", action="count", default=0, help="log more; -vv: everything")
     add("-d", "--daemon", action="store_true", help="run in the background; needs a pidfile")

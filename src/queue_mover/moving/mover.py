@@ -79,7 +79,12 @@ class Mover:
             with self._source.session() as src, self._target.session() as dst:
                 self._find_flavours(src, dst)
                 preflight = Preflight(
-                    self.route, self._policy, self._limits, self._log, self._peers.running
+                    self.route,
+                    self._policy,
+                    self._limits,
+                    self._log,
+                    self._peers.running,
+                    self._peers.is_news,
                 )
                 self._sides = preflight.check(src, dst, first=not self._started)
             self._started = True

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from queue_mover.moving.preflight import Running
+from queue_mover.moving.preflight import IsNews, Running
 from queue_mover.moving.sharing import Member
 
 
@@ -14,6 +14,8 @@ class Peers:
     """Those that move the same source queue to the same target."""
     sharing: Member | None = None
     """Those with which it may share transactions on the target; None: none."""
+    is_news: IsNews = bool
+    """Whether none of them has logged this about the target."""
 
 
 ALONE = Peers()

@@ -16,6 +16,7 @@ from queue_mover.observation.position_findings import (
     newcomer_findings,
     orphan_findings,
 )
+from queue_mover.observation.schema_findings import schema_findings
 from queue_mover.observation.side_findings import (
     interval_findings,
     require_none,
@@ -31,6 +32,9 @@ from queue_mover.postgres.translation import translating_errors
 
 Running = Callable[[], Collection[str]]
 """The consumers of the same source queue that this process runs for the same target, as of now."""
+
+IsNews = Callable[[str], bool]
+"""Whether no mover of this process has logged this about the same target yet; `bool`: none has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Preflight:
     limits: BatchLimits
     log: Log
     running: Running = frozenset
+    is_news: IsNews = bool
 
     def check(self, src: Connection, dst: Connection, *, first: bool) -> BothSides:
         """Check both sides, and register the consumer when it is new.
@@ -218,12 +223,9 @@ class Preflight:
         """Log what works, but not as well as it could."""
         if self.policy.insert:
             self.log.warning("write_with = insert_event: ev_time becomes the time of arrival")
-        if not target_state.remembers:
-            self.log.warning(
-                "the target does not remember which source a position came from:"
-                " another source with the same consumer_name would not be noticed;"
-                " remedy: pgqadm.py CONFIG install"
-            )
+        for finding in schema_findings(target_state, self.route):
+            if self.is_news(finding.text):
+                self.log.warning("%s", finding.message)
 
 
 def require_two_queues(src: Connection, dst: Connection, route: Route) -> None:

@@ -62,8 +62,6 @@ class PgqSchemas:
     """Its version; None: not installed."""
     pgq_ext_is_ours: bool = False
     """Whether `pgqadm install` made it; False: upstream's, or another program's."""
-    queue_mover: bool = False
-    """Whether the schema queue_mover exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,6 @@ def _read_schemas(connection: Connection, flavour: Flavour) -> PgqSchemas:
         pgq_is_installed=has_pgq,
         pgq_ext=_read_ext_version(connection) if has_ext else None,
         pgq_ext_is_ours=has_ext and _is_ours(connection),
-        queue_mover=has_function(connection, "queue_mover.get_origin(text)"),
     )
 
 

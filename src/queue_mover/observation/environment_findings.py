@@ -100,26 +100,6 @@ def _pgq_versions(found: Surroundings) -> list[Finding | None]:
     ]
 
 
-def _origins(found: Surroundings) -> list[Finding | None]:
-    """Without schema queue_mover another source with the same consumer name goes unnoticed."""
-    state = found.status.target
-    if state is None or state.remembers or not (state.has_pgq and state.has_pgq_ext):
-        return []
-    (target,) = [side for side in found.sides if side.name == "target"] or (None,)
-    if target is None:
-        return []
-    older = target.environment.schemas.queue_mover
-    return [
-        target.finding(
-            Code.ORIGINS_NOT_RECORDED,
-            ("schema queue_mover is of an older version" if older else "no schema queue_mover")
-            + ": which source a position came from is not recorded",
-            INSTALL,
-            Severity.WARNING,
-        )
-    ]
-
-
 def _queues(found: Surroundings) -> list[Finding | None]:
     """Tickers and rotation of either queue."""
     verdicts: list[Finding | None] = []
@@ -239,7 +219,6 @@ def _poolers(found: Surroundings) -> list[Finding | None]:
 CHECKS: tuple[Check, ...] = (
     _versions,
     _pgq_versions,
-    _origins,
     _queues,
     _clocks,
     _encodings,

@@ -63,6 +63,7 @@ class Code(Enum):
     LOGFILE_NOT_WRITABLE = "logfile_not_writable"
     DISK_SPACE = "disk_space"
     EVENT_IDS = "event_ids"
+    SCHEMA_VERSION = "schema_version"
 
 
 MARKS = {
@@ -105,6 +106,7 @@ MARKS = {
     Code.LOGFILE_NOT_WRITABLE: "!",
     Code.DISK_SPACE: "!",
     Code.EVENT_IDS: "!",
+    Code.SCHEMA_VERSION: "V",
 }
 """The letter that marks a line of a table."""
 

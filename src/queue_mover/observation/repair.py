@@ -60,6 +60,7 @@ def _install(found: Surroundings) -> Sequence[Repair]:
         return ()
     ids = found.status.event_ids
     is_complete = state.has_pgq_ext and state.remembers and (ids is None or ids.kept.installed)
+    is_complete = is_complete and not state.schema.is_older
     if not found.target.schemas.pgq_is_installed or is_complete or _is_closed(found, "target"):
         return ()
     text = f"install pgq_ext and queue_mover in {describe(mover.dst_db)}"
@@ -143,7 +144,7 @@ STEPS = (*BEFORE, _register)
 
 ON_TARGET = (RepairKind.INSTALL, RepairKind.CREATE)
 REPAIRS = {
-    RepairKind.INSTALL: (Code.NOT_INSTALLED, Code.ORIGINS_NOT_RECORDED),
+    RepairKind.INSTALL: (Code.NOT_INSTALLED, Code.ORIGINS_NOT_RECORDED, Code.SCHEMA_VERSION),
     RepairKind.IDENTIFY: (Code.IDENTITY_NOT_READABLE,),
     RepairKind.CREATE: (Code.QUEUE_MISSING,),
     RepairKind.REGISTER: (Code.CONSUMER_NOT_REGISTERED,),

@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 
 from queue_mover.model import Flavour, Route
 from queue_mover.pgq import server
+from queue_mover.pgq.schema_version import CURRENT, READ, SchemaState
 from queue_mover.pgq.server import TransactionIds
 from queue_mover.postgres.connection import Connection
 
@@ -18,6 +19,17 @@ LOCK_FUNCTION = "queue_mover.lock_positions(text[], bigint[])"
 ROUTES_FUNCTION = "queue_mover.consumers_into(text)"
 SET_ROUTE_FUNCTION = "queue_mover.set_route(text, text, boolean)"
 ADVANCE_FUNCTION = "queue_mover.advance_position(text, bigint, bigint, text, text)"
+ACTIVITY_FUNCTION = "queue_mover.get_activity(text)"
+CONSUMERS_FUNCTION = "queue_mover.consumers_of(text)"
+EVENT_IDS_FUNCTION = "queue_mover.event_ids_state(text, text, text)"
+OF_LATER_VERSIONS = (
+    CONSUMERS_FUNCTION,
+    ACTIVITY_FUNCTION,
+    LOCK_FUNCTION,
+    SET_ROUTE_FUNCTION,
+    EVENT_IDS_FUNCTION,
+)
+"""Functions of the schema queue_mover that its earlier versions lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,10 @@ class TargetState:
     """None: all events go to one queue. Else the fields about a queue are about these."""
     may_create: bool = False
     """Whether the role may create queues."""
+    has_origins: bool = False
+    """Whether the schema queue_mover exists, of whatever version."""
+    schema: SchemaState = CURRENT
+    """Its version."""
 
 
 def read_server(connection: Connection, *functions: str) -> tuple[ServerState, list[bool]]:
@@ -214,10 +230,14 @@ _TARGET: LiteralString = """
            coalesce(has_function_privilege(to_regprocedure('{pgq}.create_queue(text)'), 'execute')
                     and has_function_privilege(
                       to_regprocedure('{pgq}.set_queue_config(text, text, text)'), 'execute'),
-                    false) as may_create
+                    false) as may_create,
+           to_regprocedure('queue_mover.get_origin(text)') is not null as has_origins,
+           {schema_version} as schema_version,
+           array(select f from unnest(%(functions)s::text[]) as wanted (f)
+                  where to_regprocedure(f) is null) as lacks
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
-"""
+""".replace("{schema_version}", READ["queue_mover"])
 
 
 def read_target(connection: Connection, route: Route) -> TargetState:
@@ -237,13 +257,15 @@ def read_target(connection: Connection, route: Route) -> TargetState:
                 "advance": ADVANCE_FUNCTION,
                 "lock": LOCK_FUNCTION,
                 "set_route": SET_ROUTE_FUNCTION,
+                "functions": list(OF_LATER_VERSIONS),
                 "queue": route.target_queue,
             },
         )
         row = cursor.fetchone()
     assert row is not None
-    found = server.transaction_ids(connection, route.target_queue, flavour)
-    target = TargetState(state, has_pgq, has_pgq_ext, **row, transaction_ids=found)
+    schema = SchemaState(row.pop("schema_version"), tuple(row.pop("lacks")))
+    ids = server.transaction_ids(connection, route.target_queue, flavour)
+    target = TargetState(state, has_pgq, has_pgq_ext, **row, transaction_ids=ids, schema=schema)
     if not route.split_field:
         return target
     read_split: Callable[[Connection, TargetState, Flavour], TargetState]

@@ -21,6 +21,7 @@ from queue_mover.observation.position_findings import (
     newcomer_findings,
     orphan_findings,
 )
+from queue_mover.observation.schema_findings import schema_findings
 from queue_mover.observation.side_findings import (
     interval_findings,
     same_queue_finding,
@@ -181,6 +182,10 @@ def _quarantine(status: SourceStatus) -> list[Finding]:
     return [judge_quarantine(held, route.target_flavour)]
 
 
+def _schemas(status: SourceStatus) -> Sequence[Finding]:
+    return schema_findings(status.target, status.mover.route) if status.target else ()
+
+
 def _with_start(finding: Finding, status: SourceStatus) -> Finding:
     """A finding about any consumer, with the remedy for this source."""
     if finding.code is Code.CONSUMER_NOT_SEEN:
@@ -205,6 +210,7 @@ CHECKS: tuple[Check, ...] = (
     _left_behind,
     _event_ids,
     _quarantine,
+    _schemas,
 )
 """A check added here appears in the tables, the JSON and the exit code. One that must prevent a
 mover from starting belongs in `side_findings`."""

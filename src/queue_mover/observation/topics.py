@@ -95,6 +95,8 @@ def _pgq(found: Surroundings) -> str:
         schemas = found.target.schemas
         whose = "queue_mover's" if schemas.pgq_ext_is_ours else "not queue_mover's"
         words.append(f"pgq_ext {schemas.pgq_ext} ({whose})")
+    if (target := found.status.target) and target.has_origins:
+        words.append(f"schema queue_mover {target.schema.version or 'of unknown version'}")
     return ", ".join(words)
 
 
@@ -199,7 +201,7 @@ SOURCE_TOPICS: tuple[SourceTopic, ...] = (
     SourceTopic(
         "pgq",
         "PgQ and pgq_ext",
-        (Code.NOT_INSTALLED, Code.PGQ_VERSION, Code.ORIGINS_NOT_RECORDED),
+        (Code.NOT_INSTALLED, Code.PGQ_VERSION, Code.ORIGINS_NOT_RECORDED, Code.SCHEMA_VERSION),
         _pgq,
         SIDES,
     ),

@@ -156,6 +156,7 @@ class Targets:
     _sharing: dict[Pool, Sharing] = field(default_factory=dict)
     _running: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     errors: ErrorRecord = field(default_factory=ErrorRecord)
+    _logged: dict[tuple[str, str], object] = field(default_factory=dict)
 
     def set_movers(self, movers: Iterable[MoverSettings]) -> None:
         """Replace the movers of the process."""
@@ -164,6 +165,11 @@ class Targets:
     def running(self, settings: MoverSettings) -> frozenset[str]:
         """The consumers of the process that move the same source queue to the same target."""
         return self._running.get(settings.route_key, frozenset())
+
+    def is_news(self, settings: MoverSettings, text: str) -> bool:
+        """Whether no mover has logged this about the same target yet."""
+        mine = object()
+        return self._logged.setdefault((settings.dst_db, text), mine) is mine
 
     def connections(self) -> dict[str, int]:
         """From any thread: how many connections to targets are open."""
@@ -251,6 +257,7 @@ def _spec(
             Peers(
                 lambda: targets.running(settings),
                 targets.sharing(settings, connections, client) if sharing else None,
+                lambda text: targets.is_news(settings, text),
             ),
         )
         job: Job = MoverJob(mover, source, client, log, first)

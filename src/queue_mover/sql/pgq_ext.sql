@@ -269,13 +269,13 @@ as $$
 $$;
 
 
--- The version of the interface, which is upstream's. `pgqadm install` recognises our schema by
--- the comment in the function's body.
+-- The version of the interface, which is upstream's. `pgqadm install` recognises our schema, and its
+-- version, by the comment in the function's body.
 create or replace function pgq_ext.version()
 returns text
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
-    select '3.1'::text;  -- queue_mover
+    select '3.1'::text;  -- queue_mover, schema 4.0
 $$;
 
 

@@ -616,11 +616,21 @@ $$;
 comment on function queue_mover.database_identity() is
     'Identifies this database where pg_control_system() is not allowed.';
 
+-- Programs read it in the function's body.
+create or replace function queue_mover.version()
+returns text
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+    select '4.0'::text;
+$$;
+comment on function queue_mover.version() is
+    'The version of this schema, and of the pgq_ext that was installed with it.';
 
 revoke all on schema queue_mover from public;
 revoke all on all tables in schema queue_mover from public;
 revoke all on all functions in schema queue_mover from public;
 grant usage on schema queue_mover to public;
+grant execute on function queue_mover.version() to public;
 
 -- To the roles of PgQ, of PgQue, or of both: what this database has; of PgQ if it has neither.
 do $$
@@ -634,6 +644,8 @@ begin
         select 'pgque' where to_regprocedure('pgque.create_queue(text)') is not null
     loop
         execute format($grant$
+            -- What the first version granted, now everybody has.
+            revoke usage on schema queue_mover from %1$I_writer, %1$I_admin;
             grant execute on all functions in schema queue_mover to %1$I_writer;
             grant execute on function
                 queue_mover.database_identity(), queue_mover.consumers_into(text) to %1$I_reader;
