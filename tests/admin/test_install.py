@@ -174,9 +174,16 @@ EARLIER: LiteralString = """
 """What tells the schema as it was installed before from the one of today."""
 
 
-@pytest.mark.parametrize("change", [EARLIER, "select"], ids=["earlier", "today's"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (EARLIER, "upgraded from an earlier version to 4.0"),
+        ("select", "already installed, updated"),
+    ],
+    ids=["earlier", "today's"],
+)
 def test_our_own_schema_is_brought_up_to_date(
-    blank: psycopg.Connection, change: LiteralString
+    blank: psycopg.Connection, change: LiteralString, words: str
 ) -> None:
     # given
     install(blank)
@@ -185,7 +192,7 @@ def test_our_own_schema_is_brought_up_to_date(
     # when
     report = install(blank)
     # then
-    assert report[1] == "pgq_ext: already installed, updated"
+    assert report[1] == f"pgq_ext: {words}"
     assert blank.execute("select pgq_ext.version()").fetchone() == ("3.1",)
     blank.execute("insert into pgq_ext.completed_tick (consumer_id, last_tick_id) values ('d', 6)")
     positions = "select pgq_ext.get_last_tick('c'), pgq_ext.get_last_tick('d')"

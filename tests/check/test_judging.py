@@ -26,7 +26,7 @@ from tests.check.conftest import ini, mover
 from tests.observation.test_database_findings import CONSUMER, QUEUE
 
 SETTINGS = ServerSettings("15.8", 150008, "app", "UTC", 0, 0)
-SCHEMAS = PgqSchemas("3.5", True, "3.1", True, True)
+SCHEMAS = PgqSchemas("3.5", True, "3.1", True)
 SIDE = Environment(SETTINGS, SCHEMAS, Clock(0.0, 0.001), Pooler.NONE, QUEUE, (), None)
 
 

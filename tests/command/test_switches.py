@@ -29,7 +29,14 @@ def test_help_names_every_switch(switch: str) -> None:
 
 @pytest.mark.parametrize("switch", ["-V", "--version"])
 def test_version(switch: str) -> None:
-    assert queue_mover3(switch).check().stdout == f"queue_mover3 {__version__}\n"
+    first, *others = queue_mover3(switch).check().stdout.splitlines()
+    assert first == f"queue_mover3 {__version__}"
+    assert re.fullmatch(
+        r"runs on Python 3\.\d+\.\S+, psycopg 3\.\d+\S* \(\w+\), libpq \d+\.\d+\n"
+        r"works with PostgreSQL 11 or later and PgQ 3, or PostgreSQL 14 or later and PgQue\n"
+        r"installs version 4\.0 of the schemas pgq_ext and queue_mover",
+        "\n".join(others),
+    )
 
 
 @pytest.mark.parametrize("name", ["queue_mover", "queue_mover.py", "queue_mover3.py"])

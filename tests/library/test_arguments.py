@@ -15,7 +15,7 @@ from queue_mover.config.parameters import SOURCE
 from queue_mover.library.parameters import NAMES, NOT_HERE, Parameters
 from tests.docs.pages import ROOT
 
-WHOLE = {
+WHOLE: dict[str, Any] = {
     "src_db": "dbname=a",
     "dst_db": "dbname=b",
     "queue_name": "q",
@@ -45,7 +45,11 @@ def test_what_is_refused(wrong: dict[str, Any], text: str) -> None:
 
 
 def test_arguments_are_literal_and_job_and_consumer_stand_for_each_other() -> None:
-    odd = {"queue_name": "100%", "dst_queue_name": "%(queue)s", "event_filter": "ev_type like 'a%'"}
+    odd: dict[str, Any] = {
+        "queue_name": "100%",
+        "dst_queue_name": "%(queue)s",
+        "event_filter": "true or '%' = ''",
+    }
     with Mover(**{**WHOLE, **odd}) as mover:
         assert (mover.queue, mover.target_queue) == ("100%", "%(queue)s")
         assert (mover.source, mover.consumer) == ("c", "c")

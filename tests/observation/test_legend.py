@@ -12,7 +12,7 @@ from queue_mover.reporting.source_report import HEADER
 
 DOCS = Path(__file__).parents[2] / "docs"
 KNOWN_BY_NAME = ("Source", "Queue", "Consumer", "")
-OF_A_DATABASE = (Code.ORIGINS_NOT_RECORDED, Code.INSERTS_DISABLED, Code.ROTATION, Code.PGQ_VERSION)
+OF_A_DATABASE = (Code.INSERTS_DISABLED, Code.ROTATION)
 """What only the status of a database shows."""
 
 

@@ -76,6 +76,16 @@ def kept(conn: psycopg.Connection, state: Path) -> list[list[tuple[object, ...]]
     return [conn.execute(each.encode()).fetchall() for each in KEPT[:count]]
 
 
+def signatures(conn: psycopg.Connection) -> set[tuple[object, ...]]:
+    """The functions, with what they take and return."""
+    return set(
+        conn.execute(
+            "select oid::regprocedure::text, pg_get_function_result(oid) from pg_proc"
+            " where pronamespace::regnamespace::text in ('pgq_ext', 'queue_mover')"
+        )
+    )
+
+
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.stem)
 def test_each_earlier_state_becomes_a_new_installation_and_keeps_its_rows(
     blank: psycopg.Connection, fresh: dict[str, list[str]], state: Path
@@ -85,11 +95,14 @@ def test_each_earlier_state_becomes_a_new_installation_and_keeps_its_rows(
     blank.execute((ROWS + (LATER_ROWS if state != STATES[0] else "")).encode())
     before = kept(blank, state)
     assert catalogue(blank) != fresh
+    calls = signatures(blank)
     # when
     report = install(blank)
     # then
     assert catalogue(blank) == fresh
     assert kept(blank, state) == before
+    # and what movers of that version call is the same
+    assert calls <= signatures(blank)
     is_new = state == STATES[0]
     assert report[1:3] == [
         "pgq_ext: upgraded from an earlier version to 4.0",
@@ -117,7 +130,7 @@ def test_all_of_an_upgrade_or_nothing(blank: psycopg.Connection) -> None:
 
 def test_the_files_and_the_program_have_one_version(blank: psycopg.Connection) -> None:
     install(blank)
-    versions = [value(blank, f"select {each}") for each in READ.values()]  # type: ignore[arg-type]
+    versions = [value(blank, f"select {each}") for each in READ.values()]
     assert versions == [SCHEMA_VERSION, SCHEMA_VERSION]
     assert value(blank, "select queue_mover.version()") == SCHEMA_VERSION
     assert value(blank, "select pgq_ext.version()") == "3.1"
