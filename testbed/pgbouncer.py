@@ -18,7 +18,7 @@ MIXING: Mapping[str, object] = {
     "min_pool_size": 2,
     "server_round_robin": 1,
     "ignore_startup_parameters": "options",
-    "query_wait_timeout": 5,
+    "query_wait_timeout": 20,
 }
 """Settings with which the transactions of one client go to different server processes, and more
 clients than processes share them."""

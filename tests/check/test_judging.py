@@ -179,5 +179,5 @@ def test_the_machine(host: Host, code: Code | None, remedy: str) -> None:
 
 
 def test_sources_share_connections_to_the_target() -> None:
-    assert needed_files(1, 4) == 24 + 2 * 2
-    assert needed_files(1000, 4) == 24 + 2 * 1004
+    assert needed_files(1, 4) == 24 + 1 + 2 * 2
+    assert needed_files(1000, 4) == 24 + 1000 + 2 * 1004

@@ -224,8 +224,8 @@ def test_the_lower_limit_of_open_files(config: Path) -> None:
     prepared = f"ulimit -n 26; exec {script('queue_mover3')} --check {config}"
     result = run(["bash", "-c", prepared], cwd=config.parent)
     assert result.returncode == 1
-    assert "1 source may need 28 open files, 26 are allowed" in result.stdout
-    assert "remedy: ulimit -n 28, or LimitNOFILE=28" in result.stdout
+    assert "1 source may need 29 open files, 26 are allowed" in result.stdout
+    assert "remedy: ulimit -n 29, or LimitNOFILE=29" in result.stdout
 
 
 def test_a_log_that_would_fill_the_disk(config: Path) -> None:

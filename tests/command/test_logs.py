@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.processes import run, script
 from tests.command.world import World
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
@@ -291,7 +292,10 @@ def test_a_skylog_handler_without_the_extra_names_the_remedy(world: World, handl
     text = config.read_text()
     config.write_text(text.replace("class = FileHandler", f"class = skylog.{handler}"))
 
-    result = world.run(use_skylog=2, skylog_locations=config)
+    # The tests have it.
+    (world.directory / "skytools.py").write_text("raise ImportError")
+    file = world.write(use_skylog=2, skylog_locations=config)
+    result = run([script("queue_mover3"), file], env={"PYTHONPATH": str(world.directory)})
 
     assert result.returncode == 1
     assert result.stderr == (

@@ -147,8 +147,8 @@ def test_progress_is_shown_inside_a_large_batch(world: World) -> None:
                 "the progress",
             )
             percent = re.findall(r"/150k (\d+)%", row(found, world.job))[0]
+            # Nobody reads the target now: its backend may hold a lock of the server.
             assert 0 < int(percent) < 100
-            assert world.arrived() == 1
         finally:
             os.kill(pid[0], signal.SIGCONT)
         world.wait_for_events(count + 1)

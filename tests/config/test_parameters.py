@@ -68,6 +68,7 @@ MOVER = {
     "write_with": "copy",
     "include": "",
     "dst_connections": "4",
+    "share_transactions": "1",
     "refresh": "300",
     "http_listen": "",
     "http_token_file": "",

@@ -63,11 +63,10 @@ def test_two_sources_that_would_split_the_same_events(tmp_path: Path) -> None:
         load(tmp_path, "[source:a]", "[source:b]", section="queue_splitter3")
 
 
-def test_event_ids_cannot_be_kept() -> None:
-    with pytest.raises(
-        ConfigError, match=r"keep_event_id: cannot be combined with dst_queue_field"
-    ):
-        target_queue("x.ini", {"dst_queue_field": "ev_extra1", "keep_event_id": True})
+@pytest.mark.parametrize("key", ["keep_event_id", "create_dst_queue"])
+def test_what_cannot_be_combined(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{key}: cannot be combined with dst_queue_field"):
+        target_queue("x.ini", {"dst_queue_field": "ev_extra1", key: True})
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,31 @@ def _moved(terminal: Terminal) -> int:
     return _rows(terminal, "targetdb", "select count(*) from pgq.event_1")
 
 
+# queue_splitter3(1)
+
+
+def a_splitter_that_is_ready(terminal: Terminal) -> None:
+    """As the quick start of queue_mover3(1) would leave it, with a target queue for one name."""
+    two_databases(terminal)
+    for side, database, queue in (
+        ("source", "sourcedb", "app_events"),
+        ("target", "targetdb", "public.orders"),
+    ):
+        terminal.write(f"{side}.ini", f"[pgqadm]\ndb = dbname={database}")
+        terminal.enter(f"pgqadm.py {side}.ini install")
+        terminal.enter(f"pgqadm.py {side}.ini create {queue}")
+    insert = "select pgq.insert_event('app_events', 'I', 'id=1', 'public.orders', null, null, null)"
+    with terminal.cluster.connect("sourcedb") as conn:
+        conn.execute("select pgq.register_consumer('app_events', 'split_app')")
+        conn.execute(insert)
+        conn.execute("select pgq.force_tick('app_events')")
+        conn.execute("select pgq.ticker('app_events')")
+
+
+def the_order_is_in_its_queue(terminal: Terminal) -> None:
+    assert _moved(terminal) == 1
+
+
 # queue_mover3(1)
 
 

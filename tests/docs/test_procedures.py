@@ -118,6 +118,9 @@ STEPS = {
         },
         then=steps.the_check_has_helped,
     ),
+    "queue_splitter3.1.md": Steps(
+        given=manual_steps.a_splitter_that_is_ready, then=manual_steps.the_order_is_in_its_queue
+    ),
     "queue_mover3.1.md": Steps(
         given=manual_steps.two_databases,
         before={

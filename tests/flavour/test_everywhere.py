@@ -16,6 +16,7 @@ NAMED = re.compile(rf"(?<![\w.]){PGQ.schema}\.\w|\b{PGQ.schema}_(reader|writer|a
 TEXTS = {
     # The help of a key, for PgQ.
     ("config/parameters.py", "_BATCHES"),
+    ("config/parameters.py", "_ROUTE"),
 }
 
 

@@ -164,7 +164,7 @@ def test_our_schemas_give_nothing_away(target: psycopg.Connection, schema: str) 
     ).fetchall()
     assert functions
     for name, definer, config, public in functions:
-        assert not definer or config == ["search_path=pg_catalog, pg_temp"], name
+        assert not definer or "search_path=pg_catalog, pg_temp" in config, name
         assert not public or name == "pgq_ext.version()", name
     rights = "select, insert, update, delete, truncate, references, trigger"
     open_tables = target.execute(

@@ -16,6 +16,7 @@ from tests.sources.many import PATIENCE, Many
 
 _numbers = count(7000)
 SOURCES = 12
+SHARED = " batches shared a transaction"
 ALONE = ("--set", "pidfile=", "--set", "logfile=")
 """For a process beside the one that the file describes."""
 
@@ -44,7 +45,7 @@ def test_they_share(many: Many) -> None:
     many.produce(10, ticks=5)
     many.drain("-v").check()
     many.assert_identical()
-    assert " batches shared a transaction" in many.log
+    assert SHARED in many.log
 
 
 def test_not_when_the_file_says_so(many: Many) -> None:
@@ -74,7 +75,7 @@ def test_two_movers_with_the_same_sources(many: Many) -> None:
 
 def wait_for_a_turn(process: Process) -> None:
     """Wait until batches have shared a transaction."""
-    wait_until(lambda: " batches shared a transaction" in process.stderr, PATIENCE, "a turn")
+    wait_until(lambda: SHARED in process.stderr, PATIENCE, "a turn")
 
 
 def test_killed_again_and_again(many: Many) -> None:
@@ -88,18 +89,27 @@ def test_killed_again_and_again(many: Many) -> None:
     many.assert_identical()
 
 
-def test_the_target_crashes_again_and_again(many: Many, target_cluster: Cluster) -> None:
-    process = many.launch("-v")
-    for _ in range(3):
-        before = many.log.count(" batches shared a transaction")
+def produce_until_shared(many: Many, before: int) -> int:
+    """Produce until more transactions were shared than before: after a failure nobody shares for a
+    moment. How many ticks of twenty events each source has got."""
+    ticks = 0
+    while many.log.count(SHARED) <= before:
+        ticks += 1
+        assert ticks < 200, many.log
         for source in many.sources.values():
-            for _ in range(4):
-                source.produce(20)
-        many.logged(" batches shared a transaction", before + 1)
+            source.produce(20, first=20 * ticks)
+    return ticks
+
+
+def test_the_target_crashes_again_and_again(many: Many, target_cluster: Cluster) -> None:
+    process, count = many.launch("-v"), 0
+    for _ in range(3):
+        before = many.log.count(SHARED)
+        count += produce_until_shared(many, before)
         target_cluster.stop("immediate")
         target_cluster.start()
     many.target = many.target_db.connect()
-    many.wait_for(**dict.fromkeys(many.sources, 240))
+    many.wait_for(**dict.fromkeys(many.sources, 20 * count))
     assert process.stop() == 0
     many.assert_identical()
     assert "Lost position" not in many.log

@@ -24,8 +24,6 @@ class Sharing:
     position_first: bool = False
     """Read the position before the lock."""
     decides: bool = True
-    marks: bool = True
-    """Know ticks by more than their number."""
 
     def __call__(
         self, world: World, me: int, consumer: str, batch: Batch
@@ -68,8 +66,6 @@ class Sharing:
     def _applies(self, batch: Batch, position: Position) -> bool:
         if not self.decides:
             return True
-        if not self.marks:
-            return position.tick == batch.start.id
         if position.source is None:
             return False
         return decide(batch, position, HERE, lambda: True) is Decision.APPLY

@@ -303,7 +303,7 @@ def explore(protocol: Protocol, examples: int, machine: type[Machine] = Machine)
 
 @pytest.mark.parametrize("machine", [Machine, Renaming, RenamingNewcomer, BesideUnlocked])
 def test_each_event_once_whatever_the_schedule(machine: type[Machine]) -> None:
-    explore(Protocol(), 600, machine)
+    explore(Protocol(), 300, machine)
 
 
 MUTANTS = {

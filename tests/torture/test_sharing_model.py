@@ -11,7 +11,7 @@ from tests.torture.test_model import BesideUnlocked, Machine, Renaming, explore
 
 @pytest.mark.parametrize("machine", [Machine, Renaming, BesideUnlocked])
 def test_each_event_once_whatever_the_schedule(machine: type[Machine]) -> None:
-    explore(Protocol(share=Sharing()), 400, machine)
+    explore(Protocol(share=Sharing()), 200, machine)
 
 
 MUTANTS = {
@@ -20,7 +20,6 @@ MUTANTS = {
     "no lock of the position": (BesideUnlocked, Sharing(row_lock=False)),
     "position read before the lock": (Machine, Sharing(position_first=True)),
     "writes whatever the position": (Machine, Sharing(decides=False)),
-    "knows ticks by number only": (Machine, Sharing(marks=False)),
 }
 
 

@@ -125,7 +125,7 @@ def read_mover(ini: IniFile, section: str, source: str) -> MoverSettings:
     values = _values(ini, section, parameters.source(ini.main), source)
     if values["keep_event_id"] and values["write_with"] != "copy":
         raise ConfigError(
-            f"{ini.place(section)}: keep_event_id: pgq.insert_event assigns IDs of its own;"
+            f"{ini.place(section)}: keep_event_id: insert_event assigns IDs of its own;"
             " remedy: write_with = copy"
         )
     if values["ev_time"] and values["write_with"] == "insert_event":

@@ -85,7 +85,7 @@ class Collector:
         """
         several = self._several(wanted)
         answers = self._queue_lists.read(each.database for each in several.values())
-        skipped = []
+        skipped = list[str]()
         for name, section in self._sections.items():
             if name in several:
                 self._expand(several[name], answers[several[name].database])
@@ -249,7 +249,12 @@ class Collector:
                 return True
             return name in result.waiting and _begins(pattern, owner)
 
-        names = [*skipped, *(m.source for m in result.movers), *result.refused]
+        names: list[str] = [*skipped, *(m.source for m in result.movers), *result.refused]
+        place: dict[str | None, int] = {
+            section: number for number, section in enumerate(self._sections)
+        }
+        # As in the file.
+        names.sort(key=lambda name: place.get(result.owners.get(name, name), len(place)))
         chosen = set(choose([name for name in names if name], wanted, matches))
         result.movers = [mover for mover in result.movers if mover.source in chosen]
         result.refused = {name: why for name, why in result.refused.items() if name in chosen}

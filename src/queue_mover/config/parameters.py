@@ -6,7 +6,7 @@ Names and defaults are those of Skytools 3 where it has them.
 from dataclasses import replace
 
 from queue_mover.config import kinds
-from queue_mover.config.process_parameters import LOG, SYNTAX, process
+from queue_mover.config.process_parameters import HTTP, LOG, STATUS, SYNTAX, process
 from queue_mover.config.schema import Group, Parameter
 from queue_mover.config.shaping_parameters import SHAPING
 
@@ -243,47 +243,13 @@ _ADMIN = Group(
     ),
 )
 
-_STATUS = Group(
-    "Status",
-    (
-        Parameter(
-            "trouble_after",
-            kinds.SECONDS,
-            "300",
-            "pgqadm status reports events that have waited longer than this",
-        ),
-    ),
-)
-
-_HTTP = Group(
-    "Metrics and a page over HTTP",
-    (
-        Parameter(
-            "http_listen",
-            kinds.ADDRESS,
-            "",
-            "address and port for /metrics, /healthz, /status.json and a page, such as"
-            " 127.0.0.1:9632; needs pip install 'queue-mover[metrics]'",
-            shown="off",
-        ),
-        Parameter(
-            "http_token_file",
-            kinds.FILE,
-            "",
-            "file with the token that clients must send; required unless http_listen is on"
-            " loopback",
-            shown="none",
-        ),
-    ),
-)
-
-MOVER: tuple[Group, ...] = (_ROUTE, SHAPING, _BATCHES, _MOVING, LOG, _MANY, _STATUS, _HTTP, SYNTAX)
+MOVER: tuple[Group, ...] = (_ROUTE, SHAPING, _BATCHES, _MOVING, LOG, _MANY, STATUS, HTTP, SYNTAX)
 """Section [queue_mover3], or [queue_mover]."""
 
-SERVICE: tuple[Group, ...] = (_MOVING, LOG, _MANY, _HTTP, SYNTAX)
+SERVICE: tuple[Group, ...] = (_MOVING, LOG, _MANY, HTTP, SYNTAX)
 """What all sources of a process share."""
 
-SOURCE: tuple[Group, ...] = (_ROUTE, SHAPING, _BATCHES, _MOVING, _STATUS)
+SOURCE: tuple[Group, ...] = (_ROUTE, SHAPING, _BATCHES, _MOVING, STATUS)
 """What a section [source:NAME] may set."""
 
 CATALOGUE: tuple[Group, ...] = (_CATALOGUE,)
@@ -314,7 +280,7 @@ def source(section: str) -> tuple[Group, ...]:
     return (SPLITTER_ROUTE, *SOURCE[1:]) if section in SPLITTER_SECTIONS else SOURCE
 
 
-ADMIN: tuple[Group, ...] = (_ADMIN, process("0.1"), LOG, _STATUS, SYNTAX)
+ADMIN: tuple[Group, ...] = (_ADMIN, process("0.1"), LOG, STATUS, SYNTAX)
 """Section [pgqadm]."""
 
 RETIRED = ("idle_interval", "max_events", "max_lag")

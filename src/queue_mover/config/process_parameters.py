@@ -130,3 +130,37 @@ SYNTAX = Group(
         ),
     ),
 )
+
+STATUS = Group(
+    "Status",
+    (
+        Parameter(
+            "trouble_after",
+            kinds.SECONDS,
+            "300",
+            "pgqadm status reports events that have waited longer than this",
+        ),
+    ),
+)
+
+HTTP = Group(
+    "Metrics and a page over HTTP",
+    (
+        Parameter(
+            "http_listen",
+            kinds.ADDRESS,
+            "",
+            "address and port for /metrics, /healthz, /status.json and a page, such as"
+            " 127.0.0.1:9632; needs pip install 'queue-mover[metrics]'",
+            shown="off",
+        ),
+        Parameter(
+            "http_token_file",
+            kinds.FILE,
+            "",
+            "file with the token that clients must send; required unless http_listen is on"
+            " loopback",
+            shown="none",
+        ),
+    ),
+)

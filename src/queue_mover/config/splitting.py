@@ -10,6 +10,7 @@ from queue_mover.errors import ConfigError
 
 _EXCLUDED = {
     "dst_queue_name": "the field names the target queue of each event",
+    "create_dst_queue": "a misspelt name would become a queue that nobody reads",
     "keep_event_id": "the target queues would have to share one sequence of event IDs",
 }
 """Keys that cannot be combined with dst_queue_field, and why."""
