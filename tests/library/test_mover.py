@@ -10,6 +10,7 @@ from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 import queue_mover
 from queue_mover import (
@@ -22,10 +23,11 @@ from queue_mover import (
     UnavailableError,
     UnregisteredError,
 )
+from queue_mover.admin.announcing import announce_ticks
 from testbed.database import value
 from testbed.events import Event
 from testbed.processes import wait_until
-from testbed.queues import insert_event
+from testbed.queues import insert_event, install_pgq_ext, qualified
 from tests.moving.holding import hold_table, hold_target, wait_until_blocked
 from tests.moving.pair import Pair
 
@@ -154,14 +156,31 @@ def test_it_follows_until_stopped_by_a_signal_handler_and_finishes(pair: Pair) -
     pair.assert_identical()
 
 
+def test_announced_ticks_wake_it_and_a_stop_does(pair: Pair) -> None:
+    """Given a loop_delay in which the test would fail."""
+    install_pgq_ext(pair.source)
+    announce_ticks(pair.source)
+    mover = Mover(**arguments(pair, follow=True, loop_delay=60))
+    try:
+        with iterating(mover):
+            for number in range(1, 4):
+                pair.produce(10)
+                pair.wait_for(10 * number)
+    finally:
+        pair.source.execute("drop trigger queue_mover_announce on pgq.tick")
+    pair.assert_identical()
+
+
 def test_a_timeout_waits_for_ticks_but_not_for_ever(pair: Pair) -> None:
-    mover = Mover(**arguments(pair, timeout=1.0))
-    with iterating(mover) as (batches, errors):
-        wait_until(lambda: pair.target.info.backend_pid, 5, "a connection")
-        pair.produce(10)
-        wait_until(lambda: batches or errors, 10, "the batch, and the end")
-    assert [batch.events for batch in batches] == [10]
-    assert errors == []
+    with Mover(**arguments(pair, timeout=2.0)) as mover:
+        produced = threading.Timer(0.1, pair.produce, [10])
+        produced.start()
+        # when none is waiting yet
+        seen = [batch.events for batch in mover]
+        produced.join()
+        # then it has waited, and has ended
+        assert seen == [10]
+        assert not mover.stopped
 
 
 def test_stopped_from_another_thread_it_ends_the_batch_in_progress(pair: Pair) -> None:
@@ -270,10 +289,9 @@ def test_a_consumer_that_was_unregistered_on_purpose(pair: Pair) -> None:
 
 
 def test_a_quarantined_event_is_named(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
-    pair.target.execute("create domain public.short as text")
     pair.insert(*[Event("t", str(n)) for n in range(3)])
-    table = f"{pair.target_events.table}"
-    pair.target.execute(f"alter table {table} add check (ev_data <> '1')".encode())
+    table = qualified(pair.target_events.table)
+    pair.target.execute(sql.SQL("alter table {} add check (ev_data <> '1')").format(table))
     with Mover(**arguments(pair, on_bad_event="quarantine")) as mover:
         (batch,) = list(mover)
     assert (batch.events, len(batch.quarantined)) == (2, 1)

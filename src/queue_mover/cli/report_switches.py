@@ -21,8 +21,8 @@ Tick, Target: the position on the source and on the target
 Quarantined: events in quarantine on the target
 The marks at the end of a line, each explained under the table:
 C not seen; L lagging; T no ticks; P ticker paused; E transaction ids behind; X position does not \
-fit; N no position on the target; B another consumer left behind; Q quarantine; V version of a schema; \
-? not readable; ! anything else that keeps events from moving
+fit; N no position on the target; B another consumer left behind; Q quarantine; \
+V version of a schema; ? not readable; ! anything else that keeps events from moving
 Slow: where events wait: ticker, mover, target, or reader (a consumer of the target queue)"""
 
 
