@@ -172,7 +172,7 @@ def test_announced_ticks_wake_it_and_a_stop_does(pair: Pair) -> None:
 
 
 def test_a_timeout_waits_for_ticks_but_not_for_ever(pair: Pair) -> None:
-    with Mover(**arguments(pair, timeout=2.0)) as mover:
+    with Mover(**arguments(pair, timeout=1.5)) as mover:
         produced = threading.Timer(0.1, pair.produce, [10])
         produced.start()
         # when none is waiting yet
