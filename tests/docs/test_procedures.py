@@ -18,7 +18,7 @@ import pytest
 from queue_mover.cli import pgqadm as admin_cli
 from queue_mover.cli import queue_mover3
 from testbed.cluster import Cluster
-from tests.docs import manual_steps, steps
+from tests.docs import guide_steps, manual_steps, steps
 from tests.docs.pages import PAGES, ROOT, Block, blocks, inline_code
 from tests.docs.terminal import Terminal, commands
 
@@ -39,7 +39,7 @@ NOT_RUN = {
 """By page and how the command begins."""
 
 OUTPUT = {
-    ("operations.md", "standing by: "): "a log line",
+    ("two-movers.md", "standing by: "): "a log line",
     ("consolidation.md", "{count: "): "log lines",
     ("CONTRIBUTING.md", "target database: "): "a message",
     ("operations.md", "queue_mover3 4.0.0 started: "): "log lines",
@@ -93,6 +93,14 @@ STEPS = {
             "tail mover.log": steps.move_an_event,
         },
         then=steps.the_check_has_helped,
+    ),
+    "tutorial.md": Steps(then=guide_steps.the_tutorial_was_true),
+    "two-movers.md": Steps(given=steps.two_databases_for_mover, then=guide_steps.one_stood_by),
+    "upgrading.md": Steps(
+        given=steps.a_mover_that_was_started, then=guide_steps.the_mover_runs_again
+    ),
+    "removing.md": Steps(
+        given=steps.a_mover_that_was_started, then=guide_steps.the_databases_are_as_before
     ),
     "queue_mover3.1.md": Steps(
         given=manual_steps.two_databases,
