@@ -33,6 +33,9 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "make check"): "it is run before each commit",
     ("CONTRIBUTING.md", "make docs"): "it writes; tests/docs/test_pages.py looks at what it writes",
     ("CONTRIBUTING.md", "make bench-quick"): "a measurement of minutes",
+    ("CONTRIBUTING.md", "make coverage"): "the whole test suite, measured",
+    ("CONTRIBUTING.md", "make site"): "tests/manuals/test_site.py builds it",
+    ("CONTRIBUTING.md", "make release"): "tests/docs/test_release.py runs it on a copy",
     ("CONTRIBUTING.md", "make torture"): "tests/torture runs it",
     ("scaling.md", "make bench"): "a measurement; tests/docs/test_project.py looks at its name",
 }

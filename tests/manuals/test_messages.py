@@ -26,6 +26,12 @@ def carry(finding):
 '''
 
 
+@pytest.fixture(scope="module")
+def found() -> list[program_texts.Message]:
+    """All messages of the program."""
+    return program_texts.messages()
+
+
 def lines(text: str, folder: Path) -> set[str]:
     (folder / "module.py").write_text(text)
     return {message.line for message in program_texts.messages(folder)}
@@ -41,16 +47,18 @@ def test_messages_are_read_from_the_source_with_placeholders(tmp_path: Path) -> 
     }
 
 
-def test_the_program_and_the_page_have_the_same_messages() -> None:
+def test_the_program_and_the_page_have_the_same_messages(
+    found: list[program_texts.Message],
+) -> None:
     """Raises IncompleteError, which says what to add or to remove."""
-    found = program_texts.messages()
     assert len(messages.entries(REASONS, found)) == len(found) > 100
     page = messages.PAGE.read_text()
     assert [m.line for m in found if m.text.split("`")[0].replace("|", r"\|") not in page] == []
 
 
-def test_a_message_without_a_reason_and_a_reason_without_a_message_are_refused() -> None:
-    found = program_texts.messages()
+def test_a_message_without_a_reason_and_a_reason_without_a_message_are_refused(
+    found: list[program_texts.Message],
+) -> None:
     new = program_texts.Message("the sky has fallen", "look up", "moving/mover.py:1")
     with pytest.raises(messages.IncompleteError, match=r"not in messages.toml: .*the sky"):
         messages.entries(REASONS, [*found, new])
@@ -60,11 +68,11 @@ def test_a_message_without_a_reason_and_a_reason_without_a_message_are_refused()
 
 
 def test_the_longest_key_counts() -> None:
-    found = [program_texts.Message("no queue here", "create it", "x:1")]
+    one = [program_texts.Message("no queue here", "create it", "x:1")]
     reasons = {"Short": {"no queue": "first"}, "Long": {"no queue here": "second"}}
     with pytest.raises(messages.IncompleteError, match=r"no such message: no queue$"):
-        messages.entries(reasons, found)
-    (entry,) = messages.entries({"Long": reasons["Long"]}, found)
+        messages.entries(reasons, one)
+    (entry,) = messages.entries({"Long": reasons["Long"]}, one)
     assert (entry.topic, entry.reason) == ("Long", "second")
 
 
