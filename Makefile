@@ -69,6 +69,22 @@ check: setup ## Lint, format, types, and the one-way import rule
 docs: setup ## Write the texts that come from the parameter table
 	$(PYTHON) scripts/generate
 
+.PHONY: site
+site: setup ## Build the site into site/, and check its links
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[site]'
+	$(PYTHON) scripts/generate --check
+	env NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+	$(PYTHON) -m manuals.site_check site
+
+.PHONY: coverage
+coverage: setup ## Measure which lines the tests reach, in all processes; ARGS are passed to pytest
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[coverage]'
+	scripts/coverage $(or $(ARGS),-n $(WORKERS) --dist worksteal)
+
+.PHONY: release
+release: ## Check, build and tag the version; refuses if anything is missing
+	@python3 scripts/release
+
 .PHONY: wheel
 wheel: setup ## Build wheel and source distribution into dist/, and check them
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[release]'
@@ -91,6 +107,6 @@ format: setup ## Format the code and fix what can be fixed
 
 .PHONY: clean
 clean: ## Remove what is generated, the virtual environment included
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist site coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/*.egg-info

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TypedDict
 
 PGQ_CONTROL = "extension/pgq.control"
-# Debian 12's version; another one will do if it is installed with its PgQ.
-DEBIAN_POSTGRESQL = "15"
+# Of each Debian; another one will do if it is installed with its PgQ.
+VERSIONS = {"12": "15", "13": "17"}
+OS_RELEASE = Path("/etc/os-release")
 
 
 class MissingProgramError(Exception):
@@ -67,6 +68,13 @@ def _servers() -> list[Path]:
     return [d for d in _candidates() if (d / "postgres").exists() and (d / "initdb").exists()]
 
 
+def debian_postgresql() -> str:
+    """PostgreSQL's version in this Debian; elsewhere that of Debian 12."""
+    text = OS_RELEASE.read_text() if OS_RELEASE.exists() else ""
+    fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return VERSIONS.get(fields.get("VERSION_ID", "").strip('"'), VERSIONS["12"])
+
+
 @cache
 def postgres_bindir() -> Path:
     """The directory of `initdb` and `postgres` of a server with PgQ."""
@@ -101,10 +109,11 @@ def missing_packages() -> list[str]:
     servers = _servers()
     if not any((share_dir(bindir) / PGQ_CONTROL).exists() for bindir in servers):
         versions = [d.parent.name for d in servers if d.parent.name.isdigit()]
+        debians = debian_postgresql()
         if not versions:
-            missing.append(f"postgresql-{DEBIAN_POSTGRESQL}")
-        usual = DEBIAN_POSTGRESQL in versions or not versions
-        missing.append(f"postgresql-{DEBIAN_POSTGRESQL if usual else versions[0]}-pgq3")
+            missing.append(f"postgresql-{debians}")
+        usual = debians in versions or not versions
+        missing.append(f"postgresql-{debians if usual else versions[0]}-pgq3")
     for name in ("pgqd", "pgbouncer"):
         try:
             find_program(name)

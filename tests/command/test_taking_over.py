@@ -1,4 +1,4 @@
-"""Taking over a running legacy mover and giving it back, as docs/coming-from-skytools.md says."""
+"""Taking over a running legacy mover and giving it back, as docs/taking-over.md says."""
 
 import sys
 import threading

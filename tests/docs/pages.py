@@ -8,7 +8,12 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 MANUALS = sorted((ROOT / "man").glob("*.md"))
 """The sources of the manual pages."""
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *MANUALS]
+PAGES = [
+    README,
+    *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *MANUALS,
+]
 
 
 @dataclass(frozen=True, slots=True)

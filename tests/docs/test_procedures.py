@@ -18,7 +18,7 @@ import pytest
 from queue_mover.cli import pgqadm as admin_cli
 from queue_mover.cli import queue_mover3, queue_splitter3
 from testbed.cluster import Cluster
-from tests.docs import manual_steps, steps
+from tests.docs import guide_steps, manual_steps, steps
 from tests.docs.pages import PAGES, ROOT, Block, blocks, inline_code
 from tests.docs.terminal import Terminal, commands
 
@@ -34,13 +34,16 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "make check"): "it is run before each commit",
     ("CONTRIBUTING.md", "make docs"): "it writes; tests/docs/test_pages.py looks at what it writes",
     ("CONTRIBUTING.md", "make bench-quick"): "a measurement of minutes",
+    ("CONTRIBUTING.md", "make coverage"): "the whole test suite, measured",
+    ("CONTRIBUTING.md", "make site"): "tests/manuals/test_site.py builds it",
+    ("CONTRIBUTING.md", "make release"): "tests/docs/test_release.py runs it on a copy",
     ("CONTRIBUTING.md", "make torture"): "tests/torture runs it",
     ("scaling.md", "make bench"): "a measurement; tests/docs/test_project.py looks at its name",
 }
 """By page and how the command begins."""
 
 OUTPUT = {
-    ("operations.md", "standing by: "): "a log line",
+    ("two-movers.md", "standing by: "): "a log line",
     ("consolidation.md", "{count: "): "log lines",
     ("CONTRIBUTING.md", "target database: "): "a message",
     ("operations.md", "queue_mover3 4.0.0 started: "): "log lines",
@@ -55,6 +58,9 @@ RUN_BY = {
     "shaping.md": "tests/docs/test_shaping.py",
 }
 """Pages that a test of their own runs: its path, by the page's name."""
+
+PRINTED = "messages.md"
+"""The page whose code is what the program prints."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,14 @@ STEPS = {
     ),
     "queue_splitter3.1.md": Steps(
         given=manual_steps.a_splitter_that_is_ready, then=manual_steps.the_order_is_in_its_queue
+    ),
+    "tutorial.md": Steps(then=guide_steps.the_tutorial_was_true),
+    "two-movers.md": Steps(given=steps.two_databases_for_mover, then=guide_steps.one_stood_by),
+    "upgrading.md": Steps(
+        given=steps.a_mover_that_was_started, then=guide_steps.the_mover_runs_again
+    ),
+    "removing.md": Steps(
+        given=steps.a_mover_that_was_started, then=guide_steps.the_databases_are_as_before
     ),
     "queue_mover3.1.md": Steps(
         given=manual_steps.two_databases,
@@ -216,7 +230,9 @@ def test_a_line_that_fails_is_noticed(terminal: Terminal) -> None:
         commands("for n in 1 2; do\n    echo $n")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name != PRINTED], ids=lambda page: page.name
+)
 def test_commands_in_the_text_are_understood(page: Path) -> None:
     """`queue_mover3 -s mover.ini` and the like, of which the switches are known."""
     parsers: dict[str, Callable[[], ArgumentParser]] = {

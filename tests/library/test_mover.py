@@ -124,7 +124,7 @@ def test_a_source_of_a_file_with_several(pair: Pair) -> None:
     sections = f"[source:a]\nconsumer_name = {pair.consumer}\n[source:b]\nqueue_name = other\n"
     path.write_text(path.read_text() + sections)
     with pytest.raises(
-        ConfigError, match=r"has several sources: a, b; remedy: Mover\(\.\.\., NAME"
+        ConfigError, match=r"has several sources: a, b; remedy: Mover\(CONFIG, NAME"
     ):
         Mover(path)
     with pytest.raises(queue_mover.UnknownSourceError, match=r"no such source.*a, b"):

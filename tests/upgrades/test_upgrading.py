@@ -169,9 +169,9 @@ def pair(source_db: Database, target_db: Database, tmp_path: Path) -> Iterator[P
 
 
 OLDER = (
-    "target database: schema queue_mover is of an older version than 4.0: small batches of several"
-    " sources do not share transactions, a loop of movers is not noticed, keep_event_id cannot be"
-    " used; remedy: "
+    "target database: schema queue_mover is of an earlier version, older than this program's 4.0:"
+    " small batches of several sources do not share transactions, a loop of movers is not noticed,"
+    " keep_event_id cannot be used; remedy: "
 )
 
 

@@ -39,9 +39,16 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """As the parent's; every way to parse calls this."""
+        """As the parent's; until Python 3.12 every way to parse calls this."""
         words = sys.argv[1:] if args is None else args
         return super().parse_known_args(list(_with_default_wait(words)), namespace)
+
+    def parse_known_intermixed_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As the parent's, which since Python 3.13 does not call the other one."""
+        words = sys.argv[1:] if args is None else args
+        return super().parse_known_intermixed_args(list(_with_default_wait(words)), namespace)
 
 
 def _with_default_wait(arguments: Sequence[str]) -> Iterable[str]:

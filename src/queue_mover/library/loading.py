@@ -39,7 +39,7 @@ def load(
         raise ConfigError(f"{name}: {why}" if name else why)
     if len(settings.movers) != 1:
         names = ", ".join(mover.source for mover in settings.movers)
-        raise ConfigError(f"{path}: it has several sources: {names}; remedy: {WHO[:-1]}..., NAME)")
+        raise ConfigError(f"{path}: it has several sources: {names}; remedy: Mover(CONFIG, NAME)")
     return settings.movers[0], settings.warnings
 
 

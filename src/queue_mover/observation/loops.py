@@ -68,12 +68,12 @@ def loop_findings(route: Route, ways_back: Sequence[WayBack]) -> list[Finding]:
         Finding(
             Code.MOVED_IN_A_LOOP,
             source_place(route),
-            f'queue "{route.target_queue}" of the target is moved back into'
+            f'queue "{route.target_queue}" of the target is moved back into '
             + (
-                f' queue "{route.queue}" by consumer "{each.consumer}":'
+                f'queue "{route.queue}" by consumer "{each.consumer}":'
                 " events would go round for ever"
                 if each.queue
-                else f' the source database by consumer "{each.consumer}", perhaps into queue'
+                else f'the source database by consumer "{each.consumer}", perhaps into queue'
                 f' "{route.queue}"'
             ),
             f"set event_filter on both movers (docs/shaping.md), or unregister {each.consumer}"

@@ -32,37 +32,50 @@ def schema_findings(state: TargetState, route: Route) -> Sequence[Finding]:
     either."""
     if not (state.has_pgq and state.has_pgq_ext):
         return ()
-    place = Place(queue=route.target_queue, side="target")
-    version = state.schema.version
     if not state.remembers:
-        what = "schema queue_mover is of an older version" if state.has_origins else ""
-        return (
-            Finding(
-                Code.ORIGINS_NOT_RECORDED,
-                place,
-                f"target database: {what or 'no schema queue_mover'}: it does not remember which"
-                " source a position came from, and another source with the same consumer_name"
-                " would not be noticed",
-                INSTALL,
-                severity=Severity.WARNING,
-            ),
-        )
+        return (_without_origins(state, route),)
     if state.schema.is_newer:
-        text = f"version {version}, newer than this program's {SCHEMA_VERSION}; it is used as that"
-        remedy = UPGRADE
-    elif state.schema.is_older:
-        lacks = [what for name, what in WITHOUT.items() if name in state.schema.lacks]
-        text = f"an older version{f' ({version})' if version else ''} than {SCHEMA_VERSION}"
-        text += f": {', '.join(lacks)}" if lacks else ", without its corrections"
-        remedy = INSTALL
-    else:
-        return ()
-    return (
-        Finding(
-            Code.SCHEMA_VERSION,
-            place,
-            f"target database: schema queue_mover is of {text}",
-            remedy,
-            severity=Severity.WARNING,
-        ),
+        return (_newer(state, route),)
+    return (_older(state, route),) if state.schema.is_older else ()
+
+
+def _without_origins(state: TargetState, route: Route) -> Finding:
+    return Finding(
+        Code.ORIGINS_NOT_RECORDED,
+        _place(route),
+        "target database: "
+        + ("schema queue_mover is too old" if state.has_origins else "no schema queue_mover")
+        + ": the target does not remember which source a position came from, and another source"
+        " with the same consumer_name would not be noticed",
+        INSTALL,
+        severity=Severity.WARNING,
     )
+
+
+def _newer(state: TargetState, route: Route) -> Finding:
+    return Finding(
+        Code.SCHEMA_VERSION,
+        _place(route),
+        f"target database: schema queue_mover is of version {state.schema.version}, newer than this"
+        f" program's {SCHEMA_VERSION}, and used like that",
+        UPGRADE,
+        severity=Severity.WARNING,
+    )
+
+
+def _older(state: TargetState, route: Route) -> Finding:
+    lacks = [what for name, what in WITHOUT.items() if name in state.schema.lacks]
+    losses = ", ".join(lacks) or "its functions lack corrections"
+    version = state.schema.version or "an earlier version"
+    return Finding(
+        Code.SCHEMA_VERSION,
+        _place(route),
+        f"target database: schema queue_mover is of {version}, older than this program's"
+        f" {SCHEMA_VERSION}: {losses}",
+        INSTALL,
+        severity=Severity.WARNING,
+    )
+
+
+def _place(route: Route) -> Place:
+    return Place(queue=route.target_queue, side="target")

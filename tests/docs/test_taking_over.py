@@ -1,4 +1,4 @@
-"""The procedure of docs/coming-from-skytools.md: its commands, in the order of its steps."""
+"""The procedure of docs/taking-over.md: its commands, in the order of its steps."""
 
 import sys
 from contextlib import closing
@@ -10,14 +10,13 @@ from testbed.processes import Process, Processes, Result, run, script, write_ini
 from tests.docs.pages import ROOT, inline_code
 from tests.moving.pair import Pair
 
-PAGE = (ROOT / "docs" / "coming-from-skytools.md").read_text()
+PAGE = (ROOT / "docs" / "taking-over.md").read_text()
 
 
 def commands() -> list[str]:
     """What the steps enter."""
-    section = PAGE.partition("## Taking over a running mover\n")[2].partition("\n## ")[0]
     # The steps are indented, which makes them no code.
-    code = inline_code("\n".join(line.strip() for line in section.splitlines()))
+    code = inline_code("\n".join(line.strip() for line in PAGE.splitlines()))
     return [words for words in code if words.startswith(("queue_mover3", "pgqadm.py"))]
 
 
