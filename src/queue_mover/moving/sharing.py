@@ -22,7 +22,7 @@ ROOM = 1024 * 1024
 """Bytes of all batches read whole at the same time, for each connection to the target."""
 MOST = 200
 """Batches in one transaction."""
-PACE = 0.02
+PACE = 0.025
 """Seconds between the beginnings of two turns."""
 PAUSE = 1.0
 """Seconds that nobody shares after a shared transaction has failed."""
