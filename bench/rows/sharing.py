@@ -150,7 +150,7 @@ def _cpu(cluster: Cluster) -> float:
 
 def waiting(bench: Bench) -> Outcome:
     """500 sources with 200 ticks each, one tick a batch; then a distant target."""
-    each, ticks, far_ticks = bench.size(50, 2), bench.size(200, 5), bench.size(20, 2)
+    each, ticks, far_ticks = bench.size(50, 2), bench.size(40, 5), bench.size(10, 2)
     near, far = _contenders(), _contenders()
     with shards(bench.servers, DATABASES, each) as many:
         _fill(many, ticks)

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from queue_mover.admin.announcing import announce_ticks
 from queue_mover.errors import NotReadyError
-from queue_mover.model import PGQ
+from queue_mover.model import PGQ, Result
 from queue_mover.moving import announcements
 from testbed.database import Database, value
 from testbed.processes import Process, run, script, wait_until, write_ini
@@ -143,6 +143,11 @@ def test_a_tick_that_nobody_announced_is_found_and_polling_begins(
     assert not mover.sleep(0.01)
     pair.produce(5)
     assert mover.move_batch().count == 5
+    # and after an error, if they are announced again, it sleeps again
+    announce_ticks(pair.source)
+    mover._sides = None
+    assert mover.move_batch().result is Result.IDLE
+    assert mover.sleep(0.01)
     mover.finish()
     assert [r.message for r in caplog.records if "not announced" in r.message] == [
         "a tick was not announced: looking for ticks every loop_delay again; remedy: pgqadm.py"

@@ -93,6 +93,10 @@ class Announcements:
                 " pgqadm.py CONFIG install --notify, and no pooler in transaction mode for src_db"
             )
 
+    def trust(self) -> None:
+        """Rely on announcements again, after both sides were checked."""
+        self._missed = False
+
     def wake(self) -> None:
         """From another thread: sleep no more."""
         self._waker.wake()

@@ -87,6 +87,7 @@ class Mover:
                     self._peers.is_news,
                 )
                 self._sides = preflight.check(src, dst, first=not self._started)
+                self._announcements.trust()
             self._started = True
 
     def _find_flavours(self, src: Connection, dst: Connection) -> None:

@@ -34,17 +34,14 @@ def write_together(dst: Connection, batches: Sequence[SmallBatch]) -> frozenset[
     StatementError; then none was written, unless the commit's answer was lost.
     """
     flavour = batches[0].route.target_flavour
+    batches = [each for each in batches if each.route.target_flavour == flavour]
     opening = open_shared_transaction(
         dst,
         [each.route.consumer for each in batches],
         [each.route.target_queue for each in batches],
         flavour,
     )
-    chosen = [
-        each
-        for each in batches
-        if each.route.target_flavour == flavour and _applies(each, opening.positions)
-    ]
+    chosen = [each for each in batches if _applies(each, opening.positions)]
     if not chosen:
         dst.rollback()
         return frozenset()
