@@ -1,6 +1,7 @@
 """An idle mover sleeps until the source announces a tick; correctness never depends on it."""
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -17,6 +18,7 @@ from testbed.database import Database, value
 from testbed.processes import Process, run, script, wait_until, write_ini
 from testbed.queues import create_queue, insert_event, install_pgq_ext
 from tests.moving.pair import TICKS_AT_WILL, Pair
+from tests.moving.test_pgbouncer import bouncer_before, mix, ways
 
 _numbers = count(8000)
 LONG = 60
@@ -153,6 +155,33 @@ def test_a_tick_that_nobody_announced_is_found_and_polling_begins(
         "a tick was not announced: looking for ticks every loop_delay again; remedy: pgqadm.py"
         " CONFIG install --notify, and no pooler in transaction mode for src_db"
     ]
+
+
+def test_behind_a_pooler_that_loses_announcements_nothing_is_lost(pair: Pair) -> None:
+    with bouncer_before(pair, server_round_robin=1, default_pool_size=3) as server:
+        through = ways(pair, server)
+        mix(through["src_db"])
+        program = [
+            sys.executable,
+            "-c",
+            "from queue_mover.moving import announcements; announcements.LOOK = 0.1;"
+            " from queue_mover.cli.queue_mover3 import main; main()",
+        ]
+        # given a mover that listens on one of several server connections
+        file = pair.ini(**through, loop_delay=0.05)
+        with Process([*program, file], pair.directory, name="mover") as mover:
+            wait_until(lambda: pair.subscription() is not None, 30, "the registration")
+            # when ticks come, then each is found, and soon one that was not announced
+            ticks = 0
+            while "a tick was not announced" not in mover.stderr:
+                ticks += 1
+                assert ticks < 50, mover.stderr
+                pair.produce(2)
+                pair.wait_for(2 * ticks)
+            pair.produce(2)
+            pair.wait_for(2 * ticks + 2)
+            assert mover.stop() == 0
+    pair.assert_identical()
 
 
 def test_announced_ticks_are_not_taken_for_missed(
