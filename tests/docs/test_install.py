@@ -45,7 +45,7 @@ def clone(source_cluster: Cluster) -> Iterator[Terminal]:
 
 
 def works(terminal: Terminal, program: str) -> bool:
-    return terminal.enter(f"{program} --version").stdout.split()[-1] == __version__
+    return terminal.enter(f"{program} --version").stdout.splitlines()[0].split()[-1] == __version__
 
 
 @pytest.mark.timeout(600)

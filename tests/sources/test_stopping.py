@@ -46,7 +46,7 @@ def test_all_that_are_waited_for_are_named(many: Many) -> None:
 
 def test_int_while_sources_wait_for_a_connection(many: Many) -> None:
     """Given one connection, held, when told to stop, then those in the row for it go at once."""
-    many.main["dst_connections"] = 1
+    many.main.update(dst_connections=1, share_transactions=0)
     with many.held():
         process = many.start(fast_clocks=True)
         many.produce(5, held=1)
