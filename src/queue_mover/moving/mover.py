@@ -129,7 +129,7 @@ class Mover:
                     self._announcements.found_batch(src)
                 self._idle = batch is None
                 if batch is None:
-                    self._tick_watch.check(src, self.route)
+                    self._tick_watch.check(src, self.route, announced=self._sides.announces)
                     return Outcome(Result.IDLE)
                 self.copying = CopyingProgress.of(batch, self.route)
                 outcome = None

@@ -10,6 +10,9 @@ from queue_mover.postgres.connection import Connection
 INTERVAL = 30.0
 """Seconds between checks while idle, and before the first: a ticker may be starting."""
 
+INTERVAL_ANNOUNCED = 300.0
+"""The same where ticks are announced; the first check comes as early."""
+
 
 class TickWatch:
     """Logs once when ticks stop, and again when they stop again."""
@@ -19,11 +22,14 @@ class TickWatch:
         self._due = time.monotonic() + INTERVAL
         self._logged = False
 
-    def check(self, src: Connection, route: Route) -> None:
-        """Call when the route has no batch: checks for ticks, if a check is due."""
+    def check(self, src: Connection, route: Route, *, announced: bool = False) -> None:
+        """Call when the route has no batch: checks for ticks, if a check is due.
+
+        `announced`: the source announces its ticks, so an idle mover is to cost next to nothing.
+        """
         if time.monotonic() < self._due:
             return
-        self._due = time.monotonic() + INTERVAL
+        self._due = time.monotonic() + (INTERVAL_ANNOUNCED if announced else INTERVAL)
         # Imported when first due: a start does not wait for it.
         missing_ticks = import_module("queue_mover.observation.missing_ticks")
         found: Finding | None = missing_ticks.find(src, route)
