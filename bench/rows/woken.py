@@ -17,6 +17,8 @@ from testbed.queues import install_pgq_ext
 from testbed.ticker import start_pgqd
 
 LOOP_DELAY = 1.0
+SETTLE = 40
+"""Seconds until each source was checked once for missing ticks, after which it is rare."""
 MODES = ("woken", "polling")
 
 
@@ -88,7 +90,7 @@ def _idle(many: Shards, seconds: float) -> tuple[Usage, float]:
         wait_until(
             lambda: connections(many.servers.source) >= wanted, 120, "connections", interval=0.5
         )
-        time.sleep(5)
+        time.sleep(SETTLE)
         before = _transactions(many)
         usage = watch([mover.pid], seconds)
         # Statistics arrive within a second.
