@@ -176,7 +176,8 @@ class Preflight:
             require_none(target_findings(target_state, plain, self.policy))
         if not source_state.registered:
             with translating_errors("source", route.source_flavour):
-                self._require_new(src, dst, source_state.identity, remembers=remembers)
+                if not source.is_registered(src, route):
+                    self._require_new(src, dst, source_state.identity, remembers=remembers)
         with translating_errors("target", route.target_flavour):
             position = target.position(dst, route, remembers=remembers)
         found = foreign_finding(route, position, source_state.identity)
@@ -197,6 +198,9 @@ class Preflight:
     ) -> None:
         with translating_errors("source", self.route.source_flavour), src.transaction():
             source.lock(src, self.route)
+            if source.is_registered(src, self.route):
+                # Another mover that starts at the same time was faster.
+                return
             others = self._require_new(src, dst, identity, remembers=remembers)
             warn_without_position(others, self.log)
             self.log.info("Registering consumer on source queue")
