@@ -79,6 +79,7 @@ class Crowd:
         source_db: Database | None = None,
         *,
         target_queue: str = "",
+        event_filter: str = "",
         policy: Policy | None = None,
         peers: Callable[[PoolClient], Peers] | None = None,
     ) -> Rider:
@@ -90,7 +91,7 @@ class Crowd:
         create_queue(conn, queue, ticker_max_count=0, ticker_max_lag="0", ticker_idle_period="0")
         client = self.pool.client()
         mover = Mover(
-            Route(queue, name, target_queue or self.target_queue),
+            Route(queue, name, target_queue or self.target_queue, event_filter=event_filter),
             LIMITS,
             database.Database("source", source_db.conninfo(), self.application),
             client,

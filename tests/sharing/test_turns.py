@@ -6,7 +6,13 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from queue_mover.errors import BadEventError, LostPositionError, StoppingError, UnavailableError
+from queue_mover.errors import (
+    BadEventError,
+    ExpressionError,
+    LostPositionError,
+    StoppingError,
+    UnavailableError,
+)
 from queue_mover.model import Outcome, Policy, Result
 from queue_mover.moving import shared_transaction, sharing
 from queue_mover.moving.peers import Peers
@@ -133,6 +139,17 @@ def test_one_poisoned_batch_stops_its_own_mover_only(crowd: Crowd) -> None:
         )
         == 0
     ), counted
+
+
+def test_one_whose_expression_fails_is_told_so_and_the_others_move(crowd: Crowd) -> None:
+    bad = crowd.add(event_filter="1 / (ev_id - ev_id) = 0")
+    for rider in crowd.riders:
+        rider.produce(5)
+    with crowd.gathering():
+        crowd.gathered(3)
+    assert moved(*crowd.riders) == [True, True, True, False]
+    assert isinstance(bad.outcome, ExpressionError)
+    assert "event_filter fails for event" in str(bad.outcome)
 
 
 def test_quarantine_goes_alone(crowd: Crowd) -> None:

@@ -2,7 +2,7 @@
 
 from queue_mover.copying import copy
 from queue_mover.copying.shared_copy import ENCODING, Rows, read_rows
-from queue_mover.errors import NotReadyError
+from queue_mover.errors import NotReadyError, StatementError
 from queue_mover.model import Batch, Policy, Route
 from queue_mover.moving.preflight import BothSides
 from queue_mover.moving.shared_transaction import SmallBatch
@@ -35,8 +35,8 @@ class SmallBatches:
             try:
                 select = written_select(batch, route, copy.COLUMNS)
                 rows = read_rows(src, select, route.source_flavour, room.take)
-            except NotReadyError:
-                # No longer active? The position tells.
+            except (NotReadyError, StatementError):
+                # No longer active, or an expression fails: alone, the mover finds out.
                 return None
             self._density = room.needed / max(batch.span or 1, 1)
             if rows is None:
