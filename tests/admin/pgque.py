@@ -1,6 +1,5 @@
 """PgQue for the tests of pgqadm: its SQL file, and databases that have it."""
 
-import os
 from pathlib import Path
 
 import psycopg
@@ -10,15 +9,16 @@ from queue_mover.cli.pgqadm import COMMANDS
 from queue_mover.config.loading import load_admin
 from testbed.cluster import Cluster
 from testbed.database import Database
+from testbed.flavours import VARIABLE, pgque_sql
 from testbed.processes import Argument, Result, run, script, write_ini
 
 
 def pgque_file() -> Path:
     """PgQue's SQL file. Skips the test where the environment does not name one."""
-    path = os.environ.get("PGQUE_SQL")
+    path = pgque_sql()
     if not path:
-        pytest.skip("PGQUE_SQL does not name PgQue's SQL file")
-    return Path(path).resolve()
+        pytest.skip(f"{VARIABLE} does not name PgQue's SQL file")
+    return path.resolve()
 
 
 def empty_database(cluster: Cluster, name: str) -> Database:

@@ -46,7 +46,7 @@ def find(connection: Connection, queue: str = "", wanted: str = "", *, side: str
     found = installed(connection)
     if len(found) < 2:
         return found[0] if found else PGQ
-    owners = [flavour for flavour in found if queue and _has_queue(connection, queue, flavour)]
+    owners = [flavour for flavour in found if queue and has_queue(connection, queue, flavour)]
     if len(owners) == 1:
         return owners[0]
     raise NotReadyError(_undecided(connection, found, queue, owners, side))
@@ -73,7 +73,8 @@ def with_target_flavour(dst: Connection, route: Route) -> Route:
         return replace(route, target_flavour=find(dst, route.target_queue, side="target"))
 
 
-def _has_queue(connection: Connection, queue: str, flavour: Flavour) -> bool:
+def has_queue(connection: Connection, queue: str, flavour: Flavour) -> bool:
+    """Whether a flavour that the database has owns a queue of this name."""
     statement = flavour.sql("select exists (select from {pgq}.queue where queue_name = %s)")
     return connection.execute(statement, [queue]).fetchone() == (True,)
 

@@ -3,7 +3,7 @@
 from typing import LiteralString
 
 from queue_mover.model import PGQ, PGQUE, Flavour
-from queue_mover.pgq.flavours import installed, named
+from queue_mover.pgq.flavours import has_queue, installed, named
 from queue_mover.pgq.refusals import grant
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.statements import quote_ident
@@ -40,12 +40,7 @@ def having(
     """Those of several flavours that have a queue; all of them if none has it."""
     if len(flavours) < 2:
         return flavours
-    return tuple(each for each in flavours if _has(connection, queue, each)) or flavours
-
-
-def _has(connection: Connection, queue: str, flavour: Flavour) -> bool:
-    statement = flavour.sql("select exists (select from {pgq}.queue where queue_name = %s)")
-    return connection.execute(statement, [queue]).fetchone() == (True,)
+    return tuple(each for each in flavours if has_queue(connection, queue, each)) or flavours
 
 
 def reading_remedy(connection: Connection, flavour: Flavour) -> str:

@@ -64,14 +64,6 @@ def is_registered(connection: Connection, route: Route) -> bool:
     return found.fetchone() is not None
 
 
-def queue_exists(connection: Connection, route: Route) -> bool:
-    """Whether the source has the queue."""
-    found = connection.execute(
-        route.source_flavour.sql("select from {pgq}.queue where queue_name = %s"), [route.queue]
-    )
-    return found.fetchone() is not None
-
-
 def oldest_tick(connection: Connection, route: Route) -> int | None:
     """The oldest tick that the queue still has; None: no tick."""
     row = connection.execute(

@@ -10,7 +10,7 @@ from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import NotReadyError, StoppingError
 from queue_mover.model import Log
 from queue_mover.observation.progress import BatchInProgress
-from queue_mover.pgq import source
+from queue_mover.pgq.flavours import has_queue
 from queue_mover.postgres.database import Database
 from queue_mover.service.job import Job, Step
 
@@ -59,7 +59,8 @@ class FoundQueueJob:
             yield
         except NotReadyError:
             with self._database.session() as connection:
-                if source.queue_exists(connection, self._settings.route):
+                route = self._settings.route
+                if has_queue(connection, route.queue, route.source_flavour):
                     self._is_gone = False
                     raise
             self._log_gone()
