@@ -208,13 +208,15 @@ def test_many_sources_that_do_not_fit_are_summed_up(world: World) -> None:
             file.write(f"[source:s{number:02}]\nqueue_name = {queue}\n")
     command: list[str | Path] = [script("queue_mover3"), world.config]
     with Terminal(command, world.directory, environment={}, width=80, height=24) as terminal:
+        # then, once all have started, there is a sum, and no line is longer than the screen
+        terminal.wait_for(lambda text: row(text, "40 sources"), PATIENCE, "the sum")
         text = terminal.wait_for(
-            lambda text: re.search(r"^\d+ more sources: \d+ \w+", text, re.MULTILINE),
+            lambda text: re.search(
+                r"^40 sources (.*\n)+\d+ more sources: \d+ \w+", text, re.MULTILINE
+            ),
             PATIENCE,
             "the others",
         )
-        # then there is a sum, and no line is longer than the screen
-        assert row(text, "40 sources")
         assert all(len(x) <= 80 for x in text.splitlines() if " more sources: " in x)
         terminal.press(INT)
         assert terminal.wait(PATIENCE) == 0
