@@ -9,6 +9,8 @@ WORKERS = 4
 # How many of the slowest tests are listed at the end.
 SLOWEST =
 KEEP =
+# Where the demo puts a picture of itself: an animated SVG.
+RECORD ?=
 # What runs through PgBouncer too: on these sides, all of these tests; with each `make test` a part.
 SIDES = source target both
 POOLED = $(addprefix tests/,moving command sources reliability flavour service check observation \
@@ -31,8 +33,8 @@ setup: ## Install what is missing: Debian packages, virtual environment
 	@scripts/setup
 
 .PHONY: demo
-demo: setup ## Show the main job on real servers; KEEP=1 leaves them running
-	@KEEP=$(KEEP) $(PYTHON) -m demo
+demo: setup ## Show the main job on real servers; KEEP=1 leaves them running, RECORD=FILE.svg draws it
+	@KEEP=$(KEEP) RECORD=$(RECORD) $(PYTHON) -m demo
 
 .PHONY: test
 test: setup ## Run the whole test suite; SLOWEST=20 lists the slowest; ARGS are passed to pytest

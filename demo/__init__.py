@@ -12,4 +12,5 @@
 | verdict | the comparison of every field of every event, as a table |
 | kept | what remains after KEEP=1: how to connect, and how to remove it |
 | screen | plain text in 80 columns, with one live line on a terminal |
+| recording, picture | with RECORD=FILE.svg: what the screen showed and when, as an animated SVG |
 """

@@ -1,4 +1,7 @@
-"""`python -m demo`: show the main job. KEEP=1 in the environment leaves it running."""
+"""`python -m demo`: show the main job.
+
+In the environment, KEEP=1 leaves it running, and RECORD=FILE.svg writes a picture of it.
+"""
 
 import os
 import signal
@@ -9,13 +12,18 @@ from pathlib import Path
 import psycopg
 
 from demo import kept
+from demo.picture import svg
+from demo.recording import Recording, paced
 from demo.screen import Screen
 from demo.servers import DemoError
 from demo.story import Story
 from testbed.cluster import ClusterError
 from testbed.programs import MissingProgramError
 
-USAGE = "usage: python -m demo [stop DIRECTORY]     (KEEP=1 leaves it running)"
+USAGE = (
+    "usage: python -m demo [stop DIRECTORY]\n"
+    "KEEP=1 in the environment leaves it running, RECORD=FILE.svg writes a picture of it"
+)
 INTERRUPTED = 130
 FAILURES = (DemoError, MissingProgramError, ClusterError, TimeoutError, psycopg.Error)
 
@@ -41,7 +49,12 @@ def show() -> int:
     for name in [name for name in os.environ if name.startswith("PG")]:
         # libpq's variables would redirect connections.
         del os.environ[name]
-    screen = Screen()
+    picture = os.environ.get("RECORD", "")
+    if picture and not Path(picture).parent.is_dir():
+        print(f"RECORD={picture}: no such folder; remedy: mkdir {Path(picture).parent}")
+        return 2
+    recording = Recording() if picture else None
+    screen = Screen(recording)
     began = time.monotonic()
     try:
         found = Story(screen, keep=os.environ.get("KEEP", "") not in ("", "0")).play()
@@ -57,6 +70,11 @@ def show() -> int:
     screen.gap()
     seconds = time.monotonic() - began
     screen.say(f"{arrived:,} events in {seconds:.0f} seconds: {found.summary()}.")
+    if recording and found.good:
+        Path(picture).write_text(svg(paced(recording.rows())))
+        screen.say(f"Picture of this run: {picture}")
+    elif recording:
+        screen.say(f"No picture, because the demo failed: {picture} is as before.")
     return 0 if found.good else 1
 
 

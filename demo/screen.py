@@ -5,18 +5,22 @@ import sys
 from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
 
+from demo.recording import Recording
+
 WIDTH = 78
 BOLD, DIM, GREEN, RED = "1", "2", "1;32", "1;31"
 
 
 class Screen:
-    """The demo's output."""
+    """The demo's output; one that is recorded is always that of a terminal with colours."""
 
-    def __init__(self) -> None:
-        self.terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    def __init__(self, recording: Recording | None = None) -> None:
+        self._recording = recording
+        terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self.terminal = terminal or recording is not None
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
-        self._colours = self.terminal and not os.environ.get("NO_COLOR")
+        self._colours = recording is not None or (terminal and not os.environ.get("NO_COLOR"))
         self._live = False
 
     def _write(self, text: str) -> None:
@@ -25,6 +29,13 @@ class Screen:
             text = "\r" + " " * WIDTH + "\r" + text
         sys.stdout.write(text)
         sys.stdout.flush()
+        if self._recording:
+            self._recording.write(text)
+
+    def end_recording(self) -> None:
+        """What follows is not recorded."""
+        if self._recording:
+            self._recording.end()
 
     def _styled(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self._colours else text

@@ -57,6 +57,8 @@ class Story:
                 admin = self._set_up(servers, databases)
                 self._start(movers)
                 found = self._run(databases, movers)
+                # The status that follows is wider than the picture.
+                self._screen.end_recording()
                 self._show_status(admin)
                 if self._keep:
                     servers.keep()

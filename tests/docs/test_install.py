@@ -1,5 +1,6 @@
 """The README's ways to install the program and to see it work."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from queue_mover import __version__
 from testbed.cluster import Cluster
 from testbed.processes import run
+from tests.demo.drawn import headings
 from tests.docs.pages import README, ROOT, blocks
 from tests.docs.terminal import Terminal, commands
 
@@ -74,11 +76,19 @@ def test_with_pipx(clone: Terminal) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_the_demo() -> None:
+def test_the_demo(tmp_path: Path) -> None:
     demo, suite = block_with("make demo")
     assert suite.split()[:2] == ["make", "test"]
+    picture = tmp_path / "demo.svg"
     done = subprocess.run(
-        ["bash", "-c", demo], cwd=ROOT, capture_output=True, text=True, check=False
+        ["bash", "-c", demo],
+        cwd=ROOT,
+        env={**os.environ, "RECORD": str(picture)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "missing 0, duplicated 0, order kept" in done.stdout
+    published = (ROOT / "docs" / "demo.svg").read_text()
+    assert headings(picture.read_text()) == headings(published)
