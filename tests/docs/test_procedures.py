@@ -29,6 +29,7 @@ NOT_RUN = {
     ("README.md", ". ~/queue_mover"): "tests/docs/test_install.py runs it in a clean place",
     ("README.md", "pip install ."): "tests/docs/test_install.py runs it in a clean place",
     ("README.md", "pipx install ."): "tests/docs/test_install.py runs it in a clean place",
+    ("CONTRIBUTING.md", "make demo"): "tests/docs/test_install.py runs it, with another file",
     ("CONTRIBUTING.md", "make test"): "it is what runs this",
     ("CONTRIBUTING.md", "make test-pooled"): "it runs other tests again, for an hour",
     ("CONTRIBUTING.md", "make check"): "it is run before each commit",
