@@ -150,16 +150,14 @@ def set_first_position(
     Does nothing when another mover holds the lock for long, or sets the position meanwhile.
     """
     try:
-        if _open_locked(connection, route, remembers=remembers) or not (found := first()):
-            connection.rollback()
-            return
-        advance = _ADVANCE if found.source is not None else _ADVANCE_UNRECORDED
-        values = _values(route, found) | {"before": None}
-        run_in_one_message(connection, [advance, "commit"], values)
+        with connection.transaction():
+            if _locked_position(connection, route, remembers=remembers) or not (found := first()):
+                return
+            advance = _ADVANCE if found.source is not None else _ADVANCE_UNRECORDED
+            connection.execute(advance, _values(route, found) | {"before": None})
     except psycopg.Error as error:
         if error.sqlstate not in (POSITION_CHANGED, LOCK_NOT_AVAILABLE):
             raise
-        connection.rollback()
 
 
 def set_position(connection: Connection, route: Route, position: Position) -> None:
@@ -230,15 +228,15 @@ def positions(
 
 def settled_position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
     """The position, read under the consumer's lock; waiting for the lock times out."""
-    found = _open_locked(connection, route, remembers=remembers)
-    connection.rollback()
-    return found
+    with connection.transaction():
+        return _locked_position(connection, route, remembers=remembers)
 
 
-def _open_locked(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
-    """Begin; take the consumer's lock, the wait for which has an end; read the position."""
+def _locked_position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
+    """Take the consumer's lock, to the end of the transaction; the wait for it has an end. Then
+    read the position."""
     values = {"key": _key(route), "consumer": route.consumer}
-    statements = ["begin", _LOCK_SOON, _LOCK, _POSITION[remembers]]
+    statements = [_LOCK_SOON, _LOCK, _POSITION[remembers]]
     *_, found = run_in_one_message(connection, statements, values)
     return _position(found)
 
