@@ -71,13 +71,17 @@ class Shards:
 
     @contextlib.contextmanager
     def one_process(
-        self, loop_delay: float, sources: Sequence[Shard] | None = None, **settings: object
+        self,
+        loop_delay: float,
+        sources: Sequence[Shard] | None = None,
+        command: Sequence[str | Path] = COMMAND,
+        **settings: object,
     ) -> Iterator[Process]:
         """One mover for all sources, or for some, killed at the end of the block."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             ini = self.ini(folder, loop_delay, sources, **settings)
-            with Process([*COMMAND, ini], folder, name="mover") as mover:
+            with Process([*command, ini], folder, name="mover") as mover:
                 yield mover
 
     @contextlib.contextmanager

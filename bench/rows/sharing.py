@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
+from bench import reader
 from bench.figures import percentile, ratio, spread
 from bench.outcome import Finding, Outcome
 from bench.race import in_turn
@@ -29,6 +31,8 @@ DATABASES = 10
 DELAY = 0.005
 """Seconds added to each answer of a distant target."""
 FIRST_TICK = 1
+READER = (sys.executable, reader.__file__)
+LIMIT = "the sources' part alone, without a target"
 MOVED = re.compile(r"\{count: [1-9]")
 """Of a batch with events, in the mover's log."""
 
@@ -57,6 +61,7 @@ def steady(bench: Bench) -> Outcome:
     with shards(bench.servers, DATABASES, each) as many:
         for contender in in_turn([sharing, alone], bench.repeats(1)):
             _stream(many, contender, seconds)
+        limit = _read(many, seconds)
     count = DATABASES * each
     p99, p99_alone = (percentile(each.lags, 99) for each in (sharing, alone))
     commits = ratio(sharing.commits, alone.commits)
@@ -87,6 +92,12 @@ def steady(bench: Bench) -> Outcome:
                 mover.middle <= 0.6,
             ),
             Finding(
+                f"{LIMIT}: CPU per batch",
+                "to see the limit",
+                f"{limit / spread(alone.mover_cpu).middle:.2f}x",
+                None,
+            ),
+            Finding(
                 "the same: p99 arrival lag",
                 "no worse",
                 f"{p99:.2f} s, {p99_alone:.2f} s without",
@@ -100,15 +111,18 @@ def steady(bench: Bench) -> Outcome:
             "mover CPU, ms/batch",
             "p99, s",
         ),
-        tuple(
-            (
-                each.name,
-                spread(each.commits).show(2),
-                spread(each.server_cpu).show(2),
-                spread(each.mover_cpu).show(2),
-                f"{percentile(each.lags, 99):.2f}",
-            )
-            for each in (sharing, alone)
+        (
+            *(
+                (
+                    each.name,
+                    spread(each.commits).show(2),
+                    spread(each.server_cpu).show(2),
+                    spread(each.mover_cpu).show(2),
+                    f"{percentile(each.lags, 99):.2f}",
+                )
+                for each in (sharing, alone)
+            ),
+            (LIMIT, "", "", f"{limit:.2f}", ""),
         ),
     )
 
@@ -117,11 +131,7 @@ def _stream(many: Shards, contender: Contender, seconds: float) -> None:
     many.register(None)
     server = many.servers.target
     with many.one_process(1, share_transactions=contender.share) as mover:
-        wanted = len(many.sources)
-        wait_until(
-            lambda: connections(many.servers.source) >= wanted, 120, "connections", interval=0.5
-        )
-        time.sleep(3)
+        _settle(many)
         stream = Stream(many.sources, EVENTS)
         before = _committed(many), _cpu(server), cpu_seconds(mover.pid)
         with stream.running():
@@ -137,6 +147,28 @@ def _stream(many: Shards, contender: Contender, seconds: float) -> None:
     contender.lags += [arrived - inserted for _, inserted, arrived in many.arrivals()]
 
 
+def _read(many: Shards, seconds: float) -> float:
+    """CPU milliseconds for each batch that is only read."""
+    many.register(None)
+    with many.one_process(1, command=READER) as process:
+        _settle(many)
+        before = cpu_seconds(process.pid)
+        stream = Stream(many.sources, EVENTS)
+        with stream.running():
+            time.sleep(seconds)
+        time.sleep(2)
+        used = cpu_seconds(process.pid) - before
+        process.stop()
+        return 1000 * used / int(process.stdout)
+
+
+def _settle(many: Shards) -> None:
+    """Wait until all sources are connected and idle."""
+    wanted = len(many.sources)
+    wait_until(lambda: connections(many.servers.source) >= wanted, 120, "connections", interval=0.5)
+    time.sleep(3)
+
+
 def _committed(many: Shards) -> int:
     with many.target.connect() as conn:
         statement = "select xact_commit from pg_stat_database where datname = current_database()"
@@ -149,17 +181,17 @@ def _cpu(cluster: Cluster) -> float:
 
 
 def waiting(bench: Bench) -> Outcome:
-    """500 sources with 200 ticks each, one tick a batch; then a distant target."""
-    each, ticks, far_ticks = bench.size(50, 2), bench.size(40, 5), bench.size(10, 2)
+    """500 sources with ticks waiting, one tick a batch; then a distant target."""
+    each, ticks = bench.size(50, 2), bench.size(40, 5)
     near, far = _contenders(), _contenders()
     with shards(bench.servers, DATABASES, each) as many:
         _fill(many, ticks)
         for contender in in_turn(list(near), bench.repeats(1)):
-            contender.walls.append(_drain(many, contender, FIRST_TICK, ticks))
+            contender.walls.append(_drain(many, contender, ticks))
+        limit = _read_all(many)
         with Proxy(bench.servers.target.port, DELAY) as proxy:
             for contender in in_turn(list(far), bench.repeats(1)):
-                start = FIRST_TICK + ticks - far_ticks
-                contender.walls.append(_drain(many, contender, start, far_ticks, proxy))
+                contender.walls.append(_drain(many, contender, ticks, proxy))
     count = DATABASES * each
     speed, far_speed = (ratio(alone.walls, shared.walls) for shared, alone in (near, far))
     return Outcome(
@@ -172,7 +204,13 @@ def waiting(bench: Bench) -> Outcome:
                 speed.middle >= 2.5,
             ),
             Finding(
-                f"{far_ticks} of the ticks, a target {1000 * DELAY:.0f} ms away",
+                LIMIT,
+                "to see the limit",
+                f"{spread(near[1].walls).middle / limit:.2f}x",
+                None,
+            ),
+            Finding(
+                f"the same, a target {1000 * DELAY:.0f} ms away",
                 "at least 10x",
                 far_speed.show(2, "x"),
                 far_speed.middle >= 10,
@@ -181,7 +219,8 @@ def waiting(bench: Bench) -> Outcome:
         ("target", "transactions", "seconds", "batches/s"),
         (
             *_lines("near", near, count * ticks),
-            *_lines(f"{1000 * DELAY:.0f} ms away", far, count * far_ticks),
+            ("", LIMIT, f"{limit:.2f}", f"{count * ticks / limit:,.0f}"),
+            *_lines(f"{1000 * DELAY:.0f} ms away", far, count * ticks),
         ),
     )
 
@@ -204,10 +243,8 @@ def _fill(many: Shards, ticks: int) -> None:
                 queues.tick(conn, shard.queue)  # type: ignore[arg-type]
 
 
-def _drain(
-    many: Shards, contender: Contender, tick: int, ticks: int, proxy: Proxy | None = None
-) -> float:
-    many.register(tick)
+def _drain(many: Shards, contender: Contender, ticks: int, proxy: Proxy | None = None) -> float:
+    many.register(FIRST_TICK)
     settings: dict[str, object] = {"share_transactions": contender.share, "max_batch_events": 0}
     if proxy:
         settings["dst_db"] = _through(many, proxy)
@@ -217,6 +254,14 @@ def _drain(
     if (arrived := len(many.arrivals())) != len(many.sources) * ticks * EVENTS:
         raise RuntimeError(f"{arrived} events arrived")
     return wall
+
+
+def _read_all(many: Shards) -> float:
+    """Seconds in which all waiting batches are only read."""
+    many.register(FIRST_TICK)
+    with tempfile.TemporaryDirectory() as name:
+        ini = many.ini(Path(name), 0, None, max_batch_events=0)
+        return measure([*READER, str(ini)]).wall
 
 
 def _through(many: Shards, proxy: Proxy) -> str:

@@ -53,7 +53,7 @@ def latency(bench: Bench) -> Outcome:
 
 def idle(bench: Bench) -> Outcome:
     """1,000 idle sources: 50 databases of 20 queues."""
-    databases, each, seconds = bench.size(50, 4), bench.size(20, 5), bench.size(60, 3)
+    databases, each, seconds = bench.size(50, 4), bench.size(20, 5), bench.size(120, 3)
     usages: dict[str, tuple[Usage, float]] = {}
     with shards(bench.servers, databases, each) as many:
         many.register(None)

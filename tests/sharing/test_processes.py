@@ -1,7 +1,7 @@
 """Processes whose many sources share transactions on the target, under faults."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -11,7 +11,7 @@ import pytest
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.processes import Process, wait_until
-from testbed.servers import new_database
+from testbed.servers import new_database, with_pgq
 from tests.sources.many import PATIENCE, Many
 
 _numbers = count(7000)
@@ -56,21 +56,42 @@ def test_not_when_the_file_says_so(many: Many) -> None:
     assert "shared a transaction" not in many.log
 
 
-def test_two_movers_with_the_same_sources(many: Many) -> None:
+@pytest.fixture
+def fifty(
+    tmp_path: Path, private_cluster: Callable[..., Cluster], target_cluster: Cluster
+) -> Iterator[Many]:
+    """Fifty sources, on a server with room for two movers; two connections to the target."""
+    server = with_pgq(private_cluster("fifty", max_connections=200))
+    number = next(_numbers)
+    with (
+        new_database(server, f"shard{number}") as shard,
+        new_database(target_cluster, f"central{number}") as central,
+        Many(number, tmp_path, [shard], central) as made,
+    ):
+        made.main.update(dst_connections=2, max_batch_events=0)
+        made.crowd(49)
+        made.register()
+        yield made
+
+
+def test_two_movers_with_the_same_fifty_sources(fifty: Many) -> None:
     # given two movers for all sources, at the same time
-    first, second = many.start("-v"), many.launch("-v", *ALONE)
-    for number in range(10):
-        many.produce(10)
-        if number == 5:
+    first, second = fifty.start("-v"), fifty.launch("-v", *ALONE)
+    for number in range(4):
+        fifty.produce(10)
+        if number == 1:
             # and one of them dies
             first.send(signal.SIGKILL)
-    many.wait_for(**dict.fromkeys(many.sources, 100))
-    assert second.stop() == 0
-    # then nothing is lost or doubled, and nobody was lost
-    many.assert_identical()
-    for process in (first, second):
+    third = fifty.launch("-v", *ALONE)
+    fifty.produce(10)
+    fifty.wait_for(**dict.fromkeys(fifty.sources, 50))
+    assert [second.stop(), third.stop()] == [0, 0]
+    # then nothing is lost or doubled, nobody was lost, and they have shared transactions
+    fifty.assert_identical()
+    for process in (first, second, third):
         assert "Lost position" not in process.stderr
         assert "Traceback" not in process.stderr
+    assert SHARED in first.stderr + second.stderr
 
 
 def wait_for_a_turn(process: Process) -> None:

@@ -15,6 +15,7 @@ from queue_mover.observation.progress import (
     ErrorSeen,
     MoverSnapshot,
     ProcessSnapshot,
+    SharedWork,
     State,
 )
 from queue_mover.observation.source_findings import judge
@@ -40,7 +41,7 @@ def process(count: int) -> ProcessSnapshot:
         time.time() - 86_400,
         planned=True,
         movers=tuple(mover(name, n, chance) for n, name in enumerate(names(count))),
-        shared_connections={"target": 4},
+        shared=SharedWork(4, 10, 250),
     )
 
 

@@ -20,8 +20,8 @@ from queue_mover.errors import OperatorError, UnavailableError, UnknownSourceErr
 from queue_mover.moving.registration import Registrar
 from queue_mover.service import mover_job
 from queue_mover.service.job import Plan
-from queue_mover.service.mover_job import Targets
 from queue_mover.service.reload_check import ReloadCheck
+from queue_mover.service.targets import Targets
 from queue_mover.system import early_signals
 from queue_mover.system.pidfile import require_no_unlocked
 
@@ -129,13 +129,13 @@ def _run(program: Program) -> int:
     if given.signal:
         return control.send_signal(process, given)
     action = _action(given)
-    targets = mover_job.Targets()
+    targets = Targets()
     if action:
         if process.pidfile is not None:
             require_no_unlocked(process.pidfile)
         return _act(given, action, _settings(program, given, path), targets)
 
-    web, terminal = Web(http, targets.connections), Terminal(given)
+    web, terminal = Web(http, targets.shared), Terminal(given)
     reload_check = ReloadCheck()
 
     lists = QueueLists(START_PATIENCE)

@@ -13,7 +13,8 @@ from queue_mover.moving.preflight import Preflight
 from queue_mover.observation.repair import Repair, Repaired, RepairKind
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
-from queue_mover.service.mover_job import Targets, source_database
+from queue_mover.service.mover_job import source_database
+from queue_mover.service.targets import Targets
 
 
 def make_repairs(todo: Sequence[Repair], movers: Sequence[MoverSettings]) -> Iterator[Repaired]:

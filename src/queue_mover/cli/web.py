@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from queue_mover.config.http import HttpSettings
 from queue_mover.config.settings import Settings
 from queue_mover.errors import OperatorError
-from queue_mover.observation.progress import ProcessSnapshot
+from queue_mover.observation.progress import ProcessSnapshot, SharedWork
 from queue_mover.service.job import Plan
 from queue_mover.system.limits import HTTP_FILES
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class Web:
     """Serves HTTP as the config says, from the start and after each reload."""
 
-    def __init__(self, settings: HttpSettings, connections: Callable[[], dict[str, int]]) -> None:
-        """`connections`: those that the process's sources share, by side."""
+    def __init__(self, settings: HttpSettings, shared: Callable[[], SharedWork]) -> None:
+        """`shared`: what the process's sources share."""
         self._settings = settings
-        self._connections = connections
+        self._shared = shared
         self._log = logging.getLogger()
         self._snapshot: Callable[[], ProcessSnapshot] | None = None
         self._serving: Serving | None = None
@@ -35,7 +35,7 @@ class Web:
     ) -> Iterator[None]:
         """A context in which HTTP is served, if enabled. Raises OperatorError if that fails."""
         self._log = log
-        self._snapshot = lambda: replace(snapshot(), shared_connections=self._connections())
+        self._snapshot = lambda: replace(snapshot(), shared=self._shared())
         try:
             self._serving = self._start(self._settings, None)
             yield

@@ -8,6 +8,7 @@ No sleep and no retry here: after an error the next call starts from the state o
 databases.
 """
 
+from dataclasses import replace
 from importlib import import_module
 from typing import cast
 
@@ -27,6 +28,7 @@ from queue_mover.moving.peers import ALONE, Peers
 from queue_mover.moving.preflight import BothSides, Preflight
 from queue_mover.moving.session import on_source, on_target
 from queue_mover.moving.small_batches import SmallBatches
+from queue_mover.moving.target_states import TargetStates
 from queue_mover.moving.tick_watch import TickWatch
 from queue_mover.moving.writing import BatchWriter, Written
 from queue_mover.pgq import batches, flavours, target
@@ -77,7 +79,8 @@ class Mover:
         """
         if self._sides is None:
             with self._source.session() as src, self._target.session() as dst:
-                self._find_flavours(src, dst)
+                states = None if self._started else self._peers.target_states
+                self._find_flavours(src, dst, states)
                 preflight = Preflight(
                     self.route,
                     self._policy,
@@ -85,14 +88,19 @@ class Mover:
                     self._log,
                     self._peers.running,
                     self._peers.is_news,
+                    states,
                 )
                 self._sides = preflight.check(src, dst, first=not self._started)
                 self._announcements.trust()
             self._started = True
 
-    def _find_flavours(self, src: Connection, dst: Connection) -> None:
+    def _find_flavours(self, src: Connection, dst: Connection, states: TargetStates | None) -> None:
         """Anew after each error: a database may have changed from PgQ to PgQue."""
-        before, self.route = self.route, flavours.resolved(src, dst, self.route)
+        before, route = self.route, flavours.with_source_flavour(src, self.route)
+        if states and (known := states.recent(route)):
+            self.route = replace(route, target_flavour=known[0])
+        else:
+            self.route = flavours.with_target_flavour(dst, route)
         if self.route.source_flavour != before.source_flavour:
             self._log.info("source database has %s", self.route.source_flavour.name)
         if self.route.target_flavour != before.target_flavour:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from queue_mover.moving.preflight import IsNews, Running
 from queue_mover.moving.sharing import Member
+from queue_mover.moving.target_states import TargetStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Peers:
     """Those with which it may share transactions on the target; None: none."""
     is_news: IsNews = bool
     """Whether none of them has logged this about the target."""
+    target_states: TargetStates | None = None
+    """What those that start at the same time have found out about it; None: nothing."""
 
 
 ALONE = Peers()

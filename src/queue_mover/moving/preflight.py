@@ -8,9 +8,10 @@ from queue_mover.copying import copy
 from queue_mover.errors import NotReadyError, UnregisteredError
 from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
 from queue_mover.moving.first_position import set_first_position, warn_without_position
+from queue_mover.moving.target_states import TargetStates
 from queue_mover.observation.findings import Severity
 from queue_mover.observation.left_behind import Others, read_others
-from queue_mover.observation.loops import loop_findings, read_ways_back, record_route
+from queue_mover.observation.loops import loop_findings, read_ways_back
 from queue_mover.observation.position_findings import (
     foreign_finding,
     newcomer_findings,
@@ -73,6 +74,8 @@ class Preflight:
     log: Log
     running: Running = frozenset
     is_news: IsNews = bool
+    target_states: TargetStates | None = None
+    """What movers that start at the same time have found out."""
 
     def check(self, src: Connection, dst: Connection, *, first: bool) -> BothSides:
         """Check both sides, and register the consumer when it is new.
@@ -89,9 +92,9 @@ class Preflight:
         position = None
         if source_state.registered or not first:
             with translating_errors("target", self.route.target_flavour):
-                # Whoever takes the consumer away may not have finished on the target yet.
-                read = target.position if source_state.registered else target.settled_position
-                position = read(dst, self.route, remembers=target_state.remembers)
+                position = self._position(
+                    dst, target_state, registered=source_state.registered, first=first
+                )
         if not source_state.registered and not first:
             raise unregistered(self.route, position, source_state.identity)
         if not target_state.queue_exists:
@@ -103,7 +106,9 @@ class Preflight:
                 src, dst, self.route, source_state.identity, remembers=target_state.remembers
             )
         if first:
-            record_route(dst, self.route, target_state)
+            if target_state.records_routes and not source_state.registered:
+                with translating_errors("target", self.route.target_flavour):
+                    target.record_route(dst, self.route)
             self._warn(target_state)
         return BothSides(
             source_state.identity,
@@ -117,6 +122,16 @@ class Preflight:
             announces=source_state.announces,
         )
 
+    def _position(
+        self, dst: Connection, state: TargetState, *, registered: bool, first: bool
+    ) -> Position | None:
+        if not registered:
+            # Whoever takes the consumer away may not have finished on the target yet.
+            return target.settled_position(dst, self.route, remembers=state.remembers)
+        return target.position(
+            dst, self.route, remembers=state.remembers, records=first and state.records_routes
+        )
+
     def _require_sides(
         self, src: Connection, dst: Connection, *, first: bool
     ) -> tuple[SourceState, TargetState]:
@@ -124,8 +139,7 @@ class Preflight:
             unusable = server.unusable_intervals(src, self.limits)
             require_none(interval_findings(self.limits, unusable))
         with translating_errors("target", self.route.target_flavour):
-            target_state = read_target(dst, self.route)
-            require_none(target_findings(target_state, self.route, self.policy))
+            target_state = self._usable_target(dst)
         with translating_errors("source", self.route.source_flavour):
             source_state = read_source(src, self.route)
             require_none(source_findings(source_state, self.route))
@@ -133,6 +147,17 @@ class Preflight:
         require_usable_expressions(src, self.route)
         self._require_no_loop(src, dst, source_state, first=first)
         return source_state, target_state
+
+    def _usable_target(self, dst: Connection) -> TargetState:
+        states = self.target_states
+        if states and (known := states.recent(self.route)):
+            _, state = known
+        else:
+            state = read_target(dst, self.route)
+        require_none(target_findings(state, self.route, self.policy))
+        if states and not known and state.queue_exists:
+            states.keep(self.route, state)
+        return state
 
     def _require_event_ids(self, src: Connection, dst: Connection, *, remembers: bool) -> None:
         """Raise NotReadyError when the target cannot have the event IDs of the source."""

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -37,6 +38,14 @@ class _Message(Enum):
     STOP = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What shared transactions have moved so far."""
+
+    transactions: int = 0
+    batches: int = 0
+
+
 class Sharing:
     """Shared transactions on one target."""
 
@@ -50,6 +59,8 @@ class Sharing:
         self._waiting: dict[Member, SmallBatch] = {}
         self._leader: Member | None = None
         self._began = self._paused_until = float("-inf")
+        self.counts = Counts()
+        """Written by whoever has the turn, read by any thread."""
 
     def member(self, target: Sessions) -> "Member":
         """Add a mover, which must be closed once."""
@@ -109,6 +120,8 @@ class Sharing:
                 self._began = time.monotonic()
                 taken = self._take(leader)
                 moved = write_together(connection, list(taken.values()))
+            if moved:
+                self.counts = Counts(self.counts.transactions + 1, self.counts.batches + len(moved))
             self._log.debug("%d of %d batches shared a transaction", len(moved), len(taken))
         except QueueMoverError as error:
             # Those concerned find out themselves, each in a transaction of its own.

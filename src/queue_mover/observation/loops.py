@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from queue_mover.model import Route
 from queue_mover.observation.findings import Code, Finding, Severity, source_place
-from queue_mover.observation.sides import SourceState, TargetState, read_source
+from queue_mover.observation.sides import SourceState, read_source
 from queue_mover.pgq import source
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
@@ -83,13 +83,3 @@ def loop_findings(route: Route, ways_back: Sequence[WayBack]) -> list[Finding]:
         )
         for each in sorted(open_ways, key=lambda way: way.queue is None)
     ]
-
-
-def record_route(dst: Connection, route: Route, state: TargetState) -> None:
-    """Record on the target which queue the mover writes to, where it can be recorded."""
-    if state.records_routes:
-        with translating_errors("target", route.target_flavour):
-            dst.execute(
-                "select queue_mover.set_route(%s, %s, %s)",
-                [route.consumer, route.target_queue, route.is_filtered],
-            )

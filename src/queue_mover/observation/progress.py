@@ -109,6 +109,18 @@ class MoverSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedWork:
+    """What sources share on their targets."""
+
+    connections: int = 0
+    """Open ones."""
+    transactions: int = 0
+    """Those that have moved the batches of one or several sources together."""
+    batches: int = 0
+    """Moved by these transactions."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSnapshot:
     """The state of the process as a whole."""
 
@@ -118,5 +130,4 @@ class ProcessSnapshot:
     planned: bool
     """Whether its config has been read, and its sources are known."""
     movers: tuple[MoverSnapshot, ...] = ()
-    shared_connections: Mapping[str, int] = field(default_factory=dict)
-    """Open connections that sources share, by side."""
+    shared: SharedWork = field(default_factory=SharedWork)

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from queue_mover.model import PGQ, BatchLimits, Flavour, Route
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.statements import has_function, quote_ident
+from queue_mover.postgres.statements import has_function, quote_ident, run_in_one_message
 from queue_mover.postgres.translation import translating_errors
 
 _SYSTEM = "pg_control_system()"
@@ -112,11 +112,14 @@ def is_same_database(src: Connection, dst: Connection, route: Route) -> bool:
     Tested with an advisory lock, which is visible in one database only: a clone has the identity
     of its original, and a pooler or another host name may point to the same database.
     """
-    key = [secrets.randbits(63)]
-    with translating_errors("target", route.target_flavour), dst.transaction():
-        dst.execute("select pg_advisory_xact_lock(%s)", key)
-        with translating_errors("source", route.source_flavour):
-            row = src.execute("select pg_try_advisory_xact_lock(%s)", key).fetchone()
+    key = {"key": secrets.randbits(63)}
+    with translating_errors("target", route.target_flavour):
+        run_in_one_message(dst, ["begin", "select pg_advisory_xact_lock(%(key)s)"], key)
+        try:
+            with translating_errors("source", route.source_flavour):
+                row = src.execute("select pg_try_advisory_xact_lock(%(key)s)", key).fetchone()
+        finally:
+            dst.rollback()
     return row != (True,)
 
 

@@ -34,6 +34,10 @@ _POSITION: dict[bool, LiteralString] = {
 
 _TABLE: LiteralString = "{pgq}.quote_fqname({pgq}.current_event_table(%(queue)s))"
 
+_SET_ROUTE: LiteralString = "select queue_mover.set_route(%(consumer)s, %(queue)s, %(filtered)s)"
+_LOCK: LiteralString = "select pg_advisory_xact_lock(%(key)s)"
+_LOCK_SOON: LiteralString = f"select set_config('lock_timeout', '{LOCK_WAIT}', true)"
+
 _ADVANCE: LiteralString = (
     "select queue_mover.advance_position(%(consumer)s, %(before)s, %(tick)s, %(source)s, %(mark)s)"
 )
@@ -147,8 +151,7 @@ def set_first_position(
     """
     try:
         with connection.transaction():
-            _lock_soon(connection, route)
-            if position(connection, route, remembers=remembers) or not (found := first()):
+            if _locked_position(connection, route, remembers=remembers) or not (found := first()):
                 return
             advance = _ADVANCE if found.source is not None else _ADVANCE_UNRECORDED
             connection.execute(advance, _values(route, found) | {"before": None})
@@ -189,10 +192,23 @@ def forget_position(connection: Connection, route: Route, *, remembers: bool) ->
         connection.execute("select queue_mover.set_origin(%s, null, null, null)", [route.consumer])
 
 
-def position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
-    """The position; None: the consumer has none here."""
-    values = {"consumer": route.consumer}
-    return _position(connection.execute(_POSITION[remembers], values).fetchall())
+def position(
+    connection: Connection, route: Route, *, remembers: bool, records: bool = False
+) -> Position | None:
+    """The position; None: the consumer has none here. `records`: record the route, too."""
+    recording = [_SET_ROUTE] if records else []
+    values = {"consumer": route.consumer, **_recorded(route)}
+    *_, found = run_in_one_message(connection, [*recording, _POSITION[remembers]], values)
+    return _position(found)
+
+
+def record_route(connection: Connection, route: Route) -> None:
+    """Record which queue the consumer's mover writes to, and whether it has a filter."""
+    connection.execute(_SET_ROUTE, {"consumer": route.consumer, **_recorded(route)})
+
+
+def _recorded(route: Route) -> dict[str, object]:
+    return {"queue": route.target_queue, "filtered": route.is_filtered}
 
 
 def positions(
@@ -213,14 +229,16 @@ def positions(
 def settled_position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
     """The position, read under the consumer's lock; waiting for the lock times out."""
     with connection.transaction():
-        _lock_soon(connection, route)
-        return position(connection, route, remembers=remembers)
+        return _locked_position(connection, route, remembers=remembers)
 
 
-def _lock_soon(connection: Connection, route: Route) -> None:
-    """Take the consumer's lock, to the end of the transaction; the wait for it has an end."""
-    connection.execute(f"select set_config('lock_timeout', '{LOCK_WAIT}', true)")
-    connection.execute("select pg_advisory_xact_lock(%s)", [_key(route)])
+def _locked_position(connection: Connection, route: Route, *, remembers: bool) -> Position | None:
+    """Take the consumer's lock, to the end of the transaction; the wait for it has an end. Then
+    read the position."""
+    values = {"key": _key(route), "consumer": route.consumer}
+    statements = [_LOCK_SOON, _LOCK, _POSITION[remembers]]
+    *_, found = run_in_one_message(connection, statements, values)
+    return _position(found)
 
 
 def _position(rows: list[tuple[Any, ...]]) -> Position | None:

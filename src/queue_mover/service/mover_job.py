@@ -1,26 +1,25 @@
 """Movers as jobs of the service."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from threading import Event
 
 from queue_mover.config.queue_lists import QueueLists
-from queue_mover.config.settings import MoverSettings, Settings, consumers_by_route
+from queue_mover.config.settings import MoverSettings, Settings
 from queue_mover.errors import StoppingError, UnregisteredError
 from queue_mover.model import BatchLimits, Log, Outcome, Result
 from queue_mover.moving.mover import Mover
 from queue_mover.moving.peers import Peers
 from queue_mover.moving.registration import Registrar
-from queue_mover.moving.sharing import Member, Sharing
 from queue_mover.observation.progress import BatchInProgress
 from queue_mover.postgres.conninfo import describe
 from queue_mover.postgres.database import Database
-from queue_mover.postgres.pool import Pool, PoolClient
-from queue_mover.service.error_record import ErrorRecord
+from queue_mover.postgres.pool import PoolClient
 from queue_mover.service.job import Job, JobSpec, Plan, Step
 from queue_mover.service.recorded_job import RecordedJob
+from queue_mover.service.targets import Targets
 from queue_mover.system import logs
 from queue_mover.system.limits import needed_files
 
@@ -148,54 +147,6 @@ class MoverJob:
         self._mover.abandon()
 
 
-@dataclass(slots=True)
-class Targets:
-    """What all movers of a process share: connections to targets, and who moves there."""
-
-    _pools: dict[tuple[object, ...], Pool] = field(default_factory=dict)
-    _sharing: dict[Pool, Sharing] = field(default_factory=dict)
-    _running: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
-    errors: ErrorRecord = field(default_factory=ErrorRecord)
-    _logged: dict[tuple[str, str], object] = field(default_factory=dict)
-
-    def set_movers(self, movers: Iterable[MoverSettings]) -> None:
-        """Replace the movers of the process."""
-        self._running = consumers_by_route(movers)
-
-    def running(self, settings: MoverSettings) -> frozenset[str]:
-        """The consumers of the process that move the same source queue to the same target."""
-        return self._running.get(settings.route_key, frozenset())
-
-    def is_news(self, settings: MoverSettings, text: str) -> bool:
-        """Whether no mover has logged this about the same target yet."""
-        mine = object()
-        return self._logged.setdefault((settings.dst_db, text), mine) is mine
-
-    def connections(self) -> dict[str, int]:
-        """From any thread: how many connections to targets are open."""
-        return {"target": sum(pool.open for pool in list(self._pools.values()))}
-
-    def client(self, settings: MoverSettings, size: int) -> PoolClient:
-        """A client of the pool for a mover's target; `size`: the most connections it opens."""
-        return self._pool(settings, size).client()
-
-    def sharing(self, settings: MoverSettings, size: int, client: PoolClient) -> Member:
-        """What lets a mover share transactions on its target with others."""
-        pool = self._pool(settings, size)
-        if pool not in self._sharing:
-            self._sharing[pool] = Sharing(size)
-        return self._sharing[pool].member(client)
-
-    def _pool(self, settings: MoverSettings, size: int) -> Pool:
-        process = settings.process
-        flavour = settings.route.target_flavour
-        how = (settings.dst_db, process.job_name, process.connection_lifetime, flavour)
-        key = (*how, size)
-        if key not in self._pools:
-            self._pools[key] = Pool([Database("target", *how) for _ in range(size)])
-        return self._pools[key]
-
-
 def source_database(settings: MoverSettings) -> Database:
     """The source of a mover, not connected yet."""
     process = settings.process
@@ -258,6 +209,7 @@ def _spec(
                 lambda: targets.running(settings),
                 targets.sharing(settings, connections, client) if sharing else None,
                 lambda text: targets.is_news(settings, text),
+                targets.states(settings),
             ),
         )
         job: Job = MoverJob(mover, source, client, log, first)

@@ -282,11 +282,14 @@ create or replace function queue_mover.set_route(
 returns void
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-    insert into queue_mover.route as r (consumer, queue, filtered)
-        values (a_consumer, a_queue, a_filtered)
+    -- Most movers that start find theirs: they need no transaction ID, and no flush.
+    insert into queue_mover.route (consumer, queue, filtered)
+        select a_consumer, a_queue, a_filtered
+         where not exists (
+               select from queue_mover.route r
+                where (r.consumer, r.queue, r.filtered) = (a_consumer, a_queue, a_filtered))
         on conflict (consumer) do update
-            set queue = excluded.queue, filtered = excluded.filtered
-          where (r.queue, r.filtered) <> (excluded.queue, excluded.filtered);
+            set queue = excluded.queue, filtered = excluded.filtered;
 $$;
 comment on function queue_mover.set_route(text, text, boolean) is
     'Record the queue that a consumer''s mover writes to, and whether it has a filter.';

@@ -80,18 +80,26 @@ def _of_process(process: ProcessSnapshot) -> Iterator[Metric]:
     for state in State:
         states.add_metric((process.job, state.value), counted[state])
     yield states
+    shared = process.shared
     connections = GaugeMetricFamily(
         "queue_mover_connections", "Open database connections.", labels=("job", "side")
     )
     for side, count in _connections(process).items():
         connections.add_metric((process.job, side), count)
     yield connections
+    for name, meaning, count in (
+        ("shared_transactions", "Transactions that have moved small batches.", shared.transactions),
+        ("shared_batches", "Small batches that were moved by these.", shared.batches),
+    ):
+        counter = CounterMetricFamily(f"queue_mover_{name}", meaning, labels=("job",))
+        counter.add_metric((process.job,), count)
+        yield counter
 
 
 def _connections(process: ProcessSnapshot) -> Mapping[str, int]:
-    total = Counter({"source": 0, "target": 0})
-    for each in (process.shared_connections, *(mover.connections for mover in process.movers)):
-        total.update(each)
+    total = Counter({"source": 0, "target": process.shared.connections})
+    for mover in process.movers:
+        total.update(mover.connections)
     return total
 
 
