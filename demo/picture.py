@@ -12,7 +12,7 @@ from html import escape
 from demo.recording import Row, State
 from demo.screen import BOLD, DIM, GREEN, RED
 
-COLUMNS, ROWS = 82, 28
+COLUMNS, ROWS = 80, 28
 """of the window"""
 HOLD = 8.0
 """seconds that the end is shown for, before it starts again"""

@@ -197,8 +197,8 @@ class Story:
         screen.say(str(self._watch(progress, movers, lambda now: now.lag < CAUGHT_UP)))
         screen.gap()
         screen.say(
-            "Each shard resumes from its position, which is stored in central. From the log,",
-            "with the biggest batch of each shard:",
+            "Each shard resumes from its position, which is stored in central. From the",
+            "log, with the biggest batch of each shard:",
         )
         screen.quote("\n".join(_highlights(movers.log()[lines:])))
         screen.gap()
