@@ -19,6 +19,7 @@ from queue_mover.observation.findings import Code
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.processes import wait_until
+from testbed.programs import chosen
 from testbed.queues import create_queue, insert_event, last_tick
 from testbed.ticker import FAST_TICKS, start_pgqd
 from tests.admin.locks import wait_until_blocked
@@ -51,7 +52,7 @@ def no_extension(monkeypatch: pytest.MonkeyPatch) -> None:
 def pgq_file() -> Path:
     """Upstream's SQL file."""
     try:
-        return find_pgq_sql(None, 15)
+        return find_pgq_sql(chosen().pgq_sql, 15)
     except OperatorError:
         pytest.skip("upstream's pgq_pl_only.sql is not on this machine")
 
