@@ -10,7 +10,7 @@ from testbed.programs import find_program
 
 
 def has_pgqd() -> bool:
-    """Whether pgqd is used. Raises NotInstalledError where scripts/setup should have installed it."""
+    """Whether pgqd is used. Raises NotInstalledError where scripts/setup would install it."""
     try:
         find_program("pgqd")
     except NotInstalledError:

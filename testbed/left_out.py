@@ -43,7 +43,7 @@ def sentence(missing: list[str]) -> str:
     """What is left out, in one line; empty: nothing."""
     if not missing:
         return ""
-    text = f"without {', '.join(missing)}: the tests that need them are skipped (ARGS=-rs)"
+    text = f"without {', '.join(missing)}: tests that need them are skipped (ARGS=-rs)"
     return f"{text}; the demo uses pgqadm.py's ticker" if "pgqd" in missing else text
 
 

@@ -20,12 +20,15 @@ from testbed.choice import (
     SQL_FILE,
     Choice,
     Found,
+    MissingProgramError,
     NotInstalledError,
     check_variables,
     choose,
     from_environment,
 )
-from testbed.choice import MissingProgramError as MissingProgramError
+
+# Others import it from here.
+__all__ = ["MissingProgramError"]
 
 PGQ_CONTROL = "extension/pgq.control"
 # Of each Debian; another one will do if it is installed with its PgQ.

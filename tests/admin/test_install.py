@@ -63,6 +63,7 @@ def has(conn: psycopg.Connection, function: str) -> bool:
     return row == (True,)
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_blank_database_gets_everything(blank: psycopg.Connection) -> None:
     assert install(blank) == [
         "PgQ: installed as extension (3.5)",
@@ -92,6 +93,7 @@ def test_again_keeps_positions_and_repairs_functions(blank: psycopg.Connection) 
     assert has(blank, "pgq_ext.is_batch_done(text,bigint)")
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_four_databases_twice_at_once_on_a_server_without_roles(
     private_cluster: Callable[..., Cluster],
 ) -> None:
@@ -327,6 +329,7 @@ def managed(
     cluster.stop()
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_the_owner_of_a_database_on_a_managed_server(
     managed: tuple[Cluster, Database], pgq_file: Path
 ) -> None:
