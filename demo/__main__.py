@@ -17,6 +17,7 @@ from demo.recording import Recording, paced
 from demo.screen import Screen
 from demo.servers import DemoError
 from demo.story import Story
+from testbed.choice import VARIABLES
 from testbed.cluster import ClusterError
 from testbed.programs import MissingProgramError
 
@@ -46,7 +47,7 @@ def show() -> int:
     """Run the demo. Returns 0 if every event arrived as it should."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    for name in [name for name in os.environ if name.startswith("PG")]:
+    for name in [n for n in os.environ if n.startswith("PG") and n not in VARIABLES]:
         # libpq's variables would redirect connections.
         del os.environ[name]
     picture = os.environ.get("RECORD", "")

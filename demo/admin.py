@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from demo.servers import run_program
+from demo.tickers import has_pgqd
 from testbed.database import Database
 from testbed.processes import write_ini
+from testbed.programs import chosen
 
 PROGRAM = "pgqadm.py"
 SETTING = "ticker_max_lag=0.1s"
@@ -16,11 +18,16 @@ class Admin:
 
     def __init__(self, directory: Path, databases: Sequence[Database]) -> None:
         self._directory = directory
+        file = chosen().pgq_sql
+        extra: dict[str, object] = {"pgq_sql": file} if file else {}
+        if not has_pgqd():
+            # For its ticker; `demo stop` ends the process of each pidfile.
+            extra["pidfile"] = "%(job_name)s.pid"
         for database in databases:
             write_ini(
                 directory / self._ini(database.name),
                 "pgqadm",
-                {"job_name": f"admin-{database.name}", "db": database.conninfo()},
+                {"job_name": f"admin-{database.name}", "db": database.conninfo(), **extra},
             )
 
     def _ini(self, name: str) -> str:

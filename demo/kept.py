@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -9,23 +10,27 @@ from pathlib import Path
 from demo.movers import INI, JOB
 from demo.screen import Screen
 from demo.servers import PREFIX, SOURCE_QUEUE, Databases
+from demo.tickers import has_pgqd
 from testbed.processes import wait_until
 from testbed.procfs import process_alive
+from testbed.programs import postgres_bindir
 from testbed.reaper import remove_directory
 
 
 def describe(screen: Screen, directory: Path, databases: Databases) -> None:
     """Explain what is still running."""
     screen.act("Still running, because of KEEP=1")
+    psql = "psql" if shutil.which("psql") else str(postgres_bindir() / "psql")
+    ticker_files = "pgqd.ini, pgqd.log," if has_pgqd() else ""
     for database in databases.every:
-        screen.command(f'psql "{database.conninfo()}"')
+        screen.command(f'{psql} "{database.conninfo()}"')
     screen.gap()
     screen.say("Insert an event on a shard, and see it arrive in central:")
     shard = databases.shards[0]
     screen.command(
-        f'psql "{shard.conninfo()}" \\\n'
+        f'{psql} "{shard.conninfo()}" \\\n'
         f"      -c \"select pgq.insert_event('{SOURCE_QUEUE}', 'hello', 'world')\"",
-        f'psql "{databases.central.conninfo()}" \\\n'
+        f'{psql} "{databases.central.conninfo()}" \\\n'
         '      -c "select * from pgq.event_1 order by ev_id desc limit 1"',
     )
     screen.gap()
@@ -33,7 +38,7 @@ def describe(screen: Screen, directory: Path, databases: Databases) -> None:
         f"Everything is in {directory}:",
         f"  mover     {INI}, {JOB}.log, {JOB}.pid",
         "  pgqadm    admin-shard0.ini, admin-central.ini and so on",
-        "  clusters  sources-cluster and target-cluster: pgqd.ini, pgqd.log,",
+        f"  clusters  sources-cluster and target-cluster: {ticker_files}",
         "            postgresql.log, data",
         f"  commands  {_shown(Path(sys.executable).parent)}",
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from demo.tickers import OwnTickers, has_pgqd
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.processes import run, script
@@ -55,6 +56,7 @@ class Servers:
         self._exit = ExitStack()
         self._exit.callback(remove_directory, self.directory)
         self._kept = False
+        self._own_tickers: OwnTickers | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -75,16 +77,25 @@ class Servers:
         (self.directory / f"{name}-cluster").symlink_to(server.cluster.directory)
         return server
 
-    def start_tickers(self) -> None:
-        """Start a pgqd for each cluster."""
-        self.sources.start_ticker()
-        self.target.start_ticker()
+    def start_tickers(self) -> tuple[str, ...]:
+        """Start a pgqd for each cluster, or a ticker for each database; returns the commands."""
+        servers = (self.sources, self.target)
+        if not has_pgqd():
+            every = [database for server in servers for database in server.databases]
+            self._own_tickers = OwnTickers(self.directory, every)
+            self._exit.callback(self._own_tickers.stop)
+            return self._own_tickers.commands
+        for server in servers:
+            server.start_ticker()
+        return tuple(f"pgqd -q {server.cluster.name}-cluster/pgqd.ini &" for server in servers)
 
     def keep(self) -> None:
         """Leave everything running when this process ends."""
         self._kept = True
         self.sources.keep()
         self.target.keep()
+        if self._own_tickers:
+            self._own_tickers.keep()
         REAPER.forget_directory(self.directory)
 
 

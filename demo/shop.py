@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import psycopg
 
 from testbed.database import Database, value
+from testbed.programs import chosen
 
 WRITERS_PER_SHARD = 2
 EVENTS_PER_WRITER = 50_000
+EVENTS_BY_SLOW_TRIGGERS = 10_000
+"""the same with PgQ's triggers in PL/pgSQL, which take twenty times as long as those in C"""
 EVENTS_PER_SECOND = 1_500
 """at most, per writer, so that there is time to watch"""
 CUSTOMERS = ((1, 30), (2, 20), (5, 20), (20, 20), (100, 8), (500, 2))
@@ -42,13 +45,14 @@ class Tally:
 class Writer(threading.Thread):
     """Places, ships and cancels its own orders in one shard."""
 
-    def __init__(self, shard: Database, seed: str) -> None:
+    def __init__(self, shard: Database, seed: str, quota: int) -> None:
         super().__init__(name=seed, daemon=True)
         self.shard = shard.name
         self.tally = Tally()
         self.error: Exception | None = None
         self.stopping = threading.Event()
         self._database = shard
+        self._quota = quota
         self._dice = random.Random(seed)
         self._orders: list[int] = []
 
@@ -57,7 +61,7 @@ class Writer(threading.Thread):
         began = time.monotonic()
         try:
             with self._database.connect(application_name="shop") as conn:
-                while self.tally.committed < EVENTS_PER_WRITER and not self.stopping.is_set():
+                while self.tally.committed < self._quota and not self.stopping.is_set():
                     self._transaction(conn)
                     due = began + self.tally.committed / EVENTS_PER_SECOND
                     self.stopping.wait(max(0.0, due - time.monotonic()))
@@ -96,13 +100,14 @@ class Shop:
 
     def __init__(self, shards: Sequence[Database]) -> None:
         self._shards = {shard.name: shard for shard in shards}
+        quota = EVENTS_BY_SLOW_TRIGGERS if chosen().pgq_sql else EVENTS_PER_WRITER
         self._writers = [
-            Writer(shard, f"{shard.name}/{number}")
+            Writer(shard, f"{shard.name}/{number}", quota)
             for shard in shards
             for number in range(WRITERS_PER_SHARD)
         ]
         self._imported = {shard.name: Tally() for shard in shards}
-        self.quota = EVENTS_PER_WRITER * len(self._writers)
+        self.quota = quota * len(self._writers)
 
     def open(self) -> None:
         """Start writing."""

@@ -21,6 +21,7 @@ from demo.servers import (
     create_shop_tables,
 )
 from demo.shop import ROLLED_BACK, WRITERS_PER_SHARD, Shop, Tally
+from demo.tickers import has_pgqd
 from testbed.database import value
 
 VICTIM = "shard1"
@@ -34,6 +35,9 @@ STALL_TIMEOUT = 120.0
 SAMPLE_EVERY = 0.2
 LINE_EVERY = 3.0
 """seconds between lines without a terminal"""
+TICKERS = {True: "its ticker pgqd", False: "its tickers"}
+TICKED = {True: "a ticker for each server", False: "and a ticker for each"}
+"""by whether pgqd is installed"""
 LOG_PREFIX = re.compile(r"\S+ ([\d:]+),\d+ \d+ [A-Z]+ ")
 """before the message of a log line"""
 BATCH = re.compile(r"\{count: (?P<count>\d+), .*source: (?P<source>\w+)\}")
@@ -82,7 +86,7 @@ class Story:
             "  shard1  [shop] ---+---  queue_mover3  --->  [all_shops]  central",
             "  shard2  [shop] ---'",
             "",
-            "Everything here is real: PostgreSQL, PgQ, its ticker pgqd, the daemon. Along",
+            f"Everything here is real: PostgreSQL, PgQ, {TICKERS[has_pgqd()]}, the daemon. Along",
             "the way the daemon is killed in the middle of a batch. The demo takes about a",
             "minute; Ctrl-C stops it and cleans up.",
         )
@@ -102,7 +106,7 @@ class Story:
 
     def _set_up(self, servers: Servers, databases: Databases) -> Admin:
         screen = self._screen
-        screen.act("2. PgQ and a queue in each database, a ticker for each server")
+        screen.act(f"2. PgQ and a queue in each database, {TICKED[has_pgqd()]}")
         admin = Admin(servers.directory, databases.every)
         for name in SHARDS:
             admin.set_up(name, SOURCE_QUEUE)
@@ -114,8 +118,7 @@ class Story:
         screen.say(
             f"  The same for shard1 and shard2, and for central with the queue {TARGET_QUEUE}."
         )
-        servers.start_tickers()
-        screen.command("pgqd -q sources-cluster/pgqd.ini &", "pgqd -q target-cluster/pgqd.ini &")
+        screen.command(*servers.start_tickers())
         return admin
 
     def _start(self, movers: Movers) -> None:

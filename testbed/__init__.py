@@ -2,6 +2,8 @@
 
 | module | what it provides |
 |---|---|
+| choice | which PostgreSQL is used, and where its PgQ comes from: PGBIN and PGQ_SQL |
+| left_out | what tests and demo do without where parts are missing |
 | programs | where PostgreSQL's and PgQ's programs are, and which user runs them |
 | reaper | no process or directory outlives this process, however it dies |
 | cluster, database | a private throwaway PostgreSQL cluster, and its databases |

@@ -8,11 +8,11 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from queue_mover.admin.install import PGQ_FILE, install
+from queue_mover.admin.install import install
 from queue_mover.model import PGQUE, Flavour
 from testbed.database import Database, value
 from testbed.events import EventSet
-from testbed.programs import postgres_bindir, share_dir
+from testbed.programs import pgq_sql_file
 from testbed.queues import qualified
 
 VARIABLE = "PGQUE_SQL"
@@ -35,7 +35,7 @@ def install_flavour(conn: psycopg.Connection, flavour: Flavour) -> None:
         install(conn, flavours=[PGQUE.schema], pgque_sql=pgque_sql())
     else:
         # PostgreSQL 18 has no extension pgq: the file for every version.
-        install(conn, share_dir(postgres_bindir()) / "contrib" / PGQ_FILE)
+        install(conn, pgq_sql_file())
     conn.execute("reset client_min_messages")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
+from testbed.choice import VARIABLES
 from testbed.ini import write_sections
 from testbed.procfs import process_alive, process_state
 from testbed.programs import RunAs
@@ -82,7 +83,8 @@ def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
 
     On SIGABRT a Python program then prints its threads' tracebacks, see `Process.dump`.
     """
-    ours = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    libpq = {key for key in os.environ if key.startswith("PG")} - {*VARIABLES}
+    ours = {key: value for key, value in os.environ.items() if key not in libpq}
     return {**ours, "PYTHONFAULTHANDLER": "1", **(extra or {})}
 
 

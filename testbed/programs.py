@@ -14,14 +14,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
 
+from testbed.choice import (
+    PGBIN,
+    PGQ_SQL,
+    SQL_FILE,
+    Choice,
+    Found,
+    MissingProgramError,
+    NotInstalledError,
+    check_variables,
+    choose,
+    from_environment,
+)
+
+# Others import it from here.
+__all__ = ["MissingProgramError"]
+
 PGQ_CONTROL = "extension/pgq.control"
 # Of each Debian; another one will do if it is installed with its PgQ.
 VERSIONS = {"12": "15", "13": "17"}
 OS_RELEASE = Path("/etc/os-release")
-
-
-class MissingProgramError(Exception):
-    """A required program is not installed; the message names the Debian packages."""
 
 
 class RunAs(TypedDict, total=False):
@@ -75,13 +87,73 @@ def debian_postgresql() -> str:
     return VERSIONS.get(fields.get("VERSION_ID", "").strip('"'), VERSIONS["12"])
 
 
+def _has_pgq(bindir: Path) -> bool:
+    return (share_dir(bindir) / PGQ_CONTROL).exists()
+
+
+def _found() -> Found:
+    servers = _servers()
+    try:
+        embedded: Path | None = bindir_18()
+    except MissingProgramError:
+        embedded = None
+    return Found(
+        next(filter(_has_pgq, servers), None),
+        next((bindir for bindir in servers if not _has_pgq(bindir)), None),
+        embedded,
+    )
+
+
 @cache
+def chosen() -> Choice:
+    """The server and its PgQ. Raises MissingProgramError, with the remedy, if it is unusable."""
+    check_variables()
+    pgbin, pgq_sql = (os.environ.get(name, "") for name in (PGBIN, PGQ_SQL))
+    has_pgq = bool(pgbin) and _has_pgq(Path(pgbin))
+    found = _found()
+    if not from_environment() and found.with_pgq is None:
+        raise MissingProgramError(_message(missing_packages()))
+    choice = choose(pgbin, pgq_sql, found, pgbin_has_pgq=has_pgq)
+    if from_environment():
+        _check_user(choice.bindir)
+    return choice
+
+
+def _check_user(bindir: Path) -> None:
+    """Raise MissingProgramError if the user that runs the servers may not run these."""
+    if not (user := run_as()):
+        return
+    try:
+        subprocess.run([bindir / "initdb", "--version"], capture_output=True, check=False, **user)
+    except PermissionError:
+        raise MissingProgramError(
+            f"user {user['user']}, which runs the servers for root, cannot run {bindir}/initdb;"
+            " remedy: run as an ordinary user, or where that user may enter"
+        ) from None
+
+
 def postgres_bindir() -> Path:
     """The directory of `initdb` and `postgres` of a server with PgQ."""
-    for bindir in _servers():
-        if (share_dir(bindir) / PGQ_CONTROL).exists():
-            return bindir
-    raise MissingProgramError(_message(missing_packages()))
+    return chosen().bindir
+
+
+def server_program(name: str) -> Path:
+    """A program of that server which its packages may lack, such as pg_upgrade."""
+    path = postgres_bindir() / name
+    if not path.exists():
+        raise NotInstalledError(f"no {name} in {path.parent}")
+    return path
+
+
+def pgq_sql_file() -> Path:
+    """PgQ's file for every PostgreSQL: the one that is named, or that of Debian's package."""
+    return chosen().pgq_sql or share_dir(postgres_bindir()) / "contrib" / SQL_FILE
+
+
+def require_extension() -> None:
+    """Raise NotInstalledError where PgQ is not the extension, written in C."""
+    if chosen().pgq_sql:
+        raise NotInstalledError(f"no extension pgq: {PGQ_SQL} is set")
 
 
 def bindir_18() -> Path:
@@ -99,12 +171,14 @@ def find_program(name: str) -> Path:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     found = shutil.which(name, path=path)
     if found is None:
-        raise MissingProgramError(_message([name]))
+        raise NotInstalledError(_message([name]))
     return Path(found)
 
 
 def missing_packages() -> list[str]:
-    """The Debian packages that are missing."""
+    """The Debian packages that are missing; none where the environment names a server."""
+    if from_environment():
+        return []
     missing = []
     servers = _servers()
     if not any((share_dir(bindir) / PGQ_CONTROL).exists() for bindir in servers):
@@ -123,6 +197,8 @@ def missing_packages() -> list[str]:
 
 
 def _message(packages: list[str]) -> str:
+    if from_environment():
+        return f"no {', '.join(packages)} on this machine"
     return f"missing programs; remedy: apt-get install {' '.join(packages)}"
 
 

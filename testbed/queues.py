@@ -11,14 +11,24 @@ from typing import Any
 from psycopg import Connection, OperationalError, sql
 
 from testbed.database import value
+from testbed.programs import chosen
 
 SQL = Path(__file__).parents[1] / "src" / "queue_mover" / "sql"
 
 
 def install_pgq(conn: Connection) -> None:
-    """Install PgQ from Debian's package, unless it is installed."""
+    """Install PgQ, unless it is installed: Debian's extension, or the file that PGQ_SQL names."""
     conn.execute("set client_min_messages = warning")
-    conn.execute("create extension if not exists pgq")
+    file = chosen().pgq_sql
+    if file is None:
+        conn.execute("create extension if not exists pgq")
+    elif not value(conn, "select to_regnamespace('pgq') is not null"):
+        conn.execute(file.read_bytes())
+        # The file's looks for an extension, of which there is none.
+        conn.execute(
+            "create or replace function pgq.version() returns text language sql immutable"
+            " as $$ select '3.5'::text $$"
+        )
     conn.execute("reset client_min_messages")
 
 

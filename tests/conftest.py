@@ -14,8 +14,10 @@ import pytest
 
 from testbed.cluster import Cluster
 from testbed.database import Database
+from testbed.programs import require_extension
 from testbed.queues import create_queue
 from testbed.servers import new_database, with_pgq
+from tests import leaving_out
 from tests.pooling import (
     pooled,
     pytest_addoption,
@@ -32,6 +34,17 @@ __all__ = [
 ]
 
 _numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Beside the hooks of the same names above."""
+    config.pluginmanager.register(leaving_out)
+
+
+@pytest.fixture(scope="session")
+def pgq_extension() -> None:
+    """For a test of PgQ's extension, written in C."""
+    require_extension()
 
 
 @pytest.fixture(scope="session")

@@ -125,6 +125,7 @@ def test_status_and_config_show_one_queue_or_all(config: Path, source: psycopg.C
     assert "users" not in told(config, "config", "orders")
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_install_on_an_empty_database(tmp_path: Path, source_cluster: Cluster) -> None:
     source_cluster.drop_database("bare")
     bare = source_cluster.create_database("bare")

@@ -44,6 +44,7 @@ def movers(path: Path, target: Database, **sources: str) -> Path:
     return file
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_install_and_status_of_several_databases(bare: list[Database]) -> None:
     switches = [f"--db={database.conninfo()}" for database in bare]
     # when
@@ -80,6 +81,7 @@ def test_one_database_in_trouble_keeps_none_of_the_others(source_db: Database) -
     assert "hunter2" not in result.stdout + result.stderr
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_install_for_all_sources_and_the_target(
     bare: list[Database], target_db: Database, tmp_path: Path
 ) -> None:

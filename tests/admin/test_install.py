@@ -19,6 +19,7 @@ from queue_mover.observation.findings import Code
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.processes import wait_until
+from testbed.programs import chosen
 from testbed.queues import create_queue, insert_event, last_tick
 from testbed.ticker import FAST_TICKS, start_pgqd
 from tests.admin.locks import wait_until_blocked
@@ -51,7 +52,7 @@ def no_extension(monkeypatch: pytest.MonkeyPatch) -> None:
 def pgq_file() -> Path:
     """Upstream's SQL file."""
     try:
-        return find_pgq_sql(None, 15)
+        return find_pgq_sql(chosen().pgq_sql, 15)
     except OperatorError:
         pytest.skip("upstream's pgq_pl_only.sql is not on this machine")
 
@@ -62,6 +63,7 @@ def has(conn: psycopg.Connection, function: str) -> bool:
     return row == (True,)
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_blank_database_gets_everything(blank: psycopg.Connection) -> None:
     assert install(blank) == [
         "PgQ: installed as extension (3.5)",
@@ -91,6 +93,7 @@ def test_again_keeps_positions_and_repairs_functions(blank: psycopg.Connection) 
     assert has(blank, "pgq_ext.is_batch_done(text,bigint)")
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_four_databases_twice_at_once_on_a_server_without_roles(
     private_cluster: Callable[..., Cluster],
 ) -> None:
@@ -326,6 +329,7 @@ def managed(
     cluster.stop()
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_the_owner_of_a_database_on_a_managed_server(
     managed: tuple[Cluster, Database], pgq_file: Path
 ) -> None:

@@ -394,6 +394,7 @@ def _may(database: Database, role: str) -> tuple[bool, ...]:
 # A mover's file
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_both_sides_of_a_mover_get_what_its_file_names(
     file: Path, source_cluster: Cluster, target_cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -211,6 +211,7 @@ def test_one_that_fails_does_not_stop_the_other(
     assert news(caplog).count("PgQue: recovered: working again") == 1
 
 
+@pytest.mark.usefixtures("pgq_extension")
 def test_it_follows_what_is_installed_and_removed(
     source_db: Database,
     source: psycopg.Connection,

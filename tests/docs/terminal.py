@@ -14,10 +14,11 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
+from testbed.choice import VARIABLES, NotInstalledError, from_environment
 from testbed.cluster import SUPERUSER, Cluster
 from testbed.processes import Result, free_port, run, script, wait_until
 from testbed.procfs import process_alive
-from testbed.programs import find_program, hand_over, postgres_bindir, run_as
+from testbed.programs import chosen, find_program, hand_over, postgres_bindir, run_as
 from testbed.reaper import REAPER, private_directory, remove_directory
 
 PATIENCE = 60.0
@@ -51,7 +52,7 @@ class Terminal:
         self._number = 0
         self._control = private_directory()
         self._write_unprivileged("pgqd", "pgbouncer")
-        path = path or f"{Path(script('queue_mover3')).parent}:{postgres_bindir()}:/usr/bin:/bin"
+        path = path or search_path()
         self._shell = subprocess.Popen(
             ["bash", "--norc", "--noprofile"],
             stdin=subprocess.PIPE,
@@ -61,6 +62,7 @@ class Terminal:
             cwd=self.folder,
             env={
                 **{key: value for key, value in os.environ.items() if not key.startswith("PG")},
+                **{key: os.environ[key] for key in VARIABLES if key in os.environ},
                 "PATH": f"{self._control}:{path}",
                 "HOME": str(self.folder),
                 "PGHOST": "127.0.0.1",
@@ -76,7 +78,13 @@ class Terminal:
         for name in names if user else ():
             program = self._control / name
             drop = f"setpriv --reuid={user} --regid={user} --clear-groups"
-            program.write_text(f'#!/bin/sh\nexec {drop} {find_program(name)} "$@"\n')
+            try:
+                found = find_program(name)
+            except NotInstalledError:
+                if from_environment():
+                    continue
+                raise
+            program.write_text(f'#!/bin/sh\nexec {drop} {found} "$@"\n')
             program.chmod(0o755)
 
     def here(self, text: str) -> str:
@@ -100,7 +108,9 @@ class Terminal:
         hand_over(path)
 
     def enter(self, command: str) -> Result:
-        """Run a command, which has to succeed."""
+        """Run a command, which has to succeed. Raises NotInstalledError without its program."""
+        if (name := command.split(maxsplit=1)[0]) in ("pgqd", "pgbouncer"):
+            find_program(name)
         self._number += 1
         base = self._control / str(self._number)
         base.write_text(self.here(command) + "\n")
@@ -151,6 +161,15 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def search_path() -> str:
+    """Where a page's programs are looked for: ours, those of PostgreSQL, the system's."""
+    path = f"{Path(script('queue_mover3')).parent}:{postgres_bindir()}:/usr/bin:/bin"
+    if chosen().pgq_sql and (program := shutil.which("pg_config")):
+        # The one that knows where PgQ's file is, see tests.leaving_out.
+        path = f"{Path(program).parent}:{path}"
+    return path
 
 
 def commands(text: str) -> list[str]:

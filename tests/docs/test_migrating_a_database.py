@@ -17,11 +17,11 @@ from queue_mover.config.parameters import MOVER
 from testbed.cluster import SUPERUSER, Cluster
 from testbed.database import Database
 from testbed.events import read_events
-from testbed.processes import Processes, run, script, wait_until
-from testbed.programs import postgres_bindir
+from testbed.processes import Processes, run, wait_until
 from testbed.queues import create_queue
 from testbed.servers import new_database
 from tests.docs.pages import ROOT, blocks
+from tests.docs.terminal import search_path
 
 PAGE = (ROOT / "docs" / "migrating-a-database.md").read_text()
 PATIENCE = 60.0
@@ -157,7 +157,7 @@ class Migration:
         for name, text in texts.items():
             (folder / name).write_text(text + "\n")
         self._env = {
-            "PATH": f"{Path(script('queue_mover3')).parent}:{postgres_bindir()}:/usr/bin:/bin",
+            "PATH": search_path(),
             "PGSERVICEFILE": str(folder / "services.conf"),
             "HOME": str(folder),
         }

@@ -13,11 +13,12 @@ import pytest
 from testbed.cluster import ENVIRONMENT, Cluster
 from testbed.database import value
 from testbed.events import read_events
-from testbed.processes import script, wait_until
+from testbed.processes import wait_until
 from testbed.programs import hand_over, postgres_bindir, run_as
 from testbed.queues import create_queue, install_pgq, install_pgq_ext, produce
 from testbed.reaper import REAPER
 from tests.docs.pages import ROOT, blocks
+from tests.docs.terminal import search_path
 from tests.reliability.standby import standby_of
 
 PAGE = (ROOT / "docs" / "moving-a-shard.md").read_text()
@@ -64,7 +65,7 @@ class Move:
         bindir = postgres_bindir()
         self._env = {
             **ENVIRONMENT,
-            "PATH": f"{Path(script('queue_mover3')).parent}:{bindir}:/usr/bin:/bin",
+            "PATH": search_path(),
             "PGSERVICEFILE": str(self.folder / "services.conf"),
             "OLD": str(old.data_directory),
             "NEW": str(new.data_directory),

@@ -31,6 +31,8 @@ NOT_RUN = {
     ("README.md", "pipx install ."): "tests/docs/test_install.py runs it in a clean place",
     ("CONTRIBUTING.md", "make demo"): "tests/docs/test_install.py runs it, with another file",
     ("CONTRIBUTING.md", "make test"): "it is what runs this",
+    ("CONTRIBUTING.md", "PGQ_SQL="): "a minute; tests/docs/test_install.py runs it on Debian",
+    ("CONTRIBUTING.md", "PGBIN="): "it is what runs this, with another server",
     ("CONTRIBUTING.md", "make test-pooled"): "it runs other tests again, for an hour",
     ("CONTRIBUTING.md", "make check"): "it is run before each commit",
     ("CONTRIBUTING.md", "make docs"): "it writes; tests/docs/test_pages.py looks at what it writes",

@@ -9,6 +9,7 @@ import pytest
 from queue_mover.admin.install import find_pgq_sql
 from queue_mover.errors import OperatorError
 from queue_mover.model import PGQ, Flavour
+from testbed.programs import chosen
 from testbed.queues import SQL
 
 OTHER = Flavour("OtherQ", "otherq")
@@ -35,6 +36,6 @@ def renamed(text: str, schema: str = OTHER.schema) -> str:
 
 def _upstream(conn: psycopg.Connection) -> Path:
     try:
-        return find_pgq_sql(None, conn.info.server_version // 10000)
+        return find_pgq_sql(chosen().pgq_sql, conn.info.server_version // 10000)
     except OperatorError as error:
         pytest.skip(str(error))

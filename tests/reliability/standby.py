@@ -5,7 +5,7 @@ import subprocess
 
 from testbed.cluster import Cluster
 from testbed.database import value
-from testbed.programs import postgres_bindir, run_as
+from testbed.programs import run_as, server_program
 
 
 def standby_of(cluster: Cluster) -> Cluster:
@@ -14,7 +14,7 @@ def standby_of(cluster: Cluster) -> Cluster:
     shutil.rmtree(standby.data_directory)
     subprocess.run(
         [
-            str(postgres_bindir() / "pg_basebackup"),
+            str(server_program("pg_basebackup")),
             f"--dbname={cluster.server}",
             f"--pgdata={standby.data_directory}",
             "--write-recovery-conf",

@@ -8,7 +8,7 @@ import pytest
 
 from testbed.cluster import ENVIRONMENT, SUPERUSER, Cluster
 from testbed.database import Database, value
-from testbed.programs import postgres_bindir, run_as
+from testbed.programs import postgres_bindir, run_as, server_program
 from testbed.queues import insert_event
 from tests.moving.pair import Pair
 from tests.reliability.conftest import registered
@@ -27,7 +27,7 @@ def upgrade(cluster: Cluster) -> Cluster:
     bindir = postgres_bindir()
     done = subprocess.run(
         [
-            str(bindir / "pg_upgrade"),
+            str(server_program("pg_upgrade")),
             f"--old-bindir={bindir}",
             f"--new-bindir={bindir}",
             f"--old-datadir={cluster.data_directory}",
