@@ -21,7 +21,6 @@ from demo.servers import (
     create_shop_tables,
 )
 from demo.shop import ROLLED_BACK, WRITERS_PER_SHARD, Shop, Tally
-from demo.tickers import has_pgqd
 from testbed.database import value
 
 VICTIM = "shard1"
@@ -35,9 +34,6 @@ STALL_TIMEOUT = 120.0
 SAMPLE_EVERY = 0.2
 LINE_EVERY = 3.0
 """seconds between lines without a terminal"""
-TICKERS = {True: "its ticker pgqd", False: "its tickers"}
-TICKED = {True: "a ticker for each server", False: "and a ticker for each"}
-"""by whether pgqd is installed"""
 LOG_PREFIX = re.compile(r"\S+ ([\d:]+),\d+ \d+ [A-Z]+ ")
 """before the message of a log line"""
 BATCH = re.compile(r"\{count: (?P<count>\d+), .*source: (?P<source>\w+)\}")
@@ -86,7 +82,7 @@ class Story:
             "  shard1  [shop] ---+---  queue_mover3  --->  [all_shops]  central",
             "  shard2  [shop] ---'",
             "",
-            f"Everything here is real: PostgreSQL, PgQ, {TICKERS[has_pgqd()]}, the daemon. Along",
+            "Everything here is real: PostgreSQL, PgQ, its ticker, the daemon. Along",
             "the way the daemon is killed in the middle of a batch. The demo takes about a",
             "minute; Ctrl-C stops it and cleans up.",
         )
@@ -106,7 +102,7 @@ class Story:
 
     def _set_up(self, servers: Servers, databases: Databases) -> Admin:
         screen = self._screen
-        screen.act(f"2. PgQ and a queue in each database, {TICKED[has_pgqd()]}")
+        screen.act("2. PgQ, a queue and a ticker for each database")
         admin = Admin(servers.directory, databases.every)
         for name in SHARDS:
             admin.set_up(name, SOURCE_QUEUE)
