@@ -27,7 +27,7 @@ class Debian:
             f"mount -t proc proc {into}/proc; mkdir -p {into}/dev/shm;"
             f" mount -t tmpfs tmpfs {into}/dev/shm; exec chroot {into} "
         )
-        path = "PATH=/tmp/programs:/usr/sbin:/usr/bin:/sbin:/bin"
+        path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
         inner = ["env", "-i", path, "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]
         as_user = ["runuser", "-u", user, "--"]
         inner = [*inner, *(as_user if user != "root" else []), "bash", "-euo", "pipefail", "-c"]

@@ -40,7 +40,8 @@ def debian() -> Iterator[Debian]:
     folder = private_directory()
     root = folder / "debian"
     server = SERVERS[suite]
-    run([ROOT / "scripts" / "clean-debian", suite, root, INCLUDED.format(server=server)]).check()
+    make = [ROOT / "scripts" / "clean-debian", suite, root, INCLUDED.format(server=server)]
+    run(make, timeout=900).check()
     shutil.copy(PACKAGE, root / "tmp" / "queue-mover3.deb")
     yield Debian(root, server)
     remove_directory(folder)
@@ -57,12 +58,12 @@ rm -r /tmp/previous
 """An earlier build, of the same files."""
 
 WITH_SYSTEMD = """
-mkdir -p /tmp/programs /run/systemd/system
-printf '#!/bin/sh\\necho "$@" >>/tmp/systemd\\n' >/tmp/programs/systemctl
-chmod +x /tmp/programs/systemctl
+mkdir -p /run/systemd/system
+printf '#!/bin/sh\\necho "$@" >>/tmp/systemd\\n' >/usr/bin/systemctl
+chmod +x /usr/bin/systemctl
 : >/tmp/systemd
 {}
-rm -r /tmp/programs /run/systemd
+rm -r /usr/bin/systemctl /run/systemd
 grep -v daemon-reload /tmp/systemd || true
 """
 
