@@ -59,11 +59,13 @@ rm -r /tmp/previous
 
 WITH_SYSTEMD = """
 mkdir -p /run/systemd/system
+[ ! -e /usr/bin/systemctl ] || mv /usr/bin/systemctl /tmp/real-systemctl
 printf '#!/bin/sh\\necho "$@" >>/tmp/systemd\\n' >/usr/bin/systemctl
 chmod +x /usr/bin/systemctl
 : >/tmp/systemd
 {}
 rm -r /usr/bin/systemctl /run/systemd
+[ ! -e /tmp/real-systemctl ] || mv /tmp/real-systemctl /usr/bin/systemctl
 grep -v daemon-reload /tmp/systemd || true
 """
 
