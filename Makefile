@@ -19,6 +19,8 @@ POOLED_PART = tests/moving/test_batches.py tests/moving/test_encodings.py \
 	tests/moving/test_crash.py::test_killed_again_and_again \
 	tests/command/test_outages.py::test_one_line_when_a_server_goes_and_one_when_it_is_back \
 	tests/sources/test_under_load.py
+# Of the Debian package: which Debian it is for; without one, the host's.
+SUITE =
 # Of the torture: how much of it; without a SEED it takes any, and prints it.
 SEED =
 FAULTS = 500
@@ -95,12 +97,13 @@ wheel: setup ## Build wheel and source distribution into dist/, and check them
 	$(PYTHON) -m twine check --strict dist/queue_mover-*
 
 .PHONY: deb
-deb: ## Build the Debian package queue-mover3 into dist/
-	@scripts/build-deb
+deb: ## Build the Debian package queue-mover3 into dist/; SUITE=trixie for another Debian (root)
+	@scripts/build-deb $(SUITE)
 
 .PHONY: test-deb
-test-deb: setup deb ## Install, run and remove the Debian package in a clean Debian (root; minutes)
-	QUEUE_MOVER_DEB="$$(ls dist/queue-mover3_*.deb)" $(PYTHON) -m pytest -s --timeout=1800 tests/packages
+test-deb: setup ## Install, run, upgrade and remove the Debian package in a clean Debian, or in SUITE (root)
+	package="$$(scripts/build-deb $(SUITE))" && QUEUE_MOVER_DEB="$$package" QUEUE_MOVER_SUITE=$(SUITE) \
+		$(PYTHON) -m pytest -s --timeout=1800 tests/packages
 
 .PHONY: format
 format: setup ## Format the code and fix what can be fixed

@@ -36,16 +36,24 @@ class Terminal:
         words = [str(word) for word in command]
         env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM", "COLUMNS")}
         env.update({"TERM": "xterm-256color", **environment})
-        self.pid, self._descriptor = pty.fork()
-        if self.pid == 0:
-            try:
-                os.chdir(directory)
-                os.execvpe(words[0], words, env)
-            finally:
-                os._exit(127)
-        REAPER.watch_process(self.pid)
+        self._descriptor, theirs = pty.openpty()
         size = struct.pack("HHHH", height, width, 0, 0)
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, size)
+        # Not by a fork: this process may have threads. The leader of a session that opens a
+        # terminal gets it as its own.
+        self.pid = os.posix_spawnp(
+            "env",
+            ["env", f"--chdir={directory}", *words],
+            env,
+            setsid=True,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.ttyname(theirs), os.O_RDWR, 0),
+                (os.POSIX_SPAWN_DUP2, 0, 1),
+                (os.POSIX_SPAWN_DUP2, 0, 2),
+            ],
+        )
+        os.close(theirs)
+        REAPER.watch_process(self.pid)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.written = ""
         """As it came, codes included."""

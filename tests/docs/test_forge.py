@@ -38,6 +38,14 @@ def test_the_workflow_has_every_debian_and_python_that_is_supported() -> None:
     assert matrix("python") == ["3.11", "3.12", "3.13", "3.14"]
 
 
+def test_a_bare_debian_can_check_the_project_out() -> None:
+    """By HTTPS, which git needs certificates for."""
+    for name, job in jobs().items():
+        if "debian:" in job:
+            before = job.partition("uses: actions/checkout")[0]
+            assert re.search(r"apt-get install .* git ca-certificates make\b", before), name
+
+
 def test_whoever_reports_a_bug_must_give_the_output_of_check() -> None:
     form = (FORGE / "ISSUE_TEMPLATE" / "bug.yml").read_text()
     field = form.partition("id: check")[2].partition("- type:")[0]

@@ -17,7 +17,8 @@ LAST = "the last event of the batch"
 @pytest.fixture
 def bouncer(pair: Pair) -> Iterator[PgBouncer]:
     """A PgBouncer before both databases, whose clients change their server processes."""
-    with bouncer_before(pair, **MIXING) as server:
+    # On a busy machine a pause takes longer than its usual limit.
+    with bouncer_before(pair, **{**MIXING, "query_wait_timeout": 60}) as server:
         yield server
 
 

@@ -7,6 +7,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from testbed.processes import run
 from testbed.reaper import private_directory, remove_directory
 from tests.docs.pages import ROOT
 
-NEEDED = ("src", "man", "completions", "contrib", "pyproject.toml", "README.md", "LICENSE")
+NEEDED = ("src", "man", "completions", "contrib", "examples")
+FILES = ("pyproject.toml", "README.md", "LICENSE")
 DATA = f"queue_mover-{__version__}.data/data/"
 INFO = f"queue_mover-{__version__}.dist-info/"
 
@@ -28,7 +30,7 @@ def wheel() -> Iterator[Path]:
     if run([sys.executable, "-m", "pip", "index", "versions", "setuptools"]).returncode != 0:
         pytest.skip("no package registry can be reached")
     folder = private_directory()
-    for name in NEEDED:
+    for name in NEEDED + FILES:
         source, copy = ROOT / name, folder / "clone" / name
         copy.parent.mkdir(exist_ok=True)
         if source.is_dir():
@@ -55,7 +57,7 @@ def test_everything_is_in_it(wheel: Path) -> None:
         *(f"{DATA}{_place(path)}/{path.name}" for path in completions.texts()),
         *(
             f"{DATA}share/doc/queue_mover3/{path.relative_to(ROOT)}"
-            for path in (ROOT / "contrib").rglob("*")
+            for path in [*(ROOT / "contrib").rglob("*"), *(ROOT / "examples").glob("*.py")]
             if path.is_file()
         ),
     }
@@ -90,7 +92,7 @@ def test_man_finds_the_pages_by_the_path_of_the_command(wheel: Path, tmp_path: P
     (tmp_path / DATA / "bin").mkdir()
     # when
     env = {"PATH": f"{tmp_path / DATA}/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-    for name in ("queue_mover3", "pgqadm", "queue_mover.ini"):
+    for name in ("queue_mover3", "queue_splitter3", "pgqadm", "queue_mover.ini"):
         found = subprocess.run(
             [man, "-w", name], env=env, capture_output=True, text=True, check=False
         )
@@ -100,9 +102,15 @@ def test_man_finds_the_pages_by_the_path_of_the_command(wheel: Path, tmp_path: P
 
 def test_the_versions_are_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    first = (ROOT / "debian" / "changelog").read_text().partition("\n")[0]
+    packaged = (ROOT / "debian" / "changelog").read_text()
     assert project["version"] == __version__
-    assert first.startswith(f"queue-mover3 ({__version__}) ")
+    assert packaged.startswith(f"queue-mover3 ({__version__}) ")
+    # and so are the dates, once it is released
+    version, date = re.findall(r"^## (\S+) \((.*)\)$", (ROOT / "CHANGELOG.md").read_text(), re.M)[0]
+    assert version == __version__
+    if date != "unreleased":
+        (signed,) = re.findall(r"^ -- .*>  (.*)$", packaged, re.M)[:1]
+        assert parsedate_to_datetime(signed).date().isoformat() == date
 
 
 def test_the_source_distribution_leaves_nothing_out() -> None:

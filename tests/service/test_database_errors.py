@@ -74,6 +74,7 @@ def test_what_several_lines_say_comes_in_one() -> None:
         ("query_wait_timeout", "default_pool_size"),
         ("no more connections allowed (max_client_conn)", "max_client_conn"),
         ("unsupported startup parameter: options", "ignore_startup_parameters"),
+        ("unsupported startup parameter in options: jit", "ignore_startup_parameters"),
         ("transaction blocks not allowed in statement pooling mode", "pool_mode = transaction"),
     ],
 )

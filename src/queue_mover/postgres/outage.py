@@ -31,12 +31,16 @@ def kind(state: str, message: str) -> str:
     return "" if _UNAVAILABLE.search(message) else _NUMBER.sub("#", message)
 
 
+_IGNORE_OPTIONS = (
+    "ignore_startup_parameters = options in pgbouncer.ini, and ALTER ROLE ... SET for what they set"
+)
 _REMEDIES = {
     "query_wait_timeout": "raise default_pool_size in pgbouncer.ini, or end what holds its server"
     " connections (SHOW POOLS, SHOW SERVERS)",
     "(max_client_conn)": "raise max_client_conn in pgbouncer.ini",
-    "startup parameter: options": "ignore_startup_parameters = options in pgbouncer.ini,"
-    " and ALTER ROLE ... SET for what they set",
+    "startup parameter: options": _IGNORE_OPTIONS,
+    # Since PgBouncer 1.20, which names the option.
+    "startup parameter in options": _IGNORE_OPTIONS,
     "statement pooling mode": "pool_mode = transaction in pgbouncer.ini, then RELOAD",
 }
 """What to do, by a part of PgBouncer's message."""
