@@ -19,10 +19,11 @@ STOPS_AFTER_A_CHUNK = """
 """
 
 
-def test_the_mover_calls_it_an_outage_and_tries_again(pair: Pair) -> None:
+@pytest.mark.parametrize("write_with", ["copy", "insert_event"])
+def test_the_mover_calls_it_an_outage_and_tries_again(pair: Pair, write_with: str) -> None:
     stop_copy_at(pair, LAST)
-    with bouncing(pair) as ways, pair.start(**ways) as mover:
-        # given a COPY that the mover has sent to its end
+    with bouncing(pair) as ways, pair.start(write_with=write_with, **ways) as mover:
+        # given a batch that the mover has sent to its end
         with hold_copy(pair):
             pair.produce(100, last=LAST)
             wait_until_blocked(pair.target)
@@ -32,7 +33,7 @@ def test_the_mover_calls_it_an_outage_and_tries_again(pair: Pair) -> None:
         mover.wait_for_output("INFO recovered: working again")
         pair.wait_for(101)
         assert mover.stop() == 0
-        assert "ERROR target database not available: the connection was lost" in mover.stderr
+        assert "ERROR target database not available: " in mover.stderr
         assert "Traceback" not in mover.stderr
     pair.assert_identical()
 
