@@ -13,8 +13,8 @@ KEEP =
 RECORD ?=
 # What runs through PgBouncer too: on these sides, all of these tests; with each `make test` a part.
 SIDES = source target both
-POOLED = $(addprefix tests/,moving command sources reliability flavour service check observation \
-	admin web)
+POOLED = $(addprefix tests/,moving sharing command sources reliability flavour service check \
+	observation admin web)
 POOLED_PART = tests/moving/test_batches.py tests/moving/test_encodings.py \
 	tests/moving/test_crash.py::test_killed_again_and_again \
 	tests/command/test_outages.py::test_one_line_when_a_server_goes_and_one_when_it_is_back \

@@ -206,6 +206,8 @@ def test_a_hung_main_thread_is_not_fed(world: World, manager: Manager) -> None:
     argv = ["sh", "-c", f"exec {script('queue_mover3')} {world.write(logfile=None)} 2>{fifo}"]
     environment = manager.environment | watched()
     with Process(argv, world.directory, name="mover", env=environment) as process:
+        # A slow start feeds the watchdog too, and reports no reload.
+        manager.wait_for("READY")
         manager.wait_for("WATCHDOG")
         with contextlib.suppress(BlockingIOError):
             while True:

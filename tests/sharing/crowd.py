@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from queue_mover.errors import QueueMoverError
+from queue_mover.errors import QueueMoverError, UnavailableError
 from queue_mover.model import BatchLimits, Outcome, Policy, Route
 from queue_mover.moving.mover import Mover
 from queue_mover.moving.peers import Peers
@@ -48,6 +48,16 @@ class Rider:
             self.outcome = self.mover.move_batch()
         except QueueMoverError as error:
             self.outcome = error
+
+    def move_again(self) -> None:
+        """Move a batch as the service does after an outage: until the target is available. A
+        pooler before it takes a moment longer than the server."""
+
+        def available() -> bool:
+            self.move()
+            return not isinstance(self.outcome, UnavailableError)
+
+        wait_until(available, 30, "the target")
 
 
 @dataclass(eq=False)

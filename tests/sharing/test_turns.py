@@ -360,7 +360,7 @@ def test_a_server_that_dies_before_the_commit(
     assert all(isinstance(rider.outcome, UnavailableError) for rider in crowd.riders)
     target_cluster.start()
     for rider in crowd.riders:
-        rider.move()
+        rider.move_again()
     assert moved(*crowd.riders) == [True] * 3
     crowd.assert_identical()
 

@@ -39,7 +39,10 @@ def test_metrics_count_what_was_moved(world: World, site: Site) -> None:
     assert site.metric("connections", side="source") == 1
     assert site.metric("connections", side="target") == 1
     assert site.metric("build_info", version="4.0.0", job=world.job) == 1
-    assert site.metric("backlog_events", **mine) is not None
+    # The databases are polled in the background.
+    wait_until(
+        lambda: site.metric("backlog_events", **mine) is not None, PATIENCE, "the first poll"
+    )
 
 
 def test_lag_and_backlog_come_from_the_databases(world: World, site: Site) -> None:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from queue_mover.copying.copy_reader import CopyReader
+from queue_mover.copying.copy_writer import writing_copy
 from queue_mover.errors import BadEventError, NotReadyError, StatementError
 from queue_mover.model import Flavour, Route
 from queue_mover.postgres.connection import Connection
@@ -92,7 +93,7 @@ def copy_events(
         client_encoding(target, encoding),
         CopyReader(source, encoded(statement, source), route.source_flavour) as reading,
         _raising_bad_event(route.target_flavour),
-        writer.copy(f"COPY {table} ({columns(route)}) FROM STDIN (FORMAT BINARY)".encode()) as sink,
+        writing_copy(writer, f"COPY {table} ({columns(route)}) FROM STDIN (FORMAT BINARY)") as sink,
     ):
         for block in reading.blocks():
             sink.write(block)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 
 from queue_mover.copying.copy import bad_event, client_encoding, columns
+from queue_mover.copying.copy_writer import writing_copy
 from queue_mover.copying.insert import FIELDS, Row, rows_in_chunks
 from queue_mover.errors import BadEventError
 from queue_mover.model import Route
@@ -30,7 +31,7 @@ def copy_rows(
 ) -> None:
     """Write a few events of `select_columns` into an event table by COPY. Raises driver errors."""
     statement = f"COPY {table} ({columns(route)}) FROM STDIN (FORMAT BINARY)"
-    with client_encoding(target, encoding), target.cursor().copy(statement.encode()) as sink:
+    with client_encoding(target, encoding), writing_copy(target.cursor(), statement) as sink:
         for row in rows:
             sink.write_row(row[:-2])
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from queue_mover.copying.copy import COLUMNS, SORTING, encoded
 from queue_mover.copying.copy_reader import HEADER, TRAILER, CopyReader
+from queue_mover.copying.copy_writer import writing_copy
 from queue_mover.errors import StatementError
 from queue_mover.model import Flavour
 from queue_mover.postgres.connection import Connection
@@ -46,7 +47,7 @@ def copy_rows(target: Connection, table: str, batches: Sequence[Rows]) -> None:
     """
     writer = target.cursor()
     statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
-    with writer.copy(statement.encode()) as sink:
+    with writing_copy(writer, statement) as sink:
         sink.write(b"".join([HEADER, *(rows.data for rows in batches), TRAILER]))
     count = sum(rows.count for rows in batches)
     if writer.rowcount != count:

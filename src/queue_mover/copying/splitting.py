@@ -12,6 +12,7 @@ import psycopg
 
 from queue_mover.copying.copy import COLUMNS, SORTING, bad_event, client_encoding, encoded
 from queue_mover.copying.copy_reader import BLOCK, HEADER, TRAILER, CopyReader
+from queue_mover.copying.copy_writer import writing_copy
 from queue_mover.copying.insert import SELECT_COLUMNS, Row, insert_rows, rows_in_chunks
 from queue_mover.copying.quarantine import copy_rows
 from queue_mover.copying.split_names import SplitNames
@@ -131,7 +132,7 @@ class _Writer:
 
     def _copy(self, table: str, blocks: Sequence[bytearray], large: memoryview | None) -> None:
         statement = f"COPY {table} ({self._columns}) FROM STDIN (FORMAT BINARY)"
-        with self._cursor.copy(statement.encode()) as sink:
+        with writing_copy(self._cursor, statement) as sink:
             sink.write(HEADER)
             for block in blocks:
                 sink.write(block)

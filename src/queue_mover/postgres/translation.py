@@ -16,9 +16,15 @@ TRANSIENT_SQLSTATES = ("08", "25P03", "53", "55P03", "57")
 shutdowns, terminations and statement timeouts: temporary conditions of the server, not errors in
 the statement."""
 
-_SEVERAL_ANSWERS = "COPY cannot be mixed with other operations"
-"""The driver's words when COPY gets more than one answer. We send it alone, so these are errors:
-the server's last one, and that of a pooler which has lost the server."""
+LOST_AT_END = "the connection was lost as COPY ended"
+"""What a lost connection is called where the driver has no words for it."""
+
+_SEVERAL_ANSWERS = {
+    "COPY cannot be mixed with other operations": "the connection was lost as COPY began",
+    "you cannot mix COPY with other operations": LOST_AT_END,
+}
+"""The driver's words when COPY gets more than one answer, and ours. We send it alone, so these are
+errors: the server's last one, and that of a pooler which has lost the server."""
 
 
 def one_line(text: str) -> str:
@@ -61,10 +67,9 @@ def translate(error: psycopg.Error, side: str, flavour: Flavour = PGQ) -> Except
     """The error of ours for a driver error. `side` may be empty: "database" alone."""
     place = f"{side} database".lstrip()
     state = error.sqlstate or ""
-    message = primary(error)
-    lost = not state and message == _SEVERAL_ANSWERS
-    if lost:
-        message = "the connection was lost as COPY began"
+    given = primary(error)
+    lost = not state and given in _SEVERAL_ANSWERS
+    message = _SEVERAL_ANSWERS.get(given, given)
     transient = state.startswith(TRANSIENT_SQLSTATES) or (
         not state and (lost or isinstance(error, errors.OperationalError))
     )
