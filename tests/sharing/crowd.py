@@ -43,10 +43,11 @@ class Rider:
         tick(self.conn, self.queue)
 
     def move(self) -> None:
-        """Move a batch; keep what becomes of it."""
+        """Move a batch; keep what becomes of it. A ValueError stands for what is not foreseen."""
+        self.outcome = None
         try:
             self.outcome = self.mover.move_batch()
-        except QueueMoverError as error:
+        except (QueueMoverError, ValueError) as error:
             self.outcome = error
 
     def move_again(self) -> None:

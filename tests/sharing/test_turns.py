@@ -1,6 +1,7 @@
 """Batches that are ready at the same time share a transaction; each is decided on its own."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -362,6 +363,58 @@ def test_a_server_that_dies_before_the_commit(
     for rider in crowd.riders:
         rider.move_again()
     assert moved(*crowd.riders) == [True] * 3
+    crowd.assert_identical()
+
+
+def unforeseen(*_: object) -> None:
+    raise ValueError("not foreseen")
+
+
+def unforeseen_after_the_commit(dst: psycopg.Connection, positions: object) -> None:
+    shared_target.commit_positions(dst, positions)  # type: ignore[arg-type]
+    raise ValueError("not foreseen")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "failing"),
+    [
+        (sharing.Sharing, "_take", unforeseen),
+        (shared_transaction, "commit_positions", unforeseen),
+        (shared_transaction, "commit_positions", unforeseen_after_the_commit),
+    ],
+    ids=["before_it_has_taken", "before_the_commit", "after_the_commit"],
+)
+def test_a_turn_that_fails_as_nobody_expects_leaves_no_answer_behind(
+    crowd: Crowd,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: object,
+    name: str,
+    failing: Callable[..., None],
+) -> None:
+    """An answer about the batch that failed would be taken for one about the next batch."""
+    for rider in crowd.riders:
+        rider.produce(5)
+    # given a turn that fails
+    with monkeypatch.context() as patched, crowd.gathering():
+        crowd.gathered(3)
+        leader = crowd.leader
+        patched.setattr(owner, name, failing)
+    assert isinstance(leader.outcome, ValueError)
+    # when its mover tries again, and the next batches come, while the target is busy
+    for rider in crowd.riders:
+        if isinstance(rider.outcome, ValueError):
+            rider.move()
+    for _ in range(2):
+        for rider in crowd.riders:
+            rider.produce(5)
+        with crowd.gathering():
+            crowd.gathered(3)
+            # then none is answered before it is on the target
+            time.sleep(0.1)
+            assert crowd.waiting == 3
+            assert [rider.outcome for rider in crowd.riders] == [None] * 3
+    for rider in crowd.riders:
+        rider.mover.finish()
     crowd.assert_identical()
 
 

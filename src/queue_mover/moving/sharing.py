@@ -109,7 +109,10 @@ class Sharing:
             return withdrawn
 
     def take_turn(self, leader: "Member", target: Sessions) -> None:
-        """Write what is ready, and answer all whose batches were taken, the leader included."""
+        """Write what is ready, and answer all whose batches were taken, the leader included.
+
+        Raises only what no one expects; the others are answered nevertheless.
+        """
         taken: dict[Member, SmallBatch] = {}
         moved: frozenset[str] = frozenset()
         lost = False
@@ -148,13 +151,13 @@ class Sharing:
             self._pass_on()
         for member, batch in taken.items():
             was_moved = batch.route.consumer in moved
-            member.answer(_Message.MOVED if was_moved else _Message.ALONE)
+            member.answer(_Message.MOVED if was_moved else _Message.ALONE, batch)
 
     def _pass_on(self) -> None:
         """Give the next turn to the one who has waited longest. Call with the lock."""
         self._leader = next(iter(self._waiting), None)
         if self._leader:
-            self._leader.answer(_Message.LEAD)
+            self._leader.answer(_Message.LEAD, self._waiting[self._leader])
 
 
 class Room:
@@ -182,7 +185,7 @@ class Member:
     def __init__(self, sharing: Sharing, target: Sessions) -> None:
         self._sharing = sharing
         self._target = target
-        self._inbox: SimpleQueue[_Message] = SimpleQueue()
+        self._inbox: SimpleQueue[tuple[_Message, SmallBatch | None]] = SimpleQueue()
 
     @property
     def is_open(self) -> bool:
@@ -203,30 +206,42 @@ class Member:
 
         Raises StoppingError; then the batch may have been written, which the next start finds out.
         """
-        if self._sharing.enter(self, batch):
-            self._sharing.take_turn(self, self._target)
-        while (answer := self._inbox.get()) not in (_Message.MOVED, _Message.ALONE):
-            if answer is _Message.LEAD:
+        try:
+            if self._sharing.enter(self, batch):
                 self._sharing.take_turn(self, self._target)
-            elif answer is _Message.STOP:
-                return self._stopped()
+            while (answer := self._next(batch)) not in (_Message.MOVED, _Message.ALONE):
+                if answer is _Message.LEAD:
+                    self._sharing.take_turn(self, self._target)
+                else:
+                    return self._stopped(batch)
+        except BaseException:
+            # Nobody may wait for a leader that has gone.
+            self._sharing.withdraw(self)
+            raise
         return answer is _Message.MOVED
 
-    def _stopped(self) -> bool:
+    def _next(self, batch: SmallBatch, timeout: float | None = None) -> _Message:
+        """The next message, except those about an earlier batch, whose turn has failed. Raises
+        Empty after the timeout, in seconds; None: never."""
+        while True:
+            message, concerned = self._inbox.get(timeout=timeout)
+            if message is _Message.STOP or concerned is batch:
+                return message
+
+    def _stopped(self, batch: SmallBatch) -> bool:
         if not self._sharing.withdraw(self):
             with suppress(Empty):
-                message = self._inbox.get(timeout=LAST_WAIT)
-                if message is _Message.MOVED:
+                if self._next(batch, LAST_WAIT) is _Message.MOVED:
                     return True
         raise StoppingError("stopped while waiting for a turn at the target")
 
-    def answer(self, message: _Message) -> None:
+    def answer(self, message: _Message, batch: SmallBatch) -> None:
         """From another thread: what has become of the batch, or what to do."""
-        self._inbox.put(message)
+        self._inbox.put((message, batch))
 
     def stop(self) -> None:
         """From another thread: stop waiting."""
-        self._inbox.put(_Message.STOP)
+        self._inbox.put((_Message.STOP, None))
 
     def close(self) -> None:
         """Remove this mover."""
