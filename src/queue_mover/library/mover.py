@@ -13,7 +13,7 @@ from queue_mover.library.moved_batch import MovedBatch, Ticks
 from queue_mover.library.parameters import Parameters
 from queue_mover.model import Log, Outcome, Result
 from queue_mover.moving import mover as moving
-from queue_mover.moving.announcements import LOOK
+from queue_mover.moving.announcements import LONGEST_SLEEP
 from queue_mover.postgres.database import Database
 from queue_mover.system import logs
 from queue_mover.system.waker import AVAILABLE, Waker
@@ -162,7 +162,7 @@ class Mover:
         until = time.monotonic() + seconds
         while not self._stopping and (left := until - time.monotonic()) > 0:
             if AVAILABLE:
-                self._waker.sleep(None, min(left, LOOK))
+                self._waker.sleep(None, min(left, LONGEST_SLEEP))
             else:
                 time.sleep(min(left, NAP))
         return not self._stopping
@@ -265,7 +265,7 @@ class Mover:
         pause = self._settings.process.loop_delay
         pause = pause if pause > 0 else POLL
         # Whoever waits for an announcement may wait that long.
-        if seconds < LOOK or not self._mover.sleep(pause):
+        if seconds < LONGEST_SLEEP or not self._mover.sleep(pause):
             self.sleep(min(seconds, pause))
 
     def _finish(self) -> None:

@@ -4,6 +4,7 @@ Nothing depends on announcements: the mover asks by itself every `LOOK` seconds.
 tick that was not announced, it polls again as without them.
 """
 
+import random
 from contextlib import suppress
 
 from psycopg import Notify, sql
@@ -16,7 +17,11 @@ from queue_mover.postgres.database import Sessions
 from queue_mover.system.waker import AVAILABLE, Waker
 
 LOOK = 30.0
-"""Seconds between queries for a tick that was not announced."""
+"""Seconds between queries for a tick that was not announced, on average."""
+SPREAD = 0.2
+"""By which share these seconds vary: many movers that start together must not all ask at once."""
+LONGEST_SLEEP = LOOK * (1 + SPREAD)
+"""Seconds."""
 IN_VAIN = 0.1
 """Seconds of sleep after an announcement that brought no batch: somebody may send too many."""
 
@@ -48,7 +53,7 @@ class Announcements:
             if src is self._listening:
                 if self._in_vain:
                     self._waker.sleep(None, IN_VAIN)
-                self._wait(src, max(seconds, LOOK))
+                self._wait(src, max(seconds, LOOK * random.uniform(1 - SPREAD, 1 + SPREAD)))
             else:
                 self._listen(src, route)
         # An error is the next step's: it tries to connect again.
