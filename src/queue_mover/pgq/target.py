@@ -31,9 +31,6 @@ _POSITION: dict[bool, LiteralString] = {
     """,
 }
 
-
-_TABLE: LiteralString = "{pgq}.quote_fqname({pgq}.current_event_table(%(queue)s))"
-
 _ADVANCE: LiteralString = (
     "select queue_mover.advance_position(%(consumer)s, %(before)s, %(tick)s, %(source)s, %(mark)s)"
 )
