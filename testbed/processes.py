@@ -63,6 +63,9 @@ def write_ini(path: Path, section: str, settings: Mapping[str, object]) -> Path:
     return write_sections(path, {section: settings})
 
 
+LAST_SAVING = 1.0 if "COVERAGE_PROCESS_START" in os.environ else 0.0
+"""Seconds until a process that is measured has saved what it ran (scripts/measure_process.py)."""
+
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -249,6 +252,8 @@ class Process:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.running:
+            time.sleep(LAST_SAVING)
         self.kill()
 
 
@@ -279,6 +284,8 @@ class Processes:
 
     def kill(self) -> None:
         """Kill those still running, frozen or not."""
+        if self._daemons or any(process.running for process in self._children):
+            time.sleep(LAST_SAVING)
         for process in self._children:
             process.kill()
         for pid in self._daemons:

@@ -231,8 +231,6 @@ def _parse(parser: RawConfigParser, text: str, path: Path) -> None:
     except configparser.ParsingError as error:
         line = error.errors[0][0] if error.errors else "?"
         raise ConfigError(f"{path}: line {line}: not of the form key = value") from None
-    except configparser.Error:
-        raise ConfigError(f"{path}: cannot be parsed") from None
 
 
 def _duplicates(text: str, path: Path) -> list[str]:

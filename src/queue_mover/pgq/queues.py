@@ -44,7 +44,11 @@ def require_queue(
         )
 
 
-def listed(names: list[str], limit: int = 10) -> str:
-    """Names separated by commas, no more than `limit` of them."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+LISTED = 10
+"""The most names that a message lists."""
+
+
+def listed(names: list[str]) -> str:
+    """Names separated by commas, no more than LISTED of them."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

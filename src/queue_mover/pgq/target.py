@@ -31,9 +31,6 @@ _POSITION: dict[bool, LiteralString] = {
     """,
 }
 
-
-_TABLE: LiteralString = "{pgq}.quote_fqname({pgq}.current_event_table(%(queue)s))"
-
 _SET_ROUTE: LiteralString = "select queue_mover.set_route(%(consumer)s, %(queue)s, %(filtered)s)"
 _LOCK: LiteralString = "select pg_advisory_xact_lock(%(key)s)"
 _LOCK_SOON: LiteralString = f"select set_config('lock_timeout', '{LOCK_WAIT}', true)"

@@ -5,16 +5,30 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event
+from typing import Protocol
 
 from queue_mover.errors import QueueMoverError, UnavailableError
 from queue_mover.model import PGQ, Flavour
 from queue_mover.observation.progress import BatchInProgress
 from queue_mover.pgq.presence import present, scheduler
 from queue_mover.postgres.database import Database
-from queue_mover.service.job import Job, Step
+from queue_mover.service.job import Step
 
 CHECK_SECONDS = 60.0
 """Between checks for a PgQ that was installed or removed meanwhile."""
+
+
+class Ticker(Protocol):
+    """Ticks one PgQ; raises as a `Job` does."""
+
+    def prepare(self) -> None:
+        """Tick for the first time, once."""
+
+    def step(self) -> Step:
+        """Tick, and do a piece of the maintenance."""
+
+    def close(self) -> None:
+        """Close the connection."""
 
 
 @dataclass(slots=True)
@@ -22,7 +36,7 @@ class Ticked:
     """A flavour that is ticked."""
 
     flavour: Flavour
-    job: Job
+    job: Ticker
     failure: str = ""
     """Why it has failed while another one worked; empty: it has not."""
     retry_at: float = 0.0
@@ -38,7 +52,7 @@ class FlavouredTicker:
     def __init__(
         self,
         connect: Callable[[Flavour], Database],
-        make: Callable[[Flavour, Database], Job],
+        make: Callable[[Flavour, Database], Ticker],
         log: logging.Logger,
         *,
         wanted: str,

@@ -2,16 +2,14 @@
 
 import logging
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from threading import Event
 from typing import LiteralString
 
 from queue_mover.admin import ticker
 from queue_mover.admin.ticker import Call, Ticked
 from queue_mover.config.settings import AdminSettings
 from queue_mover.model import PGQ, Flavour
-from queue_mover.observation.progress import BatchInProgress
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
 from queue_mover.service.flavoured_ticker import FlavouredTicker
@@ -134,36 +132,10 @@ class TickerJob:
             self._logged.add(call.name)
             self._log.error("%s: %s", call.name, call.failure)
 
-    def sleep(self, seconds: float, stopping: Event) -> None:
-        """No longer and no less."""
-        stopping.wait(seconds)
-
-    def finish(self) -> None:
-        """Nothing to finish: a chore starts again at the next start."""
-
     def close(self) -> None:
         """Close the connection, and forget the chore that was running on it."""
         self._running = None
         self._database.close()
-
-    def stop(self) -> None:
-        """Nothing to do: a step is short."""
-
-    def waiting_since(self) -> float | None:
-        """Since when it waits for the server."""
-        return self._database.waiting_since()
-
-    def batch(self) -> BatchInProgress | None:
-        """None: it has no batches."""
-        return None
-
-    def connections(self) -> Mapping[str, int]:
-        """To the database."""
-        return {"source": int(self._database.is_open)}
-
-    def abandon(self) -> None:
-        """Close the connection under the running step."""
-        self._database.abandon()
 
 
 def spec(settings: AdminSettings) -> JobSpec:
