@@ -2,7 +2,7 @@
 whose target costs nothing.
 
 A thread for each source allocates its batches, reads them whole, and finishes each with the next
-one. With `loop_delay = 0` it ends when no tick is waiting, else on SIGTERM. Prints how many batches
+one. With `loop_delay = 0` it ends when no tick is waiting, else on SIGINT. Prints how many batches
 it has read.
 """
 
@@ -51,7 +51,7 @@ class Reader:
 def main(path: str) -> None:
     """Read all sources of a config."""
     stopped = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGINT, lambda *_: stopped.set())
     settings = load_mover(Path(path), {})
     readers = [Reader(each) for each in settings.movers]
     for reader in readers:
