@@ -17,7 +17,7 @@ from testbed.queues import install_pgq_ext
 from testbed.ticker import start_pgqd
 
 LOOP_DELAY = 1.0
-SETTLE = 40
+SETTLE = 80
 """Seconds until each source was checked once for missing ticks, after which it is rare."""
 MODES = ("woken", "polling")
 
