@@ -38,9 +38,15 @@ class Saver:
                 self._measured.get_data().close(force=True)
 
     def _continue(self) -> None:
+        # A forked child writes a file of its own, and would take it for the one already begun.
+        data = self._measured._data
+        if data is not None:
+            data._has_arcs = data._wrote_hash = False
         self._saving.release()
         self.start()
 
 
-if measured := coverage.process_startup():
+# A child finds the environment set: coverage's own hook was faster there.
+coverage.process_startup()
+if measured := coverage.Coverage.current():
     Saver(measured).start()
