@@ -17,8 +17,7 @@ LAST = "the last event of the batch"
 @pytest.fixture
 def bouncer(pair: Pair) -> Iterator[PgBouncer]:
     """A PgBouncer before both databases, whose clients change their server processes."""
-    # On a busy machine a pause takes longer than its usual limit.
-    with bouncer_before(pair, **{**MIXING, "query_wait_timeout": 60}) as server:
+    with bouncer_before(pair, **MIXING) as server:
         yield server
 
 
