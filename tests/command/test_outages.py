@@ -32,11 +32,16 @@ def test_one_line_when_a_server_goes_and_one_when_it_is_back(
         world.produce(3, first=3)
         world.wait_for_stall()
         cluster.stop()
+    count = 5
+    if side == "target":
+        # The stop may let the batch through, and a pooler hides the loss from a mover that is idle.
+        world.produce(1, first=6)
+        count = 6
     world.logged(f"ERROR {side} database not available: ")
     time.sleep(1)
     cluster.start()
     world.reconnect()
-    world.wait_for_events(5)
+    world.wait_for_events(count)
     world.logged("INFO recovered: working again")
     assert world.identical()
     assert process.stop() == 0
