@@ -14,7 +14,7 @@ from testbed import queues
 from testbed.cluster import Cluster
 from testbed.database import Database, value
 from testbed.ini import write_sections
-from testbed.processes import Process, script, write_ini
+from testbed.processes import Process, script, wait_until, write_ini
 
 JOB = "many"
 COMMAND = (script("queue_mover3"),)
@@ -129,6 +129,11 @@ def connections(cluster: Cluster) -> int:
     """How many connections movers have to a cluster."""
     with cluster.connect() as conn:
         return int(value(conn, "select count(*) from pg_stat_activity where usename = %s", ROLE))
+
+
+def wait_for_connections(cluster: Cluster, count: int) -> None:
+    """Wait until movers have so many connections to a cluster."""
+    wait_until(lambda: connections(cluster) >= count, 120, "connections", interval=0.5)
 
 
 @contextlib.contextmanager

@@ -17,9 +17,8 @@ from demo.recording import Recording, paced
 from demo.screen import Screen
 from demo.servers import DemoError
 from demo.story import Story
-from testbed.choice import VARIABLES
+from testbed.choice import VARIABLES, MissingProgramError
 from testbed.cluster import ClusterError
-from testbed.programs import MissingProgramError
 
 USAGE = (
     "usage: python -m demo [stop DIRECTORY]\n"

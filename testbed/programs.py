@@ -27,9 +27,6 @@ from testbed.choice import (
     from_environment,
 )
 
-# Others import it from here.
-__all__ = ["MissingProgramError"]
-
 PGQ_CONTROL = "extension/pgq.control"
 # Of each Debian; another one will do if it is installed with its PgQ.
 VERSIONS = {"12": "15", "13": "17"}
@@ -181,7 +178,7 @@ def missing_packages() -> list[str]:
         return []
     missing = []
     servers = _servers()
-    if not any((share_dir(bindir) / PGQ_CONTROL).exists() for bindir in servers):
+    if not any(map(_has_pgq, servers)):
         versions = [d.parent.name for d in servers if d.parent.name.isdigit()]
         debians = debian_postgresql()
         if not versions:

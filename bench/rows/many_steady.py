@@ -9,7 +9,7 @@ from bench.figures import percentile
 from bench.outcome import Bar, Chart, Finding, Outcome
 from bench.row import Bench
 from bench.servers import new_cluster
-from bench.shards import Shard, Shards, connections, shards
+from bench.shards import Shard, Shards, connections, shards, wait_for_connections
 from bench.stream import Stream
 from testbed import queues
 from testbed.cluster import Cluster
@@ -65,9 +65,7 @@ def steady(bench: Bench) -> Outcome:
 def _mover(many: Shards, connected: int) -> Iterator[Process]:
     many.register(None)
     with many.one_process(1) as mover:
-        wait_until(
-            lambda: connections(many.servers.source) >= connected, 120, "connections", interval=0.5
-        )
+        wait_for_connections(many.servers.source, connected)
         time.sleep(2)
         yield mover
 

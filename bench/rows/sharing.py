@@ -16,7 +16,7 @@ from bench.figures import percentile, ratio, spread
 from bench.outcome import Finding, Outcome
 from bench.race import in_turn
 from bench.row import Bench
-from bench.shards import COMMAND, Shards, connections, shards
+from bench.shards import COMMAND, Shards, shards, wait_for_connections
 from bench.stream import Stream
 from testbed import queues
 from testbed.cluster import Cluster
@@ -164,8 +164,7 @@ def _read(many: Shards, seconds: float) -> float:
 
 def _settle(many: Shards) -> None:
     """Wait until all sources are connected and idle."""
-    wanted = len(many.sources)
-    wait_until(lambda: connections(many.servers.source) >= wanted, 120, "connections", interval=0.5)
+    wait_for_connections(many.servers.source, len(many.sources))
     time.sleep(3)
 
 

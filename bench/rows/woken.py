@@ -8,11 +8,10 @@ from bench.figures import percentile
 from bench.outcome import Finding, Outcome
 from bench.row import Bench
 from bench.rows.latency import PERIOD, RATE, lags_of
-from bench.shards import Shards, connections, shards
+from bench.shards import Shards, shards, wait_for_connections
 from queue_mover.admin.announcing import announce_ticks
 from testbed.database import Database, value
 from testbed.process_usage import Usage, watch
-from testbed.processes import wait_until
 from testbed.queues import install_pgq_ext
 from testbed.ticker import start_pgqd
 
@@ -87,9 +86,7 @@ def idle(bench: Bench) -> Outcome:
 def _idle(many: Shards, seconds: float) -> tuple[Usage, float]:
     wanted = len(many.sources)
     with many.one_process(LOOP_DELAY) as mover:
-        wait_until(
-            lambda: connections(many.servers.source) >= wanted, 120, "connections", interval=0.5
-        )
+        wait_for_connections(many.servers.source, wanted)
         time.sleep(SETTLE)
         before = _transactions(many)
         usage = watch([mover.pid], seconds)

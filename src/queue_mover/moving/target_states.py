@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass, field
-from threading import Lock
 
 from queue_mover.model import Flavour, Route
 from queue_mover.observation.sides import TargetState
@@ -18,20 +17,17 @@ class TargetStates:
     _found: dict[tuple[object, ...], tuple[float, Flavour, TargetState]] = field(
         default_factory=dict
     )
-    _lock: Lock = field(default_factory=Lock)
 
     def recent(self, route: Route) -> tuple[Flavour, TargetState] | None:
         """The flavour and the state that another mover has just read; None: they must be read."""
-        with self._lock:
-            found = self._found.get(_key(route))
+        found = self._found.get(_key(route))
         if found is None or time.monotonic() - found[0] > GOOD_FOR:
             return None
         return found[1:]
 
     def keep(self, route: Route, state: TargetState) -> None:
         """Keep what a mover has just read, and found usable."""
-        with self._lock:
-            self._found[_key(route)] = (time.monotonic(), route.target_flavour, state)
+        self._found[_key(route)] = (time.monotonic(), route.target_flavour, state)
 
 
 def _key(route: Route) -> tuple[object, ...]:
