@@ -30,8 +30,10 @@ def copy_rows(
     target: Connection, rows: Sequence[Row], table: str, encoding: str, route: Route
 ) -> None:
     """Write a few events of `select_columns` into an event table by COPY. Raises driver errors."""
-    statement = f"COPY {table} ({columns(route)}) FROM STDIN (FORMAT BINARY)"
-    with client_encoding(target, encoding), writing_copy(target.cursor(), statement) as sink:
+    with (
+        client_encoding(target, encoding),
+        writing_copy(target.cursor(), table, columns(route)) as sink,
+    ):
         for row in rows:
             sink.write_row(row[:-2])
 
