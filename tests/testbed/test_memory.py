@@ -13,7 +13,6 @@ def test_no_such_directory(tmp_path: Path, needed: int) -> None:
 
 
 def test_too_small() -> None:
-    """Given 64 MB, as containers have, or more than any machine has."""
     assert memory_directory(SHARED_MEMORY, 2**60) is None
 
 
