@@ -56,6 +56,8 @@ class Protocol:
     take_over_target_first: bool = False
     first_position: bool = True
     """Set the position at the start already, to the tick of the registration."""
+    rewind_keeps: bool = True
+    """Of --rewind: leave the active batch where the source is at the position already."""
     share: "Share | None" = None
     """Try to write every other batch in a transaction that other consumers share."""
 
@@ -372,7 +374,8 @@ def unlocked_mover(world: World, me: int, span: int) -> Steps:
                 yield False
             target.positions[me] = {OLD: Position(batch.end.id)}
             yield False
-            if _tick(target.position.get(OLD)) != _tick(before):
+            # A first position moves nothing.
+            if _tick(target.position.get(OLD)) not in (_tick(before), batch.start.id):
                 world.doubled += target.data.pop(me, [])
             target.commit(me)
             yield False
@@ -390,7 +393,9 @@ def rewind(world: World, me: int, consumer: str = OLD) -> Steps:
     position = target.position.get(consumer)
     if position is not None:
         yield from _lock(source.locks, me, consumer)
-        if position.tick < len(source.ticks):
+        row = source.sees(me, consumer)
+        there = row is not None and row.last == position.tick
+        if position.tick < len(source.ticks) and not (there and world.protocol.rewind_keeps):
             while source.row_is_taken(me, consumer):
                 yield True
             source.stage(me, consumer, Subscription(position.tick))

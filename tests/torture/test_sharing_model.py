@@ -15,7 +15,6 @@ def test_each_event_once_whatever_the_schedule(machine: type[Machine]) -> None:
 
 
 MUTANTS = {
-    "reads what is not active any more": (Machine, Sharing(only_active=False), 4),
     "no lock": (Machine, Sharing(lock=False, row_lock=False), 10),
     "no lock of the position": (BesideUnlocked, Sharing(row_lock=False), 6),
     "position read before the lock": (Machine, Sharing(position_first=True), 17),
@@ -28,3 +27,21 @@ def test_the_model_finds_what_a_mutant_breaks(mutant: str) -> None:
     machine, sharing, first = MUTANTS[mutant]
     with pytest.raises(BrokenError), contextlib.redirect_stdout(None):
         explore(Protocol(share=sharing), 5000, machine, first)
+
+
+def test_a_rewind_while_a_batch_waits_for_its_turn() -> None:
+    """A schedule so rare that a search for it takes minutes."""
+    rewind_in_between(Protocol(share=Sharing()))
+    with pytest.raises(BrokenError):
+        rewind_in_between(Protocol(share=Sharing(), rewind_keeps=False))
+
+
+def rewind_in_between(protocol: Protocol) -> None:
+    """A mover has read its batch; --rewind runs; then the batch is committed with those of others."""
+    machine = type("Rewound", (Machine,), {"protocol": protocol})()
+    machine.produce_and_tick(events=0)
+    machine.go_on(number=1, steps=15)
+    machine.produce_and_tick(events=0)
+    machine.rewind(steps=4)
+    machine.go_on(number=1, steps=14)
+    machine.teardown()

@@ -138,7 +138,11 @@ class Registrar:
                 raise self._no_position(src, "rewind to")
             with translating_errors("source", self.route.source_flavour), src.transaction():
                 source.lock(src, self.route)
-                source.register(src, self.route, position.tick)
+                progress = source.progress(src, self.route)
+                # There already: a batch that a mover has read, to write it with those of others,
+                # stays active.
+                if progress is None or progress.last_tick != position.tick:
+                    source.register(src, self.route, position.tick)
         self.log.info("Rewound the source queue to tick %d", position.tick)
 
     def reset(self) -> None:
