@@ -69,6 +69,8 @@ class SourceState:
     """Whether ticks are announced, see `pgqadm install --notify`."""
     shows_routes: bool = False
     """Whether it can be read which movers write to this database."""
+    row_security: tuple[str, ...] = ()
+    """Tables of which row-level security hides rows from the role, or may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,14 @@ _SOURCE: LiteralString = """
            exists (select from pg_trigger t
                     where t.tgrelid = '{pgq}.tick'::regclass and t.tgenabled in ('O', 'A')
                       and t.tgfoid = to_regproc(%(announce)s)),
-           coalesce(has_function_privilege(to_regprocedure(%(routes)s), 'execute'), false)
+           coalesce(has_function_privilege(to_regprocedure(%(routes)s), 'execute'), false),
+           array(select name from (
+                   select unnest(array['{pgq}.queue', '{pgq}.tick', '{pgq}.subscription',
+                                       '{pgq}.consumer'])
+                    union all
+                   select q.queue_data_pfx || '_' || n
+                     from generate_series(0, q.queue_ntables - 1) n) as read (name)
+                  where row_security_active(name))
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
       left join lateral (
@@ -188,9 +197,8 @@ def read_source(connection: Connection, route: Route) -> SourceState:
         },
     ).fetchone()
     assert row is not None
-    exists, may_read, not_granted, registered, cooperative, identified, announces, shows_routes = (
-        row
-    )
+    exists, may_read, not_granted, registered, cooperative, identified, announces, *others = row
+    shows_routes, row_security = others
     return SourceState(
         state,
         has_pgq=True,
@@ -204,6 +212,7 @@ def read_source(connection: Connection, route: Route) -> SourceState:
         not_granted=tuple(not_granted),
         cooperative=cooperative,
         shows_routes=shows_routes,
+        row_security=tuple(row_security),
     )
 
 
