@@ -56,6 +56,8 @@ class BothSides:
     """Whether the target can take the batches of several consumers in one transaction."""
     announces: bool = False
     """Whether the source announces its ticks."""
+    records_routes: bool = False
+    """Whether the target records where the movers of a consumer write to."""
 
     def reached(self, batch: Batch) -> Position:
         """The position after a batch."""
@@ -120,6 +122,7 @@ class Preflight:
             ),
             shares=target_state.shares,
             announces=source_state.announces,
+            records_routes=target_state.records_routes,
         )
 
     def _position(
