@@ -138,6 +138,20 @@ def test_without_our_schema_nothing_is_dropped(poisoned: Pair) -> None:
     assert poisoned.target_events.count() == 0
 
 
+def test_what_a_trigger_of_the_target_drops_is_noticed(poisoned: Pair) -> None:
+    # given a trigger that drops one of the sound events, beside a bad one
+    poisoned.target.execute("""
+        create function drop_it() returns trigger language plpgsql as $$ begin return null; end $$;
+        create trigger drop_it before insert on pgq.event_1_0
+          for each row when (new.ev_data like 'after:2:%') execute function drop_it()
+    """)
+    result = poisoned.command(loop_delay=0, on_bad_event="quarantine")
+    # then it does not count as moved
+    assert result.returncode == 1
+    assert "of 1 events, the target received 0" in result.stderr
+    assert poisoned.target_events.count() == 0
+
+
 def test_all_that_is_sound_needs_no_quarantine(pair: Pair) -> None:
     pair.insert(Event(type="t", data="\x7f", extra1="ü"))
     pair.command(loop_delay=0, on_bad_event="quarantine").check()

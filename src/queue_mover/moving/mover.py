@@ -190,6 +190,12 @@ class Mover:
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
             position = opening.position
             decision = decide(batch, position, sides.identity, lambda: self._is_active(src, batch))
+            if position is None and self._recorded:
+                self._log.warning(
+                    "the position on the target is gone, as after --reset: applying ticks %d..%d",
+                    batch.start.id,
+                    batch.end.id,
+                )
             if decision in PARTNER_DECISIONS and self._lost_its_origin(position):
                 raise unlocked_mover(src, self.route, "it set the position after our last batch")
             match decision:

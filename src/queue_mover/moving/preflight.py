@@ -31,6 +31,11 @@ from queue_mover.pgq.new_queue import create_target_queue
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
 
+NO_POSITION = (
+    "the target has no position for this consumer: resuming at that of the source; if it has moved"
+    " events before and nobody has used --reset, compare both queues"
+)
+
 Running = Callable[[], Collection[str]]
 """The consumers of the same source queue that this process runs for the same target, as of now."""
 
@@ -104,6 +109,8 @@ class Preflight:
         if not source_state.registered:
             self._register(src, dst, source_state.identity, remembers=target_state.remembers)
         if first and position is None:
+            if source_state.registered:
+                self.log.warning("%s", NO_POSITION)
             set_first_position(
                 src, dst, self.route, source_state.identity, remembers=target_state.remembers
             )
