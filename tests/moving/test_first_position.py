@@ -136,12 +136,15 @@ def test_reset_takes_the_registration_for_the_truth(registered: Pair) -> None:
     )
     registered.command("--reset").check()
     assert registered.position is None
-    # then the start makes it the position, and what the target has comes again
-    registered.command(loop_delay=0).check()
+    # then the start makes it the position, says so, and what the target has comes again
+    result = registered.command(loop_delay=0).check()
+    assert "the target has no position for this consumer" in result.stderr
     assert registered.target_events.count() == 20
 
 
-def test_a_batch_that_a_partner_has_applied_is_left_to_it(registered: Pair) -> None:
+def test_a_batch_that_a_partner_has_applied_is_left_to_it(
+    registered: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
     # given a mover that has not finished its batch on the source yet
     partner = registered.mover()
     registered.produce(10)
@@ -154,6 +157,7 @@ def test_a_batch_that_a_partner_has_applied_is_left_to_it(registered: Pair) -> N
     registered.produce(10)
     registered.move(partner)
     registered.assert_identical()
+    assert "the position on the target is gone, as after --reset" in caplog.text
 
 
 def test_whoever_moves_the_first_batch_is_not_waited_for_long(
