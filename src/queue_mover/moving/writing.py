@@ -30,6 +30,17 @@ class Written:
     """Those that were kept; None: the target assigned its own."""
 
 
+def require_new_ids(batch: Batch, route: Route) -> None:
+    """Raise NotReadyError where event IDs are kept and the source has begun to use some again."""
+    before, after = batch.start.event, batch.end.event
+    if route.keep_event_id and before is not None and after is not None and after < before:
+        raise NotReadyError(
+            f'source database: the sequence of event IDs of queue "{route.queue}" has gone back'
+            f" from {before} to {after}: the target would have IDs twice; remedy: raise it above"
+            f" {before}, and keep_event_id = 0 until the events in between have been moved"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class BatchWriter:
     """Copies a batch, inserts it, splits it, or puts what the target rejects into quarantine."""
@@ -47,6 +58,7 @@ class BatchWriter:
         route, encoding, sent = self.route, self.sides.encoding, self.copying.sent
         if route.split_field:
             return self._split(batch, src, dst, quarantining=False)
+        require_new_ids(batch, route)
         columns = insert.SELECT_COLUMNS if self.policy.insert else copy.columns(route)
         select = batches.written_select(batch, route, columns)
         try:
@@ -76,6 +88,7 @@ class BatchWriter:
         route, encoding, copying = self.route, self.sides.encoding, self.copying
         if route.split_field:
             return self._split(batch, src, dst, quarantining=True)
+        require_new_ids(batch, route)
         ids = copy.collected_ids(route)
 
         def write(rows: Sequence[insert.Row]) -> None:
