@@ -1,5 +1,6 @@
 """From registration on the target has a position: a rename before the first batch loses nothing."""
 
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -122,6 +123,17 @@ def test_whoever_takes_over_has_a_position(registered: Pair) -> None:
     assert registered.subscription() == (registered.position, None, None)
     registered.move()
     registered.assert_identical()
+
+
+def test_a_first_start_says_what_it_does_not_move(
+    queues: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As for a queue of a list that was created while the mover did not run."""
+    caplog.set_level(logging.INFO)
+    tick = queues.produce(7)
+    queues.move()
+    assert f"registered at tick {tick}: about 7 earlier events of the queue" in caplog.text
+    assert queues.target_events.count() == 0
 
 
 def test_reset_takes_the_registration_for_the_truth(registered: Pair) -> None:

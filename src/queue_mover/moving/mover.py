@@ -23,6 +23,7 @@ from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position
 from queue_mover.moving.announcements import Announcements
 from queue_mover.moving.copying_progress import CopyingProgress
 from queue_mover.moving.decision import Decision, decide, explain
+from queue_mover.moving.first_position import warn_position_gone
 from queue_mover.moving.legacy_mover import LegacyWatch, unlocked_mover
 from queue_mover.moving.peers import ALONE, Peers
 from queue_mover.moving.preflight import BothSides, Preflight
@@ -191,11 +192,7 @@ class Mover:
             position = opening.position
             decision = decide(batch, position, sides.identity, lambda: self._is_active(src, batch))
             if position is None and self._recorded:
-                self._log.warning(
-                    "the position on the target is gone, as after --reset: applying ticks %d..%d",
-                    batch.start.id,
-                    batch.end.id,
-                )
+                warn_position_gone(batch, self._log)
             if decision in PARTNER_DECISIONS and self._lost_its_origin(position):
                 raise unlocked_mover(src, self.route, "it set the position after our last batch")
             match decision:

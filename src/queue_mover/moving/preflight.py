@@ -7,7 +7,12 @@ from importlib import import_module
 from queue_mover.copying import copy
 from queue_mover.errors import NotReadyError, UnregisteredError
 from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
-from queue_mover.moving.first_position import set_first_position, warn_without_position
+from queue_mover.moving.first_position import (
+    log_left_out,
+    set_first_position,
+    warn_no_position,
+    warn_without_position,
+)
 from queue_mover.moving.target_states import TargetStates
 from queue_mover.observation.findings import Severity
 from queue_mover.observation.left_behind import Others, read_others
@@ -30,11 +35,6 @@ from queue_mover.pgq import server, source, target
 from queue_mover.pgq.new_queue import create_target_queue
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
-
-NO_POSITION = (
-    "the target has no position for this consumer: resuming at that of the source; if it has moved"
-    " events before and nobody has used --reset, compare both queues"
-)
 
 Running = Callable[[], Collection[str]]
 """The consumers of the same source queue that this process runs for the same target, as of now."""
@@ -110,7 +110,7 @@ class Preflight:
             self._register(src, dst, source_state.identity, remembers=target_state.remembers)
         if first and position is None:
             if source_state.registered:
-                self.log.warning("%s", NO_POSITION)
+                warn_no_position(self.log)
             set_first_position(
                 src, dst, self.route, source_state.identity, remembers=target_state.remembers
             )
@@ -243,6 +243,7 @@ class Preflight:
             source.register(
                 src, self.route, source.oldest_tick(src, self.route) if oldest else None
             )
+            log_left_out(src, self.route, self.log)
 
     def _require_new(
         self, src: Connection, dst: Connection, identity: str, *, remembers: bool
