@@ -50,9 +50,9 @@ def warn_without_position(others: Others, log: Log) -> None:
     )
 
 
-def warn_no_position(log: Log) -> None:
+def log_no_position(log: Log) -> None:
     """Log that a registered consumer has none on the target, where the events may be missing."""
-    log.warning(
+    log.info(
         "the target has no position for this consumer: resuming at that of the source; if it has"
         " moved events before and nobody has used --reset, compare both queues"
     )

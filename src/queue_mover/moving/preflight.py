@@ -9,8 +9,8 @@ from queue_mover.errors import NotReadyError, UnregisteredError
 from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
 from queue_mover.moving.first_position import (
     log_left_out,
+    log_no_position,
     set_first_position,
-    warn_no_position,
     warn_without_position,
 )
 from queue_mover.moving.target_states import TargetStates
@@ -110,7 +110,7 @@ class Preflight:
             self._register(src, dst, source_state.identity, remembers=target_state.remembers)
         if first and position is None:
             if source_state.registered:
-                warn_no_position(self.log)
+                log_no_position(self.log)
             set_first_position(
                 src, dst, self.route, source_state.identity, remembers=target_state.remembers
             )
