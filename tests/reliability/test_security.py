@@ -199,3 +199,14 @@ def test_row_level_security_hides_no_event(pair: Pair, role: Roles, insert: bool
     # and it goes on when it may
     pair.source.execute(sql.SQL("alter table {} disable row level security").format(table))
     assert [outcome.count for outcome in pair.move(mover)] == [5]
+
+
+def test_row_level_security_of_the_target(pair: Pair, role: Roles) -> None:
+    """PostgreSQL refuses COPY then."""
+    name = role("target", "pgq_admin")
+    server = make_conninfo(pair.target_db.server, user=name)
+    pair.target_db = replace(pair.target_db, server=server, pooler="")
+    for table in event_tables(pair.target, pair.target_queue):
+        pair.target.execute(sql.SQL("alter table {} enable row level security").format(table))
+    with pytest.raises(NotReadyError, match=f'COPY to role "{name}"; remedy: ALTER ROLE'):
+        pair.mover().prepare()

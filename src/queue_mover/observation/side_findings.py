@@ -248,6 +248,15 @@ def _target_writes(state: TargetState, route: Route, policy: Policy) -> Finding 
     return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
 
 
+def _target_row_security(state: TargetState, route: Route, policy: Policy) -> Finding | None:
+    if not state.row_security or policy.insert:
+        return None
+    role = quote_ident(state.server.role)
+    text = f"target database: row-level security of the event tables forbids COPY to role {role}"
+    remedy = f"ALTER ROLE {role} BYPASSRLS, or ALTER TABLE ... DISABLE ROW LEVEL SECURITY for each"
+    return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
+
+
 def _target_position(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     if state.may_record or not _is_installed(state):
         return None
@@ -282,6 +291,7 @@ TARGET: tuple[TargetCheck, ...] = (
     _target_queue,
     _target_inserts,
     _target_writes,
+    _target_row_security,
     _target_position,
     _target_transaction_ids,
 )

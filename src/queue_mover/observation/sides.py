@@ -108,6 +108,8 @@ class TargetState:
     """None: all events go to one queue. Else the fields about a queue are about these."""
     may_create: bool = False
     """Whether the role may create queues."""
+    row_security: bool = False
+    """Whether row-level security of the event tables applies to the role, which forbids COPY."""
     has_origins: bool = False
     """Whether the schema queue_mover exists, of whatever version."""
     schema: SchemaState = CURRENT
@@ -240,6 +242,7 @@ _TARGET: LiteralString = """
                     and has_function_privilege(
                       to_regprocedure('{pgq}.set_queue_config(text, text, text)'), 'execute'),
                     false) as may_create,
+           coalesce(row_security_active(q.queue_data_pfx || '_0'), false) as row_security,
            to_regprocedure('queue_mover.get_origin(text)') is not null as has_origins,
            {schema_version} as schema_version,
            array(select f from unnest(%(functions)s::text[]) as wanted (f)
