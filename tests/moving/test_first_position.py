@@ -150,7 +150,7 @@ def test_reset_takes_the_registration_for_the_truth(registered: Pair) -> None:
     assert registered.position is None
     # then the start makes it the position, says so, and what the target has comes again
     result = registered.command(loop_delay=0).check()
-    assert "the target has no position for this consumer" in result.stderr
+    assert "no position on the target for this consumer" in result.stderr
     assert registered.target_events.count() == 20
 
 

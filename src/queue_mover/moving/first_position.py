@@ -53,7 +53,7 @@ def warn_without_position(others: Others, log: Log) -> None:
 def log_no_position(log: Log) -> None:
     """Log that a registered consumer has none on the target, where the events may be missing."""
     log.info(
-        "the target has no position for this consumer: resuming at that of the source; if it has"
+        "no position on the target for this consumer: resuming from its registration; if it has"
         " moved events before and nobody has used --reset, compare both queues"
     )
 
