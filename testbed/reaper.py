@@ -71,12 +71,12 @@ class Reaper:
 REAPER = Reaper()
 
 
-def private_directory(prefix: str = "qm-") -> Path:
-    """A new directory in the system's temporary directory, removed when we exit.
+def private_directory(prefix: str = "qm-", parent: Path | None = None) -> Path:
+    """A new directory in the parent, or the system's temporary directory, removed when we exit.
 
     The name is short: the path of a unix socket is limited to 107 bytes.
     """
-    path = Path(tempfile.mkdtemp(prefix=prefix))
+    path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     REAPER.watch_directory(path)
     return path
 

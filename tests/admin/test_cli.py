@@ -8,6 +8,7 @@ import pytest
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.processes import Argument, Result, run, script, write_ini
+from testbed.programs import pgq_version
 from testbed.queues import create_queue, insert_event, tick
 
 
@@ -133,7 +134,7 @@ def test_install_on_an_empty_database(tmp_path: Path, source_cluster: Cluster) -
     line = refused(file, "status", code=2)
     assert 'database "bare": PgQ is not installed; remedy: pgqadm.py CONFIG install' in line
     assert told(file, "install").splitlines() == [
-        "PgQ: installed as extension (3.5)",
+        f"PgQ: installed as extension ({pgq_version()})",
         "pgq_ext: installed",
         "queue_mover: installed",
         "pgq is installed",

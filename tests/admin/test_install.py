@@ -19,7 +19,7 @@ from queue_mover.observation.findings import Code
 from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.processes import wait_until
-from testbed.programs import chosen
+from testbed.programs import chosen, pgq_version
 from testbed.queues import create_queue, insert_event, last_tick
 from testbed.ticker import FAST_TICKS, start_pgqd
 from tests.admin.locks import wait_until_blocked
@@ -66,7 +66,7 @@ def has(conn: psycopg.Connection, function: str) -> bool:
 @pytest.mark.usefixtures("pgq_extension")
 def test_blank_database_gets_everything(blank: psycopg.Connection) -> None:
     assert install(blank) == [
-        "PgQ: installed as extension (3.5)",
+        f"PgQ: installed as extension ({pgq_version()})",
         "pgq_ext: installed",
         "queue_mover: installed",
         "pgq is installed",
@@ -83,7 +83,7 @@ def test_again_keeps_positions_and_repairs_functions(blank: psycopg.Connection) 
     blank.execute("drop function pgq_ext.is_batch_done(text, bigint)")
 
     assert install(blank) == [
-        "PgQ: already installed (3.5)",
+        f"PgQ: already installed ({pgq_version()})",
         "pgq_ext: already installed, updated",
         "queue_mover: already installed, updated",
         "pgq is installed",
@@ -112,10 +112,11 @@ def test_four_databases_twice_at_once_on_a_server_without_roles(
         reports = list(pool.map(run, names * 2))
         again = list(pool.map(run, names[:1] * 20))
     # then
-    assert sum("PgQ: installed as extension (3.5)" in report for report in reports) == 4
+    installed = f"PgQ: installed as extension ({pgq_version()})"
+    assert sum(installed in report for report in reports) == 4
     assert sum("pgq_ext: installed" in report for report in reports) == 4
     assert {line for report in again for line in report} == {
-        "PgQ: already installed (3.5)",
+        f"PgQ: already installed ({pgq_version()})",
         "pgq_ext: already installed, updated",
         "queue_mover: already installed, updated",
         "pgq is installed",
@@ -142,7 +143,7 @@ def test_one_at_a_time(blank_db: Database, blank: psycopg.Connection) -> None:
         thread.join(10)
     # then
     assert waits_for == [("advisory",)]
-    assert reports[0][0] == "PgQ: already installed (3.5)"
+    assert reports[0][0] == f"PgQ: already installed ({pgq_version()})"
 
 
 def test_existing_upstream_pgq_ext_stays_untouched(blank: psycopg.Connection) -> None:

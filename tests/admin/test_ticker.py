@@ -302,7 +302,7 @@ def test_vacuums_where_autovacuum_does_not(
         source.execute('grant pgq_admin to "plain one"')
         _wait_for_autovacuum_off(plain)
         refused = {call.name: call.failure or "" for call in ticker.maintain(plain)}
-        assert "only table or database owner" in refused["vacuum(pgq.tick)"]
+        assert "skipping" in refused["vacuum(pgq.tick)"]
     finally:
         source.execute("alter system reset autovacuum")
         source_cluster.reload()

@@ -18,7 +18,7 @@ from queue_mover.observation.environment_findings import Surroundings, judge_sur
 from queue_mover.observation.findings import Code
 from queue_mover.observation.host import Host, OwnFile
 from queue_mover.observation.host_findings import judge_host
-from queue_mover.observation.sides import ServerState, SourceState, TargetState
+from queue_mover.observation.side_states import ServerState, SourceState, TargetState
 from queue_mover.observation.sources import SourceStatus
 from queue_mover.postgres.pooler import Pooler
 from queue_mover.system.limits import needed_files

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from queue_mover.system import logs
 from queue_mover.system.json_log import JsonFormatter
+from queue_mover.system.statistics_line import statistics_line
 from testbed.ini import write_sections
 from testbed.processes import run, script, write_ini
 from tests.command.world import World
@@ -61,7 +61,7 @@ def test_a_statistics_line_has_its_values(world: World) -> None:
     for line in found:
         values = line["statistics"]
         assert values.keys() == {"count", "duration", "idle"}
-        assert line["message"] == logs.statistics(values)
+        assert line["message"] == statistics_line(values)
 
 
 def test_the_file_has_the_same_lines_as_stderr(world: World) -> None:

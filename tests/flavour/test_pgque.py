@@ -17,6 +17,7 @@ from testbed.database import Database
 from testbed.flavours import Place, install_flavour
 from testbed.ini import write_sections
 from testbed.processes import run, script
+from testbed.programs import pgq_version
 from testbed.servers import new_database
 from tests.flavour.places import Way, require_pgque
 
@@ -291,7 +292,7 @@ def test_the_commands_name_it(pgque: Place, pgq: Place, tmp_path: Path) -> None:
     run([script("queue_mover3"), config]).check()
     seen = json.loads(run([script("queue_mover3"), "--status", "--json", config]).stdout)
     # then
-    assert f"PgQue {version} on the source, PgQ 3.5 on the target" in checked.stdout
+    assert f"PgQue {version} on the source, PgQ {pgq_version()} on the target" in checked.stdout
     assert checked.returncode == 0, checked.stdout
     (source,) = seen["sources"]
     assert (source["source_flavour"], source["target_flavour"]) == ("pgque", "pgq")

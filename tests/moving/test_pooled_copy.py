@@ -64,6 +64,6 @@ def test_an_error_of_the_caller_is_left_alone(pair: Pair) -> None:
     pair.target.execute("create table public.numbers (number int)")
     with (
         pytest.raises(ValueError, match="no number"),
-        writing_copy(pair.target.cursor(), "copy public.numbers from stdin"),
+        writing_copy(pair.target.cursor(), "public.numbers", "number"),
     ):
         raise ValueError("no number")

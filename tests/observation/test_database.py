@@ -13,6 +13,7 @@ from queue_mover.observation.findings import MARKS, Code
 from queue_mover.reporting.database_report import status_lines
 from testbed.cluster import Cluster
 from testbed.database import Database, value
+from testbed.programs import pgq_version
 from testbed.queues import produce, tick
 
 
@@ -30,7 +31,7 @@ def test_versions(target: psycopg.Connection) -> None:
     status = gather(target)
     version = value(target, "select current_setting('server_version_num')::int")
     assert status.postgresql == f"{version // 10000}.{version % 10000}"
-    assert status.pgq == "3.5"
+    assert status.pgq == pgq_version()
     assert status.pgq_ext == "3.1"
     assert status.database == target.info.dbname
     assert not status.is_standby

@@ -10,7 +10,7 @@ from queue_mover.model import Route
 from queue_mover.observation import side_findings
 from queue_mover.observation.findings import Code, Finding, Place
 from queue_mover.observation.overview import read
-from queue_mover.observation.sides import SourceState
+from queue_mover.observation.side_states import SourceState
 from queue_mover.reporting import document, source_report
 from testbed.database import Database
 from testbed.queues import create_queue

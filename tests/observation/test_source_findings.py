@@ -11,7 +11,7 @@ from queue_mover.model import PGQ, BatchLimits, Position
 from queue_mover.observation.activity import Activity, LastError, Process
 from queue_mover.observation.findings import Code, Severity
 from queue_mover.observation.overview import SourceView
-from queue_mover.observation.sides import ServerState, SourceState, TargetState
+from queue_mover.observation.side_states import ServerState, SourceState, TargetState
 from queue_mover.observation.source_findings import judge
 from queue_mover.observation.sources import SourceStatus
 from queue_mover.observation.target_queues import TargetQueue

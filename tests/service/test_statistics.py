@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from queue_mover.service.statistics import Statistics
-from queue_mover.system import logs
+from queue_mover.system.statistics_line import statistics_line
 
 MOMENTS = st.floats(0, 1e7)
 
@@ -15,14 +15,14 @@ MOMENTS = st.floats(0, 1e7)
 def test_a_batch_with_events() -> None:
     statistics = Statistics(keepalive=300, idle_since=100.0)
     assert statistics.begin(100.0067) == {}
-    line = logs.statistics(statistics.batch(100.0594, 1000))
+    line = statistics_line(statistics.batch(100.0594, 1000))
     assert line == "{count: 1000, duration: 0.0527, idle: 0.0067}"
 
 
 def test_a_batch_without_events_says_nothing_of_idling() -> None:
     statistics = Statistics(keepalive=300, idle_since=0)
     statistics.begin(1)
-    assert logs.statistics(statistics.batch(1.25, 0)) == "{count: 0, duration: 0.25}"
+    assert statistics_line(statistics.batch(1.25, 0)) == "{count: 0, duration: 0.25}"
 
 
 def test_idle_is_the_time_since_the_last_batch_that_had_events() -> None:
@@ -35,7 +35,7 @@ def test_idle_is_the_time_since_the_last_batch_that_had_events() -> None:
 def test_quarantined_events_are_told_only_where_there_are_some() -> None:
     statistics = Statistics(keepalive=300, idle_since=0)
     statistics.begin(1)
-    line = logs.statistics(statistics.batch(2, 5, 3))
+    line = statistics_line(statistics.batch(2, 5, 3))
     assert line == "{count: 5, duration: 1, idle: 1, quarantined: 3}"
 
 
@@ -49,7 +49,7 @@ def test_quarantined_events_are_told_only_where_there_are_some() -> None:
     ],
 )
 def test_a_keepalive_line_is_due_after_so_long(keepalive: float, now: float, line: str) -> None:
-    assert logs.statistics(Statistics(keepalive, idle_since=0).begin(now)) == line
+    assert statistics_line(Statistics(keepalive, idle_since=0).begin(now)) == line
 
 
 def test_keepalive_lines_come_one_per_period() -> None:
@@ -61,7 +61,7 @@ def test_keepalive_lines_come_one_per_period() -> None:
 def test_a_mover_that_fails_is_not_idle() -> None:
     statistics = Statistics(keepalive=10, idle_since=0)
     assert statistics.begin(9, failing_since=3) == {}
-    assert logs.statistics(statistics.begin(11.5, failing_since=3)) == "{failing: 8.5}"
+    assert statistics_line(statistics.begin(11.5, failing_since=3)) == "{failing: 8.5}"
     # as often as the idle line, which comes again afterwards
     assert statistics.begin(20, failing_since=3) == {}
     assert statistics.begin(23) == {"idle": 11.5}
@@ -81,7 +81,7 @@ def test_collectors_can_read_every_line(
 ) -> None:
     statistics = Statistics(keepalive=1e9, idle_since=begin)
     statistics.begin(begin + idle)
-    line = logs.statistics(statistics.batch(begin + idle + duration, count))
+    line = statistics_line(statistics.batch(begin + idle + duration, count))
     number = r"\d+\.\d{1,4}"
     found = re.fullmatch(rf"\{{count: (\d+), duration: {number}, idle: {number}\}}", line)
     assert found

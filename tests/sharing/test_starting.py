@@ -9,7 +9,8 @@ from queue_mover.model import PGQ, PGQUE, Result, Route
 from queue_mover.moving import preflight, target_states
 from queue_mover.moving.peers import Peers
 from queue_mover.moving.target_states import TargetStates
-from queue_mover.observation.sides import ServerState, TargetState, read_target
+from queue_mover.observation.side_states import ServerState, TargetState
+from queue_mover.observation.sides import read_target
 from queue_mover.postgres.connection import Connection
 from testbed.queues import create_queue
 from tests.sharing.crowd import Crowd

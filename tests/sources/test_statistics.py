@@ -3,7 +3,7 @@
 import re
 import signal
 
-from queue_mover.system import logs
+from queue_mover.system.statistics_line import statistics_line
 from tests.sources.many import Many
 from tests.sources.texts import STATISTICS, statistics
 
@@ -63,7 +63,7 @@ def test_a_keepalive_line_for_each_source(many: Many) -> None:
 def test_a_line_with_quarantined_events_ends_with_the_source() -> None:
     """The order of the fields, which collectors may rely on."""
     assert (
-        logs.statistics(
+        statistics_line(
             {"count": 5, "duration": 0.1, "idle": 0.2, "quarantined": 1, "source": "shard0"}
         )
         == "{count: 5, duration: 0.1, idle: 0.2, quarantined: 1, source: shard0}"

@@ -13,14 +13,14 @@ from testbed.cluster import Cluster
 from testbed.database import Database
 from testbed.processes import wait_until
 from testbed.procfs import process_alive
-from testbed.programs import chosen
+from testbed.programs import chosen, pgq_version
 from testbed.queues import queue_table
 
 
 def test_fresh_databases_have_pgq(source_db: Database, target_db: Database) -> None:
     for database in (source_db, target_db):
         with database.connect() as conn:
-            assert conn.execute("select pgq.version()").fetchone() == ("3.5",)
+            assert conn.execute("select pgq.version()").fetchone() == (pgq_version(),)
             row = conn.execute("select extname from pg_extension where extname = 'pgq'").fetchone()
             assert row == (None if chosen().pgq_sql else ("pgq",))
     with target_db.connect() as conn:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
-from queue_mover.admin import queue_config, queues
 from queue_mover.admin.install import install_schemas
 from queue_mover.config.settings import MoverSettings
 from queue_mover.errors import QueueMoverError
 from queue_mover.moving.preflight import Preflight
 from queue_mover.observation.repair import Repair, Repaired, RepairKind
+from queue_mover.pgq.new_queue import create_target_queue
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
 from queue_mover.service.mover_job import source_database
@@ -39,20 +39,10 @@ def _make(repair: Repair, targets: Targets) -> None:
         with _source(mover) as src:
             install_schemas(src)
     elif repair.kind is RepairKind.CREATE:
-        _create(mover)
+        with _source(mover) as src, _target(mover) as dst:
+            create_target_queue(src, dst, mover.route)
     else:
         _register(mover, targets)
-
-
-def _create(mover: MoverSettings) -> None:
-    """Create the target queue; both settings and queue, or neither."""
-    route = mover.route
-    with _source(mover) as src, _target(mover) as dst:
-        (config,) = queue_config.show(src, route.queue, flavour=route.source_flavour)
-        with dst.transaction():
-            queues.create(dst, route.target_queue, flavour=route.target_flavour)
-            assignments = [f"{variable}={value}" for variable, value in config.values]
-            queue_config.change(dst, route.target_queue, assignments, flavour=route.target_flavour)
 
 
 def _register(mover: MoverSettings, targets: Targets) -> None:

@@ -96,7 +96,7 @@ def copy_events(
         client_encoding(target, encoding),
         CopyReader(source, encoded(statement, source), route.source_flavour) as reading,
         _raising_bad_event(route.target_flavour),
-        writing_copy(writer, f"COPY {table} ({columns(route)}) FROM STDIN (FORMAT BINARY)") as sink,
+        writing_copy(writer, table, columns(route)) as sink,
     ):
         for block in reading.blocks():
             sink.write(block)

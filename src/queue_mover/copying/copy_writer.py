@@ -9,13 +9,14 @@ from queue_mover.postgres.translation import LOST_AT_END
 
 
 @contextmanager
-def writing_copy(cursor: psycopg.Cursor, statement: str) -> Iterator[psycopg.Copy]:
-    """psycopg's `Cursor.copy`, for COPY FROM STDIN. Raises driver errors.
+def writing_copy(cursor: psycopg.Cursor, table: str, columns: str) -> Iterator[psycopg.Copy]:
+    """Write binary COPY into the columns of a table, both as SQL. Raises driver errors.
 
-    Its end has one answer, and psycopg fails with a ValueError if there are more. We send COPY
-    alone, so these are errors: the server's last one, and that of a pooler which has lost the
-    server. Raises OperationalError then.
+    psycopg's `Cursor.copy` expects one answer at the end, and fails with a ValueError if there are
+    more. We send COPY alone, so these are errors: the server's last one, and that of a pooler
+    which has lost the server. Raises OperationalError then.
     """
+    statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
     ending = False
     try:
         with cursor.copy(statement.encode()) as sink:

@@ -33,9 +33,8 @@ def copy_rows(
 
     Raises driver errors, and StatementError when a trigger of the target has dropped some.
     """
-    statement = f"COPY {table} ({columns(route)}) FROM STDIN (FORMAT BINARY)"
     writer = target.cursor()
-    with client_encoding(target, encoding), writing_copy(writer, statement) as sink:
+    with client_encoding(target, encoding), writing_copy(writer, table, columns(route)) as sink:
         for row in rows:
             sink.write_row(row[:-2])
     if writer.rowcount != len(rows):

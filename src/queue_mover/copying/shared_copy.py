@@ -46,8 +46,7 @@ def copy_rows(target: Connection, table: str, batches: Sequence[Rows]) -> None:
     Raises driver errors; StatementError when the target received another number of events.
     """
     writer = target.cursor()
-    statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
-    with writing_copy(writer, statement) as sink:
+    with writing_copy(writer, table, COLUMNS) as sink:
         sink.write(b"".join([HEADER, *(rows.data for rows in batches), TRAILER]))
     count = sum(rows.count for rows in batches)
     if writer.rowcount != count:

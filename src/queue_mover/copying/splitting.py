@@ -131,8 +131,7 @@ class _Writer:
             self._sent(self.written, sum(map(len, blocks)) + len(large or b""))
 
     def _copy(self, table: str, blocks: Sequence[bytearray], large: memoryview | None) -> None:
-        statement = f"COPY {table} ({self._columns}) FROM STDIN (FORMAT BINARY)"
-        with writing_copy(self._cursor, statement) as sink:
+        with writing_copy(self._cursor, table, self._columns) as sink:
             sink.write(HEADER)
             for block in blocks:
                 sink.write(block)

@@ -30,7 +30,8 @@ from queue_mover.observation.side_findings import (
     source_findings,
     target_findings,
 )
-from queue_mover.observation.sides import SourceState, TargetState, read_source, read_target
+from queue_mover.observation.side_states import SourceState, TargetState
+from queue_mover.observation.sides import read_source, read_target
 from queue_mover.pgq import server, source, target
 from queue_mover.pgq.new_queue import create_target_queue
 from queue_mover.postgres.connection import Connection

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from queue_mover.model import Flavour, Route
-from queue_mover.observation.sides import TargetState
+from queue_mover.observation.side_states import TargetState
 
 GOOD_FOR = 1.0
 """Seconds for which movers that start use the state that another one has read."""

@@ -11,7 +11,8 @@ from psycopg.rows import class_row
 
 from queue_mover.model import Route
 from queue_mover.observation.findings import Code, Finding, Severity, source_place
-from queue_mover.observation.sides import SourceState, read_source
+from queue_mover.observation.side_states import SourceState
+from queue_mover.observation.sides import read_source
 from queue_mover.pgq import source
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from queue_mover.model import Route
 from queue_mover.observation.findings import Code, Finding, Place, Severity
+from queue_mover.observation.side_states import TargetState
 from queue_mover.observation.sides import (
     ACTIVITY_FUNCTION,
     CONSUMERS_FUNCTION,
     EVENT_IDS_FUNCTION,
     LOCK_FUNCTION,
     SET_ROUTE_FUNCTION,
-    TargetState,
 )
 from queue_mover.pgq.schema_version import SCHEMA_VERSION
 

@@ -10,7 +10,7 @@ from queue_mover.errors import NotReadyError, UnavailableError
 from queue_mover.model import BatchLimits, Policy, Route
 from queue_mover.observation.database_findings import enable_inserts
 from queue_mover.observation.findings import Code, Finding, Place, source_place
-from queue_mover.observation.sides import ServerState, SourceState, TargetState
+from queue_mover.observation.side_states import ServerState, SourceState, TargetState
 from queue_mover.postgres.statements import quote_ident
 
 INSTALL = "pgqadm.py CONFIG install"

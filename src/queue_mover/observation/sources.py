@@ -22,7 +22,8 @@ from queue_mover.observation.database import (
 from queue_mover.observation.event_ids import EventIdState, read_event_ids
 from queue_mover.observation.left_behind import LeftBehind, read_others
 from queue_mover.observation.loops import WayBack, read_ways_back
-from queue_mover.observation.sides import SourceState, TargetState, read_source, read_target
+from queue_mover.observation.side_states import SourceState, TargetState
+from queue_mover.observation.sides import read_source, read_target
 from queue_mover.pgq import flavours, server, target
 from queue_mover.pgq.expressions import BadExpression, unusable_expressions
 from queue_mover.postgres.connection import Connection

@@ -5,7 +5,7 @@ from typing import LiteralString
 
 from queue_mover.model import Flavour
 from queue_mover.observation.formatting import counted
-from queue_mover.observation.sides import SplitQueues, TargetState
+from queue_mover.observation.side_states import SplitQueues, TargetState
 from queue_mover.pgq.named_queues import COPYABLE
 from queue_mover.pgq.server import NEWEST_TXID, TransactionIds
 from queue_mover.postgres.connection import Connection

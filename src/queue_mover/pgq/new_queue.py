@@ -6,6 +6,7 @@ import psycopg
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Route
+from queue_mover.pgq.refusals import explained, grant
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import lock_key
 from queue_mover.postgres.translation import translating_errors
@@ -32,7 +33,9 @@ def create_target_queue(src: Connection, dst: Connection, route: Route) -> bool:
     """
     with translating_errors("source", route.source_flavour):
         values = _settings(src, route)
-    with translating_errors("target", route.target_flavour):
+    flavour = route.target_flavour
+    remedy = grant(dst, flavour.admin)
+    with translating_errors("target", flavour), explained(dst, remedy, flavour):
         try:
             return _create(dst, route, values)
         except psycopg.errors.UniqueViolation:

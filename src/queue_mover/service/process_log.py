@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from queue_mover.service.worker import Progress
-from queue_mover.system import logs
+from queue_mover.system.statistics_line import statistics_line
 
 
 @dataclass(slots=True)
@@ -76,4 +76,4 @@ class ProcessLog:
             "count": events,
             "seconds": int(period) if period == int(period) else period,
         }
-        self.log.info("%s", logs.statistics(values))
+        self.log.info("%s", statistics_line(values))

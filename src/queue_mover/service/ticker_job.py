@@ -14,7 +14,7 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Database
 from queue_mover.service.flavoured_ticker import FlavouredTicker
 from queue_mover.service.job import JobSpec, Step
-from queue_mover.system import logs
+from queue_mover.system.statistics_line import statistics_line
 
 TICK: LiteralString = "{pgq}.ticker("
 """Prefix of the calls made at every step, which are listed only when they fail."""
@@ -47,7 +47,7 @@ class Chores:
         began = time.monotonic()
         yield from calls
         duration = round(time.monotonic() - began, 4)
-        self.log.info("%s", logs.statistics({"maint_duration": duration}))
+        self.log.info("%s", statistics_line({"maint_duration": duration}))
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class TickerJob:
         for call in ticked.failures:
             self._log_failure(call)
         if values := self._lines.add(ticked.count, time.monotonic()):
-            self._log.info("%s", logs.statistics(values))
+            self._log.info("%s", statistics_line(values))
 
     def _log_failure(self, call: Call) -> None:
         """Log a failure once, until the same call has succeeded again."""

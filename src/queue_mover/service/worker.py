@@ -15,6 +15,7 @@ from queue_mover.service.record import Record
 from queue_mover.service.statistics import Statistics
 from queue_mover.system import logs
 from queue_mover.system.signals import start_thread
+from queue_mover.system.statistics_line import statistics_line
 
 
 class WorkerState(Enum):
@@ -267,4 +268,4 @@ class Worker:
             values["source"] = self.spec.source
         if values:
             # Without the source as prefix: collectors recognise the line by its brace.
-            logs.logger(self.spec.process.job_name, "").info("%s", logs.statistics(values))
+            logs.logger(self.spec.process.job_name, "").info("%s", statistics_line(values))

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 
-from queue_mover.system.logs import StatisticsLine
+from queue_mover.system.statistics_line import StatisticsLine
 
 
 class JsonFormatter(logging.Formatter):

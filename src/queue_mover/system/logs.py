@@ -1,10 +1,10 @@
-"""Log handlers and formats, and the statistics line that collectors parse."""
+"""Log handlers and formats."""
 
 import logging
 import socket
 import stat
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -41,20 +41,6 @@ class LogSettings:
     logdatefmt_console_verbose: str
     use_skylog: int
     skylog_locations: tuple[str, ...]
-
-
-class StatisticsLine(str):
-    """The text of a statistics line, with its values for a log in JSON."""
-
-    values: Mapping[str, object]
-
-
-def statistics(values: Mapping[str, object]) -> StatisticsLine:
-    """The line that fifteen years of log collectors parse: `{count: 1000, duration: 0.0527}`."""
-    text = ", ".join(f"{key}: {value}" for key, value in values.items())
-    line = StatisticsLine(f"{{{text}}}")
-    line.values = values
-    return line
 
 
 def logger(job_name: str, source: str) -> Log:
