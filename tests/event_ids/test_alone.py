@@ -196,3 +196,26 @@ def test_a_source_that_has_left(keeping: Keeping) -> None:
     second.produce(3)
     second.move(keep_event_id=True)
     second.close()
+
+
+def test_a_source_that_uses_its_ids_again(keeping: Keeping) -> None:
+    pair = keeping.pair
+    pair.produce(20)
+    keeping.move()
+    # given a tick with a lower event number, as of two tickers at once, then it is moved
+    tick = pair.produce(5)
+    pair.source.execute("update pgq.tick set tick_event_seq = 3 where tick_id = %s", [tick])
+    assert [outcome.count for outcome in keeping.move(max_events=0)] == [5]
+    # given a sequence that has gone back on the source
+    pair.produce(5)
+    keeping.move()
+    pair.source.execute(
+        "select setval(queue_event_seq, 1) from pgq.queue where queue_name = %s", [pair.queue]
+    )
+    pair.produce(5)
+    # then no ID comes twice
+    with pytest.raises(NotReadyError, match=r"has gone back from \d+ to \d+"):
+        keeping.move()
+    assert pair.target_events.count() == 30
+    # and without the source's IDs the events come
+    assert [outcome.count for outcome in keeping.move(keep_event_id=False)] == [5]

@@ -70,6 +70,22 @@ def test_one_tick_larger_than_the_limit_is_one_batch(registered: Pair) -> None:
     assert registered.move(max_events=10) == moved(100, 1)
 
 
+def test_event_ids_that_start_again_at_1(registered: Pair) -> None:
+    """As in a copy of the database without its sequences. PgQ's ticker goes on with a warning."""
+    registered.produce(20)
+    mover = registered.mover()
+    assert [outcome.count for outcome in registered.move(mover)] == [20]
+    registered.source.execute(
+        "select setval(queue_event_seq, 1) from pgq.queue where queue_name = %s", [registered.queue]
+    )
+    # when ticks have lower event numbers than the position, and then higher ones
+    for label in ("low", "lower", "high"):
+        registered.produce(25 if label == "high" else 5, label=label)
+        assert sum(outcome.count for outcome in registered.move(mover)) > 0
+    # then nothing waits
+    assert registered.compared().missing == 0
+
+
 def test_without_a_limit_it_is_one_tick_at_a_time(registered: Pair) -> None:
     for size in (3, 0, 4, 0, 0, 5):
         registered.produce(size)

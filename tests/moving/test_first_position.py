@@ -1,5 +1,6 @@
 """From registration on the target has a position: a rename before the first batch loses nothing."""
 
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -124,6 +125,17 @@ def test_whoever_takes_over_has_a_position(registered: Pair) -> None:
     registered.assert_identical()
 
 
+def test_a_first_start_says_what_it_does_not_move(
+    queues: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As for a queue of a list that was created while the mover did not run."""
+    caplog.set_level(logging.INFO)
+    tick = queues.produce(7)
+    queues.move()
+    assert f"registered at tick {tick}: about 7 earlier events of the queue" in caplog.text
+    assert queues.target_events.count() == 0
+
+
 def test_reset_takes_the_registration_for_the_truth(registered: Pair) -> None:
     registered.produce(10)
     registered.move()
@@ -136,12 +148,15 @@ def test_reset_takes_the_registration_for_the_truth(registered: Pair) -> None:
     )
     registered.command("--reset").check()
     assert registered.position is None
-    # then the start makes it the position, and what the target has comes again
-    registered.command(loop_delay=0).check()
+    # then the start makes it the position, says so, and what the target has comes again
+    result = registered.command(loop_delay=0).check()
+    assert "no position on the target for this consumer" in result.stderr
     assert registered.target_events.count() == 20
 
 
-def test_a_batch_that_a_partner_has_applied_is_left_to_it(registered: Pair) -> None:
+def test_a_batch_that_a_partner_has_applied_is_left_to_it(
+    registered: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
     # given a mover that has not finished its batch on the source yet
     partner = registered.mover()
     registered.produce(10)
@@ -154,6 +169,7 @@ def test_a_batch_that_a_partner_has_applied_is_left_to_it(registered: Pair) -> N
     registered.produce(10)
     registered.move(partner)
     registered.assert_identical()
+    assert "the position on the target is gone, as after --reset" in caplog.text
 
 
 def test_whoever_moves_the_first_batch_is_not_waited_for_long(

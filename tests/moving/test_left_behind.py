@@ -1,11 +1,16 @@
 """A position belongs to a source queue, not to a name: who is renamed leaves no events behind."""
 
+import logging
+from contextlib import closing
+
 import pytest
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Position, Registration, Route
+from queue_mover.moving.registration import Registrar
 from queue_mover.moving.takeover import take_over_tick
 from queue_mover.observation.left_behind import LeftBehind, left_behind
+from queue_mover.postgres.database import Database
 from testbed.database import value
 from testbed.log_lines import news
 from testbed.processes import wait_until
@@ -152,6 +157,36 @@ def test_take_over_moves_the_position(renamed: Pair) -> None:
     result = renamed.command()
     assert result.returncode == 1
     assert f"--take-over {new}" in result.stderr
+
+
+@pytest.mark.parametrize("table", ["pgq.event_", "pgq.retry_queue"])
+def test_take_over_drops_no_events_that_the_old_one_was_to_retry(queues: Pair, table: str) -> None:
+    # given a consumer that is not a mover, and has put an event back
+    value(queues.source, "select pgq.register_consumer(%s, %s)", queues.queue, OLD)
+    queues.produce(2, last="again")
+    batch = value(queues.source, "select pgq.next_batch(%s, %s)", queues.queue, OLD)
+    event = value(queues.source, "select max(ev_id) from pgq.get_batch_events(%s)", batch)
+    queues.source.execute("select pgq.event_retry(%s, %s, 0)", [batch, event])
+    queues.source.execute("select pgq.finish_batch(%s)", [batch])
+    if table == "pgq.event_":
+        queues.source.execute("select pgq.maint_retry_events()")
+        queues.tick()
+    sides = (queues.source_db, queues.target_db)
+    source, target = (Database("", each.conninfo(), "in_process") for each in sides)
+    route = Route(queues.queue, queues.consumer, queues.target_queue)
+    registrar = Registrar(route, source, target, logging.getLogger("mover"))
+    # when a mover is to take its place, then it is refused: PgQ would drop the event in silence
+    with (
+        closing(registrar),
+        pytest.raises(NotReadyError, match=r"to retry \(1\)") as refused,
+    ):
+        registrar.take_over(OLD)
+    assert f"DELETE FROM {table}" in str(refused.value)
+    # and the command that drops it makes way
+    queues.source.execute(str(refused.value).rpartition(": ")[2].encode())
+    with closing(registrar):
+        registrar.take_over(OLD)
+    assert queues.subscription() is not None
 
 
 def test_register_starts_anew_and_says_who_stays_behind(renamed: Pair) -> None:

@@ -1,6 +1,9 @@
 """The queues change under a running mover."""
 
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +54,33 @@ def backends_at_work(pair: Pair) -> int:
         " and application_name = 'mover' and state = 'active'",
     )
     return count
+
+
+PATIENT = """
+import sys
+from queue_mover.service import long_waits
+from queue_mover.cli import queue_mover3
+long_waits.LONG, long_waits.PERIOD = 0.3, 0.1
+sys.argv[0] = "queue_mover3"
+sys.exit(queue_mover3.main())
+"""
+"""The program, which logs a wait after a third of a second instead of a minute."""
+
+
+def test_a_lock_that_nobody_releases(registered: Pair) -> None:
+    pair = registered
+    command: list[str | Path] = [sys.executable, "-c", PATIENT, pair.ini()]
+    with Process(command, pair.directory, name="mover") as mover:
+        # given a batch, and somebody who has forgotten to end a transaction
+        with hold_table(pair.target_db, f"{queue_table(pair.target, pair.target_queue)}_0"):
+            pair.produce(3)
+            # then the log says so, once
+            mover.wait_for_output("WARNING a server has not answered for 0.3 s: somebody holds")
+            time.sleep(0.5)
+            assert mover.stderr.count("has not answered") == 1
+        # and that it is over
+        mover.wait_for_output("INFO the server has answered")
+        pair.wait_for(3)
 
 
 def test_rotation_between_batches(pair: Pair, collector: Collector) -> None:

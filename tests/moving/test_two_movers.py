@@ -3,7 +3,13 @@
 import re
 import time
 
+import pytest
+from psycopg import sql
+
+from queue_mover.errors import NotReadyError
+from queue_mover.pgq.recorded_route import is_ours
 from testbed.processes import Process, wait_until
+from testbed.queues import create_queue
 from tests.moving.holding import hold_subscription, hold_target, wait_until_blocked
 from tests.moving.pair import Pair
 
@@ -39,6 +45,13 @@ def test_both_under_load(registered: Pair) -> None:
 
 
 def test_asking_at_the_same_moment(pair: Pair) -> None:
+    # given databases in which a transaction does not see by default what others commit meanwhile
+    for conn in (pair.source, pair.target):
+        conn.execute(
+            sql.SQL("alter database {} set default_transaction_isolation = 'serializable'").format(
+                sql.Identifier(conn.info.dbname)
+            )
+        )
     # given a mover that has looked for the next tick, and not taken it yet
     pair.register()
     with pair.start("first") as first:
@@ -56,7 +69,43 @@ def test_asking_at_the_same_moment(pair: Pair) -> None:
             pair.wait_for(30)
             assert (first.stop(), second.stop()) == (0, 0)
             assert "Lost position" not in first.stderr + second.stderr
+            assert "crashed" not in first.stderr + second.stderr
     pair.assert_identical()
+
+
+@pytest.mark.parametrize("what", ["another queue", "a filter"])
+def test_one_that_writes_elsewhere(queues: Pair, what: str) -> None:
+    """As with a copied config file of which the consumer was left as it is."""
+    queue, tables = queues.target_queue, list[str]()
+    mover = queues.mover()
+    queues.move(mover)
+    queues.produce(3)
+    assert [outcome.count for outcome in queues.move(mover)] == [3]
+    # given another mover of the consumer
+    if what == "a filter":
+        tables = ["public.t1"]
+    else:
+        queues.target_queue = f"{queue}_too"
+        create_queue(queues.target, queues.target_queue)
+    other = queues.mover(tables=tables)
+    queues.produce(3)
+    assert len(queues.move(other)) == 1
+    queues.produce(3)
+    # when it has moved a batch, then the first one gives it no chance to have only a part of them
+    with pytest.raises(NotReadyError, match="give each its own consumer_name"):
+        mover.move_batch()
+    # and the other one continues
+    assert len(queues.move(other)) == 1
+    # and a role that may not read the table finds out, too
+    with queues.target.transaction(force_rollback=True):
+        queues.target.execute("set local role pgq_writer")
+        assert is_ours(queues.target, other.route)
+        assert not is_ours(queues.target, mover.route)
+    # when that one is started again with the same config, then the first one continues
+    queues.target_queue = queue
+    queues.mover().prepare()
+    queues.produce(3)
+    assert [outcome.count for outcome in queues.move(mover)] == [3]
 
 
 def test_one_dies_and_the_other_goes_on(registered: Pair) -> None:

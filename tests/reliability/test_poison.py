@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 from testbed.cluster import Cluster
 from testbed.database import Database, value
@@ -75,6 +76,10 @@ def kept(pair: Pair) -> list[tuple[object, ...]]:
 
 
 def test_quarantine_keeps_the_bytes_and_moves_the_rest(poisoned: Pair) -> None:
+    # given a source that writes dates as the target would not read them
+    change = sql.SQL("alter database {} set datestyle = 'SQL, DMY'")
+    poisoned.source.execute(change.format(sql.Identifier(poisoned.source_db.name)))
+    poisoned.source.execute("update pgq.event_1 set ev_time = '2026-02-03 10:11:12Z'")
     result = poisoned.command(loop_delay=0, on_bad_event="quarantine").check()
     assert [
         event.data and event.data.partition(":")[0] for event in poisoned.target_events.read()
@@ -86,6 +91,9 @@ def test_quarantine_keeps_the_bytes_and_moves_the_rest(poisoned: Pair) -> None:
     assert row[:6] == (b"type", BAD, b"x", b"", None, b"")
     assert row[6:9] == ("SQL_ASCII", poisoned.consumer, poisoned.queue)
     assert "0xe9" in str(row[9])
+    assert value(
+        poisoned.target, "select ev_time = '2026-02-03 10:11:12Z' from queue_mover.quarantine"
+    )
     # and it is told, and counted
     assert result.stderr.count("quarantined: event ") == 1
     assert "{count: 6, " in result.stderr
@@ -127,6 +135,20 @@ def test_without_our_schema_nothing_is_dropped(poisoned: Pair) -> None:
     result = poisoned.command(loop_delay=0, on_bad_event="quarantine")
     assert result.returncode == 1
     assert "no table for quarantined events; remedy: pgqadm.py CONFIG install" in result.stderr
+    assert poisoned.target_events.count() == 0
+
+
+def test_what_a_trigger_of_the_target_drops_is_noticed(poisoned: Pair) -> None:
+    # given a trigger that drops one of the sound events, beside a bad one
+    poisoned.target.execute("""
+        create function drop_it() returns trigger language plpgsql as $$ begin return null; end $$;
+        create trigger drop_it before insert on pgq.event_1_0
+          for each row when (new.ev_data like 'after:2:%') execute function drop_it()
+    """)
+    result = poisoned.command(loop_delay=0, on_bad_event="quarantine")
+    # then it does not count as moved
+    assert result.returncode == 1
+    assert "of 1 events, the target received 0" in result.stderr
     assert poisoned.target_events.count() == 0
 
 

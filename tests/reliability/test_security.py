@@ -2,14 +2,17 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
+from queue_mover.errors import NotReadyError
 from testbed.cluster import Cluster
 from testbed.database import value
-from testbed.queues import create_queue
+from testbed.queues import create_queue, event_tables
 from tests.moving.pair import TICKS_AT_WILL, Pair
 
 _numbers = itertools.count(1)
@@ -174,3 +177,36 @@ def test_our_schemas_give_nothing_away(target: psycopg.Connection, schema: str) 
     ).fetchall()
     assert open_tables == []
     assert not value(target, "select has_schema_privilege('public', %s, 'create')", schema)
+
+
+@pytest.mark.parametrize("insert", [False, True])
+def test_row_level_security_hides_no_event(pair: Pair, role: Roles, insert: bool) -> None:
+    """Enabled on all tables by a script, as some hosts advise, it shows the role no rows at all."""
+    name = role("source", "pgq_reader")
+    server = make_conninfo(pair.source_db.server, user=name)
+    pair.source_db = replace(pair.source_db, server=server, pooler="")
+    # given a mover that has checked both sides
+    mover = pair.mover(insert=insert)
+    mover.move_batch()
+    (table, *_) = event_tables(pair.source, pair.queue)
+    pair.source.execute(sql.SQL("alter table {} enable row level security").format(table))
+    pair.produce(5, label="hidden")
+    position = pair.position
+    # when its role may see no events, then these do not count as moved
+    with pytest.raises(NotReadyError, match=f'ALTER ROLE "{name}" BYPASSRLS'):
+        mover.move_batch()
+    assert (pair.position, pair.target_events.count()) == (position, 10)
+    # and it goes on when it may
+    pair.source.execute(sql.SQL("alter table {} disable row level security").format(table))
+    assert [outcome.count for outcome in pair.move(mover)] == [5]
+
+
+def test_row_level_security_of_the_target(pair: Pair, role: Roles) -> None:
+    """PostgreSQL refuses COPY then."""
+    name = role("target", "pgq_admin")
+    server = make_conninfo(pair.target_db.server, user=name)
+    pair.target_db = replace(pair.target_db, server=server, pooler="")
+    for table in event_tables(pair.target, pair.target_queue):
+        pair.target.execute(sql.SQL("alter table {} enable row level security").format(table))
+    with pytest.raises(NotReadyError, match=f'COPY to role "{name}"; remedy: ALTER ROLE'):
+        pair.mover().prepare()

@@ -28,8 +28,11 @@ COLUMNS = "ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4, ev_time
 UNSUPPORTED_ENCODINGS = ("EUC_TW", "MULE_INTERNAL")
 """Encodings without a Python codec."""
 
+WHOLE = "set_config('row_security', 'off', true)"
+"""For each COPY of a batch: row-level security then raises an error, instead of hiding events."""
+
 SORTING = (
-    "select set_config('work_mem', '32MB', true),"
+    f"select {WHOLE}, set_config('work_mem', '32MB', true),"
     " set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true)"
 )
 """For the source's COPY only. Its rows arrive nearly sorted: more memory, parallel workers or JIT

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from queue_mover.copying.copy import bad_event, client_encoding, encoded
+from queue_mover.copying.copy import WHOLE, bad_event, client_encoding, encoded
 from queue_mover.model import PGQ, Flavour, Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import translating_errors
@@ -81,9 +81,12 @@ def rows_in_chunks(
     with (
         translating_errors("source", flavour),
         client_encoding(source, encoding),
-        source.cursor().copy(encoded(statement, source)) as reading,
+        source.transaction(),
     ):
-        yield _chunks(reading.rows(), flavour)
+        # Dates as text are read by the target, whose DateStyle may be another one.
+        source.execute(f"select {WHOLE}, set_config('datestyle', 'ISO', true)".encode())
+        with source.cursor().copy(encoded(statement, source)) as reading:
+            yield _chunks(reading.rows(), flavour)
 
 
 def _chunks(rows: Iterator[Row], flavour: Flavour) -> Iterator[list[Row]]:

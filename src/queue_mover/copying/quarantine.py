@@ -11,7 +11,7 @@ import psycopg
 from queue_mover.copying.copy import bad_event, client_encoding, columns
 from queue_mover.copying.copy_writer import writing_copy
 from queue_mover.copying.insert import FIELDS, Row, rows_in_chunks
-from queue_mover.errors import BadEventError
+from queue_mover.errors import BadEventError, StatementError
 from queue_mover.model import Route
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.translation import primary, translating_errors
@@ -29,13 +29,16 @@ Write = Callable[[Sequence[Row]], None]
 def copy_rows(
     target: Connection, rows: Sequence[Row], table: str, encoding: str, route: Route
 ) -> None:
-    """Write a few events of `select_columns` into an event table by COPY. Raises driver errors."""
-    with (
-        client_encoding(target, encoding),
-        writing_copy(target.cursor(), table, columns(route)) as sink,
-    ):
+    """Write a few events of `select_columns` into an event table by COPY.
+
+    Raises driver errors, and StatementError when a trigger of the target has dropped some.
+    """
+    writer = target.cursor()
+    with client_encoding(target, encoding), writing_copy(writer, table, columns(route)) as sink:
         for row in rows:
             sink.write_row(row[:-2])
+    if writer.rowcount != len(rows):
+        raise StatementError(f"of {len(rows)} events, the target received {writer.rowcount}")
 
 
 def write_good_events(

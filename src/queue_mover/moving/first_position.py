@@ -4,7 +4,7 @@ It records on the target, from the registration on, which consumer reads the sou
 consumer renamed before its first batch is found.
 """
 
-from queue_mover.model import Log, Position, Route
+from queue_mover.model import Batch, Log, Position, Route
 from queue_mover.observation.left_behind import Others
 from queue_mover.pgq import source, target
 from queue_mover.postgres.connection import Connection
@@ -48,3 +48,31 @@ def warn_without_position(others: Others, log: Log) -> None:
             f'"{each.consumer}" ({each.waiting} events waiting)' for each in others.without_position
         ),
     )
+
+
+def log_no_position(log: Log) -> None:
+    """Log that a registered consumer has none on the target, where the events may be missing."""
+    log.info(
+        "no position on the target for this consumer: resuming from its registration; if it has"
+        " moved events before and nobody has used --reset, compare both queues"
+    )
+
+
+def warn_position_gone(batch: Batch, log: Log) -> None:
+    """Log that a batch is applied without one, though its mover has set one before."""
+    log.warning(
+        "the position on the target is gone, as after --reset: applying ticks %d..%d",
+        batch.start.id,
+        batch.end.id,
+    )
+
+
+def log_left_out(src: Connection, route: Route, log: Log) -> None:
+    """Log how many events a consumer that has just registered will not get."""
+    tick, earlier = source.events_before(src, route)
+    if earlier > 0:
+        log.info(
+            "registered at tick %d: about %d earlier events of the queue are not moved",
+            tick,
+            earlier,
+        )

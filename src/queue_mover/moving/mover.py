@@ -23,9 +23,11 @@ from queue_mover.model import Batch, BatchLimits, Log, Outcome, Policy, Position
 from queue_mover.moving.announcements import Announcements
 from queue_mover.moving.copying_progress import CopyingProgress
 from queue_mover.moving.decision import Decision, decide, explain
+from queue_mover.moving.first_position import warn_position_gone
 from queue_mover.moving.legacy_mover import LegacyWatch, unlocked_mover
 from queue_mover.moving.peers import ALONE, Peers
 from queue_mover.moving.preflight import BothSides, Preflight
+from queue_mover.moving.route_watch import RouteWatch
 from queue_mover.moving.session import on_source, on_target
 from queue_mover.moving.small_batches import SmallBatches
 from queue_mover.moving.target_states import TargetStates
@@ -67,6 +69,7 @@ class Mover:
         self._legacy_watch = LegacyWatch(log)
         self._tick_watch = TickWatch(log)
         self._announcements = Announcements(limits, log)
+        self._route_watch = RouteWatch()
         self._recorded = False
         self._small_batches = SmallBatches(policy, peers.sharing) if peers.sharing else None
         self.copying = CopyingProgress()
@@ -139,6 +142,7 @@ class Mover:
                 if batch is None:
                     self._tick_watch.check(src, self.route, announced=self._sides.announces)
                     return Outcome(Result.IDLE)
+                self._route_watch.check(batch, self._target, self.route, self._sides)
                 self.copying = CopyingProgress.of(batch, self.route)
                 outcome = None
                 if self._small_batches and not quarantining:
@@ -153,6 +157,8 @@ class Mover:
             self.copying.ended = True
         if outcome.result in (Result.MOVED, Result.SKIPPED):
             self._applied = batch
+        if outcome.result is Result.MOVED:
+            self._route_watch.reached(batch)
         return outcome
 
     def _next_batch(self, src: Connection, limits: BatchLimits) -> Batch | None:
@@ -185,6 +191,8 @@ class Mover:
                 return Outcome(Result.BUSY, holder=target.lock_holder(dst, self.route))
             position = opening.position
             decision = decide(batch, position, sides.identity, lambda: self._is_active(src, batch))
+            if position is None and self._recorded:
+                warn_position_gone(batch, self._log)
             if decision in PARTNER_DECISIONS and self._lost_its_origin(position):
                 raise unlocked_mover(src, self.route, "it set the position after our last batch")
             match decision:

@@ -7,7 +7,12 @@ from importlib import import_module
 from queue_mover.copying import copy
 from queue_mover.errors import NotReadyError, UnregisteredError
 from queue_mover.model import Batch, BatchLimits, Log, Policy, Position, Route
-from queue_mover.moving.first_position import set_first_position, warn_without_position
+from queue_mover.moving.first_position import (
+    log_left_out,
+    log_no_position,
+    set_first_position,
+    warn_without_position,
+)
 from queue_mover.moving.target_states import TargetStates
 from queue_mover.observation.findings import Severity
 from queue_mover.observation.left_behind import Others, read_others
@@ -57,6 +62,8 @@ class BothSides:
     """Whether the target can take the batches of several consumers in one transaction."""
     announces: bool = False
     """Whether the source announces its ticks."""
+    records_routes: bool = False
+    """Whether the target records where the movers of a consumer write to."""
 
     def reached(self, batch: Batch) -> Position:
         """The position after a batch."""
@@ -103,6 +110,8 @@ class Preflight:
         if not source_state.registered:
             self._register(src, dst, source_state.identity, remembers=target_state.remembers)
         if first and position is None:
+            if source_state.registered:
+                log_no_position(self.log)
             set_first_position(
                 src, dst, self.route, source_state.identity, remembers=target_state.remembers
             )
@@ -121,6 +130,7 @@ class Preflight:
             ),
             shares=target_state.shares,
             announces=source_state.announces,
+            records_routes=target_state.records_routes,
         )
 
     def _position(
@@ -234,6 +244,7 @@ class Preflight:
             source.register(
                 src, self.route, source.oldest_tick(src, self.route) if oldest else None
             )
+            log_left_out(src, self.route, self.log)
 
     def _require_new(
         self, src: Connection, dst: Connection, identity: str, *, remembers: bool

@@ -30,6 +30,27 @@ class Written:
     """Those that were kept; None: the target assigned its own."""
 
 
+def require_new_ids(batch: Batch, route: Route, dst: Connection) -> None:
+    """Raise NotReadyError where event IDs are kept, and a batch that has been written has IDs again
+    that the source has used before.
+
+    Checked where the ticks show that its sequence has gone back. Two tickers at the same moment can
+    make it look so, hence the target's events decide.
+    """
+    before, after = batch.start.event, batch.end.event
+    if not route.keep_event_id or before is None or after is None or after >= before:
+        return
+    from queue_mover.pgq import event_ids  # noqa: PLC0415
+
+    twice = event_ids.written_twice(dst, route)
+    if twice is not None:
+        raise NotReadyError(
+            f'source database: the sequence of event IDs of queue "{route.queue}" has gone back'
+            f" from {before} to {after}: the target would have ID {twice} twice; remedy: raise it"
+            f" above {before}, and keep_event_id = 0 until the events in between have been moved"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class BatchWriter:
     """Copies a batch, inserts it, splits it, or puts what the target rejects into quarantine."""
@@ -53,6 +74,7 @@ class BatchWriter:
             if self.policy.insert:
                 return Written(insert.insert_events(src, select, dst, encoding, route, sent))
             count, ids = copy.copy_events(src, select, dst, table, encoding, route, sent)
+            require_new_ids(batch, route, dst)
         except BadEventError as error:
             with translating_errors("source", route.source_flavour):
                 event = batches.describe_event(src, batch, route, error.line)
@@ -93,6 +115,7 @@ class BatchWriter:
 
         select = batches.written_select(batch, route, quarantine.select_columns(route))
         written = quarantine.write_good_events(src, select, dst, write, encoding, keep, route)
+        require_new_ids(batch, route, dst)
         return Written(*written, ids)
 
     def _split(

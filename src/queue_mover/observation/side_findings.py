@@ -114,6 +114,20 @@ def _source_identity(state: SourceState, route: Route) -> Finding | None:
     )
 
 
+def _source_row_security(state: SourceState, route: Route) -> Finding | None:
+    """Events that it hides would look as if there were none, and count as moved."""
+    if not state.row_security:
+        return None
+    role, tables = quote_ident(state.server.role), ", ".join(state.row_security)
+    return Finding(
+        Code.PRIVILEGE_MISSING,
+        source_place(route),
+        f"source database: row-level security of {tables} may hide rows from role {role}",
+        f"ALTER ROLE {role} BYPASSRLS, or ALTER TABLE {state.row_security[0]} DISABLE ROW LEVEL"
+        " SECURITY for each",
+    )
+
+
 def _source_queue(state: SourceState, route: Route) -> Finding | None:
     if state.queue_exists or not state.has_pgq:
         return None
@@ -234,6 +248,15 @@ def _target_writes(state: TargetState, route: Route, policy: Policy) -> Finding 
     return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
 
 
+def _target_row_security(state: TargetState, route: Route, policy: Policy) -> Finding | None:
+    if not state.row_security or policy.insert:
+        return None
+    role = quote_ident(state.server.role)
+    text = f"target database: row-level security of the event tables forbids COPY to role {role}"
+    remedy = f"ALTER ROLE {role} BYPASSRLS, or ALTER TABLE ... DISABLE ROW LEVEL SECURITY for each"
+    return Finding(Code.PRIVILEGE_MISSING, _target_place(route), text, remedy)
+
+
 def _target_position(state: TargetState, route: Route, policy: Policy) -> Finding | None:
     if state.may_record or not _is_installed(state):
         return None
@@ -256,6 +279,7 @@ SOURCE: tuple[SourceCheck, ...] = (
     _source_server,
     _source_pgq,
     _source_identity,
+    _source_row_security,
     _source_queue,
     _source_privileges,
     _source_consumer,
@@ -267,6 +291,7 @@ TARGET: tuple[TargetCheck, ...] = (
     _target_queue,
     _target_inserts,
     _target_writes,
+    _target_row_security,
     _target_position,
     _target_transaction_ids,
 )

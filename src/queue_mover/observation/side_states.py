@@ -43,6 +43,8 @@ class SourceState:
     """Whether ticks are announced, see `pgqadm install --notify`."""
     shows_routes: bool = False
     """Whether it can be read which movers write to this database."""
+    row_security: tuple[str, ...] = ()
+    """Tables of which row-level security hides rows from the role, or may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class TargetState:
     """None: all events go to one queue. Else the fields about a queue are about these."""
     may_create: bool = False
     """Whether the role may create queues."""
+    row_security: bool = False
+    """Whether row-level security of the event tables applies to the role, which forbids COPY."""
     has_origins: bool = False
     """Whether the schema queue_mover exists, of whatever version."""
     schema: SchemaState = CURRENT

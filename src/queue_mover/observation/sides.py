@@ -62,7 +62,14 @@ _SOURCE: LiteralString = """
            exists (select from pg_trigger t
                     where t.tgrelid = '{pgq}.tick'::regclass and t.tgenabled in ('O', 'A')
                       and t.tgfoid = to_regproc(%(announce)s)),
-           coalesce(has_function_privilege(to_regprocedure(%(routes)s), 'execute'), false)
+           coalesce(has_function_privilege(to_regprocedure(%(routes)s), 'execute'), false),
+           array(select name from (
+                   select unnest(array['{pgq}.queue', '{pgq}.tick', '{pgq}.subscription',
+                                       '{pgq}.consumer'])
+                    union all
+                   select q.queue_data_pfx || '_' || n
+                     from generate_series(0, q.queue_ntables - 1) n) as read (name)
+                  where row_security_active(name))
       from (values (%(queue)s)) as wanted (name)
       left join {pgq}.queue q on q.queue_name = wanted.name
       left join lateral (
@@ -107,9 +114,8 @@ def read_source(connection: Connection, route: Route) -> SourceState:
         },
     ).fetchone()
     assert row is not None
-    exists, may_read, not_granted, registered, cooperative, identified, announces, shows_routes = (
-        row
-    )
+    exists, may_read, not_granted, registered, cooperative, identified, announces, *others = row
+    shows_routes, row_security = others
     return SourceState(
         state,
         has_pgq=True,
@@ -123,6 +129,7 @@ def read_source(connection: Connection, route: Route) -> SourceState:
         not_granted=tuple(not_granted),
         cooperative=cooperative,
         shows_routes=shows_routes,
+        row_security=tuple(row_security),
     )
 
 
@@ -150,6 +157,7 @@ _TARGET: LiteralString = """
                     and has_function_privilege(
                       to_regprocedure('{pgq}.set_queue_config(text, text, text)'), 'execute'),
                     false) as may_create,
+           coalesce(row_security_active(q.queue_data_pfx || '_0'), false) as row_security,
            to_regprocedure('queue_mover.get_origin(text)') is not null as has_origins,
            {schema_version} as schema_version,
            array(select f from unnest(%(functions)s::text[]) as wanted (f)

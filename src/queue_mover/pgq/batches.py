@@ -8,15 +8,18 @@ from psycopg import sql
 from queue_mover.model import Batch, BatchLimits, Route, Tick
 from queue_mover.pgq.source import LOCK, consumer_key, naming_lock_holder
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.statements import run_in_one_message
+from queue_mover.postgres.statements import BEGIN, run_in_one_message
 
 # The event count for `pgq.next_batch_custom` with which a batch spans all waiting ticks up to the
 # limit. Its `find_tick_helper` takes the newest tick unless more than twice the count is waiting:
-# half of the waiting events makes it stop at the first tick that reaches the count.
+# half of the waiting events makes it stop at the first tick that reaches the count. If the queue's
+# sequence of event IDs has gone back (setval, a copy without its sequences), no count would be
+# reached until it has caught up: then each batch is one tick.
 _EVENT_COUNT: LiteralString = """
-    select case when all_settled and total <= %(max_events)s then total
+    select case when total < 0 then null
+                when all_settled and total <= %(max_events)s then total
                 else least(allowed, %(max_events)s, (total - 1) / 2) end
-      from (select greatest(head.seq - here.tick_event_seq, 0) as total,
+      from (select head.seq - here.tick_event_seq as total,
                    greatest(settled.seq - here.tick_event_seq, 0) as allowed,
                    settled.tick_id = head.tick_id as all_settled
               from {pgq}.queue q
@@ -76,7 +79,7 @@ def next_batch(
     asking = [*finishing, route.source_flavour.sql(following)]
     with naming_lock_holder(connection, route):
         *_, finished, batches, _ = run_in_one_message(
-            connection, ["begin", *LOCK, *asking, "commit"], arguments
+            connection, [BEGIN, *LOCK, *asking, "commit"], arguments
         )
     found = applied is None or finished == [(1,)]
     if not batches:
@@ -124,7 +127,7 @@ def finish(connection: Connection, route: Route, applied: Batch) -> bool:
     with naming_lock_holder(connection, route):
         *_, finished, _ = run_in_one_message(
             connection,
-            ["begin", *LOCK, route.source_flavour.sql(_FINISH), "commit"],
+            [BEGIN, *LOCK, route.source_flavour.sql(_FINISH), "commit"],
             arguments,
         )
     return finished == [(1,)]

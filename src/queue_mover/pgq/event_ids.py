@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 
 from queue_mover.errors import NotReadyError
@@ -47,6 +48,26 @@ def values(
 def refused(error: psycopg.Error) -> NotReadyError:
     """The error to raise when IDs would collide."""
     return NotReadyError(f"target database: {primary(error)}; remedy: {REMEDY}")
+
+
+def written_twice(connection: Connection, route: Route) -> int | None:
+    """An ID of an event written in this transaction that the queue has already; None: none.
+
+    Reads all of its event tables, which have no index by ID.
+    """
+    pgq = route.target_flavour.schema
+    found = connection.execute(
+        f"select queue_data_pfx from {pgq}.queue where queue_name = %s".encode(),
+        [route.target_queue],
+    ).fetchone()
+    assert found is not None
+    ours = "ev_txid::text::bigint = txid_current()"
+    statement = sql.SQL(
+        "select min(ev_id) from {events} where not {ours} and ev_id in"
+        " (select ev_id from {events} where {ours})"
+    ).format(events=sql.Identifier(*found[0].split(".", 1)), ours=sql.SQL(ours))
+    row = connection.execute(statement).fetchone()
+    return None if row is None else row[0]
 
 
 @dataclass(frozen=True, slots=True)

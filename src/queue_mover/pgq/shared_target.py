@@ -8,7 +8,7 @@ from queue_mover.model import Flavour, Position
 from queue_mover.pgq.target import consumer_key
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import TIMEOUTS
-from queue_mover.postgres.statements import run_in_one_message
+from queue_mover.postgres.statements import BEGIN, run_in_one_message
 
 LOCK_WAIT: LiteralString = "200ms"
 """How long anything may wait for a lock: whoever needs longer must not delay the others."""
@@ -49,7 +49,7 @@ def open_shared_transaction(
     }
     _, _, locked, _, tables = run_in_one_message(
         connection,
-        ["begin", _TIMEOUTS, _LOCK, "select txid_current()", flavour.sql(_TABLES)],
+        [BEGIN, _TIMEOUTS, _LOCK, "select txid_current()", flavour.sql(_TABLES)],
         values,
     )
     return SharedOpening({name: Position(*found) for name, *found in locked}, dict(tables))

@@ -120,6 +120,25 @@ def register(connection: Connection, route: Route, tick: int | None = None) -> N
     )
 
 
+def events_before(connection: Connection, route: Route) -> tuple[int, int]:
+    """The tick of the registration, and the event numbers since the oldest tick up to it."""
+    row = connection.execute(
+        route.source_flavour.sql("""
+        select s.sub_last_tick, here.tick_event_seq
+               - (select min(t.tick_event_seq) from {pgq}.tick t where t.tick_queue = q.queue_id)
+          from {pgq}.queue q
+          join {pgq}.consumer c on c.co_name = %s
+          join {pgq}.subscription s on s.sub_queue = q.queue_id and s.sub_consumer = c.co_id
+          join {pgq}.tick here
+            on here.tick_queue = q.queue_id and here.tick_id = s.sub_last_tick
+         where q.queue_name = %s
+        """),
+        [route.consumer, route.queue],
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
 def unregister(connection: Connection, route: Route) -> bool:
     """Unregister the consumer. Returns whether it was registered."""
     row = connection.execute(

@@ -14,7 +14,7 @@ from queue_mover.model import Log, Position, Route
 from queue_mover.postgres import locks
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import TIMEOUTS, lock_key
-from queue_mover.postgres.statements import has_function, run_in_one_message
+from queue_mover.postgres.statements import BEGIN, has_function, run_in_one_message
 
 LOCK_WAIT: LiteralString = "10s"
 
@@ -77,7 +77,7 @@ def open_transaction(
     _, _, locked, _, table, found = run_in_one_message(
         connection,
         [
-            "begin",
+            BEGIN,
             TIMEOUTS,
             "select pg_try_advisory_xact_lock(%(key)s)",
             "select txid_current()",

@@ -105,6 +105,8 @@ class Database:
             client_encoding="UTF8",
             **missing,  # type: ignore[arg-type]
         )
+        # For `transaction()`, as BEGIN of `statements`.
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         side = self.side or "database"
         logging.getLogger(__name__).debug("connected to %s: %s", side, describe(self._text))
         return connection

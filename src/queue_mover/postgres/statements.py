@@ -8,6 +8,10 @@ from psycopg import sql
 
 from queue_mover.postgres.connection import Connection
 
+BEGIN: LiteralString = "begin isolation level read committed"
+"""Begins a transaction of `run_in_one_message`. Whoever has waited for a lock must see what its
+holder has committed; the role or the database may have another default."""
+
 
 def has_function(connection: Connection, signature: str) -> bool:
     """Whether the database has a function, by its `name(argument types)`."""

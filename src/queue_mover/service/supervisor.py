@@ -72,6 +72,7 @@ class Supervisor:
             Timer(PATIENCE, self._workers.log_waiting),
             self._refresh,
             self._workers.stalls_timer,
+            self._workers.waits_timer,
             *self._manager.timers,
         ]
         self._reason = ""

@@ -110,6 +110,10 @@ class Worker:
             return 0.0
         return now - max(since, self._stopped_at)
 
+    def waiting_since(self) -> float | None:
+        """Since when, on the monotonic clock, it waits for a server."""
+        return self._job.waiting_since()
+
     def start(self) -> None:
         """Start the thread. If the system has no more threads, only this worker fails."""
         try:

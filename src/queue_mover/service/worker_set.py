@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Mapping
 
+from queue_mover.service import long_waits
 from queue_mover.service.job import JobSpec, Plan
+from queue_mover.service.long_waits import LongWaits
 from queue_mover.service.outages import Outages
 from queue_mover.service.process_log import ProcessLog
 from queue_mover.service.record import Records
@@ -48,6 +50,10 @@ class WorkerSet:
         self._stalls = Stalls(
             process_log.job_name,
             lambda worker: self.handle(WorkerReport(worker, WorkerState.FAILED)),
+        )
+        self._long_waits = LongWaits(process_log.job_name)
+        self.waits_timer = Timer(
+            long_waits.PERIOD, lambda: self._long_waits.check(self._workers.values())
         )
         self._outages = Outages()
 
