@@ -14,6 +14,7 @@ from typing import Any
 from queue_mover.errors import ConfigError
 from queue_mover.model import Log
 from queue_mover.system import journal
+from queue_mover.system.files import is_visible, write_remedy
 
 LOG_FORMAT = "%(asctime)s %(process)s %(levelname)s %(message)s"
 
@@ -157,10 +158,7 @@ def _open(path: Path, settings: LogSettings) -> logging.Handler:
             path, maxBytes=settings.log_size, backupCount=settings.log_count
         )
     except OSError as error:
-        folder = path.absolute().parent
-        remedy = "create its directory, writable by this user, or set another logfile"
-        if not folder.exists():
-            remedy = f"mkdir -p {folder}"
+        remedy = write_remedy("logfile", path, error.errno or 0, exists=is_visible(path))
         raise ConfigError(
             f"logfile: cannot write {path}: {error.strerror}; remedy: {remedy}"
         ) from None
@@ -186,7 +184,7 @@ def _formatter(settings: LogSettings, kind: str, *, verbose: bool) -> logging.Fo
 
 def _load_config(settings: LogSettings) -> None:
     candidates = [Path(name).expanduser() for name in settings.skylog_locations]
-    found = next((path for path in candidates if path.is_file()), None)
+    found = next((path for path in candidates if is_visible(path) and path.is_file()), None)
     if found is None:
         raise ConfigError("skylog.ini not found; remedy: set use_skylog = 0, or skylog_locations")
     _offer_skylog_handlers(settings)
