@@ -243,6 +243,11 @@ def test_switches_in_any_place(config: Path, tmp_path: Path) -> None:
         assert 'queue "q"' in told(*words)
 
 
+def test_a_name_in_another_encoding_is_refused(config: Path) -> None:
+    for words in ([config, "create", "bl\udce5"], ["status", "--db", "dbname=bl\udce5"]):
+        assert refused(*words, code=2).endswith(r"bl\udce5' is not valid UTF-8")
+
+
 def test_a_sample_config_loads(source_db: Database, tmp_path: Path) -> None:
     sample = told("--ini", "--set", f"db={source_db.conninfo()}", "--set", "logfile=")
     assert "[pgqadm]" in sample

@@ -55,6 +55,18 @@ def test_without_a_log_file(world: World) -> None:
     assert list(world.directory.glob("*.log")) == []
 
 
+def test_a_letter_that_the_locale_lacks_is_escaped(world: World) -> None:
+    """Given a locale without it, such as en_GB, which is ISO-8859-1: no line is lost."""
+    world.register()
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    config = world.write(job_name="räksmörgås", consumer_name=world.job, loop_delay=0)
+    for switches in ([], ["--status"]):
+        result = run([script("queue_mover3"), *switches, config], env=ascii_only).check()
+        assert "r\\xe4ksm\\xf6rg\\xe5s" in (result.stdout if switches else result.stderr)
+        assert "Traceback" not in result.stderr
+    assert "started: job r\\xe4ksm\\xf6rg\\xe5s" in world.log
+
+
 def test_the_log_file_grows_from_run_to_run(world: World) -> None:
     said = moved_once(world) + moved_once(world)
     assert world.log == said

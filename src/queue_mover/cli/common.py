@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import logging
 import os
 import signal
@@ -68,6 +69,15 @@ def parser(command: str, description: str, piece: str = "batch") -> argparse.Arg
     return result
 
 
+def name(text: str) -> str:
+    """A name in a database. Raises ArgumentTypeError if its bytes are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid UTF-8") from None
+    return text
+
+
 def _setting(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -82,6 +92,9 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO)
 def guarded(command: str, run: Callable[[], int]) -> int:
     """Run a command. Operator errors and output that cannot be written become one line on stderr
     and exit code 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A locale such as en_GB, which is ISO-8859-1, has no letter for each name in a database.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             return run()

@@ -62,7 +62,11 @@ def switches() -> argparse.ArgumentParser:
     usage = [f"{name} {words}".strip() for name, words in USAGE.items()]
     parser.add_argument("command", nargs="?", metavar="command", help="; ".join(sorted(usage)))
     parser.add_argument(
-        "arguments", nargs="*", metavar="argument", help="the command's arguments, as listed above"
+        "arguments",
+        nargs="*",
+        type=common.name,
+        metavar="argument",
+        help="the command's arguments, as listed above",
     )
     parser.add_argument("--json", action="store_true", help="status as one JSON document")
     parser.add_argument(
@@ -92,7 +96,7 @@ def switches() -> argparse.ArgumentParser:
 
 def _connect(text: str) -> str:
     try:
-        check_conninfo(text)
+        check_conninfo(common.name(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text

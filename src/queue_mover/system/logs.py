@@ -155,7 +155,10 @@ def _open(path: Path, settings: LogSettings) -> logging.Handler:
         # Imported only when needed: --version and the signal switches start faster without it.
         make = import_module("queue_mover.system.logfile").LogFile
         handler: logging.Handler = make(
-            path, maxBytes=settings.log_size, backupCount=settings.log_count
+            path,
+            maxBytes=settings.log_size,
+            backupCount=settings.log_count,
+            errors="backslashreplace",
         )
     except OSError as error:
         remedy = write_remedy("logfile", path, error.errno or 0, exists=is_visible(path))
@@ -182,11 +185,17 @@ def _formatter(settings: LogSettings, kind: str, *, verbose: bool) -> logging.Fo
     return journal.JournalFormatter(formatter) if to_journal else formatter
 
 
-def _load_config(settings: LogSettings) -> None:
+def skylog_file(settings: LogSettings) -> Path:
+    """The logging config that use_skylog asks for. Raises ConfigError if there is none."""
     candidates = [Path(name).expanduser() for name in settings.skylog_locations]
     found = next((path for path in candidates if is_visible(path) and path.is_file()), None)
     if found is None:
         raise ConfigError("skylog.ini not found; remedy: set use_skylog = 0, or skylog_locations")
+    return found
+
+
+def _load_config(settings: LogSettings) -> None:
+    found = skylog_file(settings)
     _offer_skylog_handlers(settings)
     defaults = {"job_name": settings.job_name, "service_name": settings.service_name}
     try:
