@@ -1,10 +1,14 @@
 """Connect strings are checked and described without a word of what is secret in them."""
 
+import socket
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from queue_mover.errors import UnavailableError
 from queue_mover.postgres.conninfo import check_conninfo, describe
+from queue_mover.postgres.database import Database
 
 SECRET = "hunter2secret"
 
@@ -36,6 +40,7 @@ PIECES = st.lists(WORDS | URI_PARTS | st.text(max_size=4), max_size=8)
         ("", "the default database"),
         ("password=hunter2secret", "the default database"),
         ("dbname=app", "dbname=app"),
+        ("user=mover service=central", "service=central user=mover"),
         (
             "host=db1 port=5433 dbname=app user=mover password=hunter2secret",
             "host=db1 port=5433 dbname=app user=mover",
@@ -84,6 +89,22 @@ def test_refused_without_showing_it(text: str) -> None:
 def test_an_at_sign_that_is_no_part_of_a_password_is_taken(text: str, shown: str) -> None:
     check_conninfo(text)
     assert describe(text) == shown
+
+
+def test_a_server_that_does_not_answer_is_named() -> None:
+    """Given a port that accepts connections, and nothing else."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        text = f"host=127.0.0.1 port={port} dbname=app password={SECRET} connect_timeout=2"
+        with (
+            pytest.raises(UnavailableError) as raised,
+            Database("source", text, "nobody").session(),
+        ):
+            pass
+    assert str(raised.value) == (
+        "source database not available: connection timeout expired"
+        f" (host=127.0.0.1 port={port} dbname=app)"
+    )
 
 
 def refusal(text: str) -> str:

@@ -69,7 +69,8 @@ def password(text: str) -> str | None:
 def describe(text: str) -> str:
     """Where a connect string points, for messages; never a password."""
     values = conninfo.conninfo_to_dict(text)
-    shown = [f"{key}={values[key]}" for key in ("host", "port", "dbname", "user") if key in values]
+    keys = ("service", "host", "port", "dbname", "user")
+    shown = [f"{key}={values[key]}" for key in keys if key in values]
     return " ".join(shown) or "the default database"
 
 

@@ -97,14 +97,18 @@ class Database:
         given = conninfo.conninfo_to_dict(self._text)
         defaults = {"application_name": self._application_name, **DEFAULTS}
         missing = {key: value for key, value in defaults.items() if key not in given}
-        connection: Connection = TimedConnection.connect(
-            self._text,
-            autocommit=True,
-            # PgBouncer in transaction mode would run a prepared statement on another server.
-            prepare_threshold=None,
-            client_encoding="UTF8",
-            **missing,  # type: ignore[arg-type]
-        )
+        try:
+            connection: Connection = TimedConnection.connect(
+                self._text,
+                autocommit=True,
+                # PgBouncer in transaction mode would run a prepared statement on another server.
+                prepare_threshold=None,
+                client_encoding="UTF8",
+                **missing,  # type: ignore[arg-type]
+            )
+        except psycopg.errors.ConnectionTimeout as error:
+            # Unlike libpq's own messages, this one does not name the server.
+            raise psycopg.errors.ConnectionTimeout(f"{error} ({describe(self._text)})") from None
         side = self.side or "database"
         logging.getLogger(__name__).debug("connected to %s: %s", side, describe(self._text))
         return connection
