@@ -77,4 +77,5 @@ def describe(text: str) -> str:
 def location(text: str) -> tuple[str, ...]:
     """The database that a connect string points to, as far as the string specifies it."""
     values = conninfo.conninfo_to_dict(text)
-    return tuple(str(values.get(key, "")) for key in ("host", "hostaddr", "port", "dbname"))
+    keys = ("service", "host", "hostaddr", "port", "dbname")
+    return tuple(str(values.get(key, "")) for key in keys)
