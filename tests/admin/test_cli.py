@@ -266,13 +266,13 @@ def test_version_and_help() -> None:
 def test_drop_refuses_while_a_consumer_needs_the_queue(
     config: Path, source: psycopg.Connection
 ) -> None:
-    create_queue(source, "orders")
-    source.execute("select pgq.register_consumer('orders', 'reader')")
-    insert_event(source, "orders", "t", "d")
-    tick(source, "orders")
-    line = refused(config, "drop", "orders")
-    assert 'queue "orders" has consumers: ' in line
-    assert "remedy: pgqadm.py CONFIG unregister orders CONSUMER" in line
+    create_queue(source, "new orders")
+    source.execute("select pgq.register_consumer('new orders', 'reader')")
+    insert_event(source, "new orders", "t", "d")
+    tick(source, "new orders")
+    line = refused(config, "drop", "new orders")
+    assert 'queue "new orders" has consumers: ' in line
+    assert "remedy: pgqadm.py CONFIG unregister 'new orders' CONSUMER" in line
 
 
 def test_sending_a_signal_without_a_pidfile_or_process(config: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`pgqadm config`: show and change how often a queue is ticked and rotated."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -124,7 +125,7 @@ def _check(conn: Connection, queue: str, variable: str, value: str, flavour: Fla
         name = variable.removeprefix(PREFIX)
         raise OperatorError(
             f'{variable}: "{value}" is not {wanted};'
-            f" remedy: pgqadm.py CONFIG config {queue} {name}={example}"
+            f" remedy: pgqadm.py CONFIG config {shlex.quote(queue)} {name}={example}"
         )
 
 

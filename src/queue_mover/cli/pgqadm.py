@@ -123,6 +123,11 @@ def _run() -> int:
     _no_json(given)
     if words[:1] == ["install"]:
         return _install_many(given, words[1:])
+    if given.command in ("status", "install"):
+        raise OperatorError(
+            f"--db and --movers cannot be used with a config file: {given.config}; remedy:"
+            f" pgqadm.py {given.command} --db CONNECT, or pgqadm.py {given.config} {given.command}"
+        )
     raise OperatorError("--db and --movers work only with the commands status and install")
 
 
