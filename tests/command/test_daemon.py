@@ -327,7 +327,8 @@ def test_a_signal_from_another_directory_finds_nobody_and_says_where(
 ) -> None:
     # given a daemon whose pidfile is relative to where it was started
     config = world.write(pidfile="run.pid", logfile=None)
-    run([script("queue_mover3"), "-d", config], cwd=world.directory).check()
+    started = run([script("queue_mover3"), "-d", config], cwd=world.directory).check()
+    assert "WARNING logfile: not set: with -d, nothing is logged from here on" in started.stderr
     pid = world.adopt(world.directory / "run.pid")
     elsewhere = world.directory / "elsewhere"
     elsewhere.mkdir()

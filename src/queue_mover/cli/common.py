@@ -159,9 +159,15 @@ def config_path(
 def path_warnings(
     switches: argparse.Namespace, settings: ProcessSettings, log: LogSettings
 ) -> tuple[str, ...]:
-    """Warnings about relative paths outside the config's directory, for a service."""
+    """Warnings about relative paths outside the config's directory, and about a missing log, for a
+    service."""
     files = {"pidfile": settings.pidfile, "logfile": log.logfile}
-    return tuple(config_warnings.relative_paths(config_path(switches), files))
+    lost = switches.daemon and log.logfile is None and not log.use_skylog
+    warning = "logfile: not set: with -d, nothing is logged from here on; remedy: set logfile"
+    return (
+        *config_warnings.relative_paths(config_path(switches), files),
+        *([warning] if lost else []),
+    )
 
 
 def start_log(switches: argparse.Namespace, settings: LogSettings) -> None:
