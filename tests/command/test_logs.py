@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from queue_mover.system import logs
 from testbed.processes import run, script
 from tests.command.world import World
 
@@ -53,6 +54,17 @@ def test_the_log_file_is_in_addition_to_stderr(world: World) -> None:
 def test_without_a_log_file(world: World) -> None:
     assert "{count: 2, " in moved_once(world, logfile=None)
     assert list(world.directory.glob("*.log")) == []
+
+
+def test_a_source_with_a_percent_sign_has_its_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """Given the name of a source, or of a queue that a pattern has found."""
+    log = logs.logger("job", "100%/app%s")
+    log.error("no queue %s, %d waiting", "50%", 7)
+    log.warning("5% are left")
+    assert [record.getMessage() for record in caplog.records] == [
+        "100%/app%s: no queue 50%, 7 waiting",
+        "100%/app%s: 5% are left",
+    ]
 
 
 def test_a_letter_that_the_locale_lacks_is_escaped(world: World) -> None:

@@ -65,11 +65,17 @@ def logger(job_name: str, source: str) -> Log:
 
 
 class _SourceLog(logging.LoggerAdapter[logging.Logger]):
-    def process(
-        self, msg: object, kwargs: MutableMapping[str, Any]
-    ) -> tuple[str, MutableMapping[str, Any]]:
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         assert self.extra is not None
-        return f"{self.extra['source']}: {msg}", {**kwargs, "extra": self.extra}
+        source = str(self.extra["source"])
+        # With values the message is a format, and the name, that of a queue perhaps, may have a %.
+        prefix = source.replace("%", "%%") if args else source
+        super().log(level, f"{prefix}: {msg}", *args, **kwargs)
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, {**kwargs, "extra": self.extra}
 
 
 def start(
