@@ -172,7 +172,7 @@ def test_usage_errors_take_one_line(config: Path, words: str, line: str) -> None
     assert line.replace("CONFIG", str(config)) in refused(config, *words.split(), code=code)
 
 
-@pytest.mark.parametrize("assignment", ["ticker_max_lag", "colour=red", "ticker_max_lag=soon"])
+@pytest.mark.parametrize("assignment", ["ticker_max_lag", "colour=red", "rotation_period=soon"])
 def test_config_refuses_what_it_cannot_set(
     config: Path, source: psycopg.Connection, assignment: str
 ) -> None:
@@ -180,8 +180,8 @@ def test_config_refuses_what_it_cannot_set(
     before = told(config, "config", "orders")
     line = refused(config, "config", "orders", assignment)
     assert assignment.partition("=")[0] in line
-    if assignment == "ticker_max_lag=soon":
-        assert 'remedy: pgqadm.py CONFIG config orders ticker_max_lag="3 seconds"' in line
+    if assignment == "rotation_period=soon":
+        assert 'remedy: pgqadm.py CONFIG config orders rotation_period="2 hours"' in line
     assert told(config, "config", "orders") == before
 
 
