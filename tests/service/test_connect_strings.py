@@ -1,12 +1,14 @@
 """Connect strings are checked and described without a word of what is secret in them."""
 
 import socket
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from queue_mover.errors import UnavailableError
+from queue_mover.postgres.connection import TimedConnection
 from queue_mover.postgres.conninfo import check_conninfo, describe
 from queue_mover.postgres.database import Database
 
@@ -91,11 +93,20 @@ def test_an_at_sign_that_is_no_part_of_a_password_is_taken(text: str, shown: str
     assert describe(text) == shown
 
 
-def test_a_server_that_does_not_answer_is_named() -> None:
-    """Given a port that accepts connections, and nothing else."""
+def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a port that accepts connections, and nothing else; in libpq's time, not in ours."""
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
+    given: dict[str, object] = {}
+    connect = TimedConnection.connect
+
+    def record(text: str, **parameters: Any) -> Any:
+        given.update(parameters)
+        return connect(text, **parameters)
+
+    monkeypatch.setattr(TimedConnection, "connect", record)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        text = f"host=127.0.0.1 port={port} dbname=app password={SECRET} connect_timeout=2"
+        text = f"host=127.0.0.1 port={port} dbname=app password={SECRET}"
         with (
             pytest.raises(UnavailableError) as raised,
             Database("source", text, "nobody").session(),
@@ -105,6 +116,8 @@ def test_a_server_that_does_not_answer_is_named() -> None:
         "source database not available: connection timeout expired"
         f" (host=127.0.0.1 port={port} dbname=app)"
     )
+    assert "tcp_user_timeout" in given
+    assert "connect_timeout" not in given
 
 
 def refusal(text: str) -> str:

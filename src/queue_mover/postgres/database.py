@@ -96,6 +96,9 @@ class Database:
     def _connect(self) -> Connection:
         given = conninfo.conninfo_to_dict(self._text)
         defaults = {"application_name": self._application_name, **DEFAULTS}
+        if os.environ.get("PGCONNECT_TIMEOUT", "").isdecimal():
+            # The only one of them that libpq's environment has.
+            del defaults["connect_timeout"]
         missing = {key: value for key, value in defaults.items() if key not in given}
         try:
             connection: Connection = TimedConnection.connect(
