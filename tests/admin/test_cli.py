@@ -173,7 +173,7 @@ def test_usage_errors_take_one_line(config: Path, words: str, line: str) -> None
     assert line.replace("CONFIG", str(config)) in refused(config, *words.split(), code=code)
 
 
-@pytest.mark.parametrize("assignment", ["ticker_max_lag", "colour=red", "ticker_max_lag=soon"])
+@pytest.mark.parametrize("assignment", ["ticker_max_lag", "colour=red", "rotation_period=soon"])
 def test_config_refuses_what_it_cannot_set(
     config: Path, source: psycopg.Connection, assignment: str
 ) -> None:
@@ -181,8 +181,8 @@ def test_config_refuses_what_it_cannot_set(
     before = told(config, "config", "orders")
     line = refused(config, "config", "orders", assignment)
     assert assignment.partition("=")[0] in line
-    if assignment == "ticker_max_lag=soon":
-        assert 'remedy: pgqadm.py CONFIG config orders ticker_max_lag="3 seconds"' in line
+    if assignment == "rotation_period=soon":
+        assert 'remedy: pgqadm.py CONFIG config orders rotation_period="2 hours"' in line
     assert told(config, "config", "orders") == before
 
 
@@ -244,6 +244,11 @@ def test_switches_in_any_place(config: Path, tmp_path: Path) -> None:
         assert 'queue "q"' in told(*words)
 
 
+def test_a_name_in_another_encoding_is_refused(config: Path) -> None:
+    for words in ([config, "create", "bl\udce5"], ["status", "--db", "dbname=bl\udce5"]):
+        assert refused(*words, code=2).endswith(r"bl\udce5' is not valid UTF-8")
+
+
 def test_a_sample_config_loads(source_db: Database, tmp_path: Path) -> None:
     sample = told("--ini", "--set", f"db={source_db.conninfo()}", "--set", "logfile=")
     assert "[pgqadm]" in sample
@@ -262,13 +267,13 @@ def test_version_and_help() -> None:
 def test_drop_refuses_while_a_consumer_needs_the_queue(
     config: Path, source: psycopg.Connection
 ) -> None:
-    create_queue(source, "orders")
-    source.execute("select pgq.register_consumer('orders', 'reader')")
-    insert_event(source, "orders", "t", "d")
-    tick(source, "orders")
-    line = refused(config, "drop", "orders")
-    assert 'queue "orders" has consumers: ' in line
-    assert "remedy: pgqadm.py CONFIG unregister orders CONSUMER" in line
+    create_queue(source, "new orders")
+    source.execute("select pgq.register_consumer('new orders', 'reader')")
+    insert_event(source, "new orders", "t", "d")
+    tick(source, "new orders")
+    line = refused(config, "drop", "new orders")
+    assert 'queue "new orders" has consumers: ' in line
+    assert "remedy: pgqadm.py CONFIG unregister 'new orders' CONSUMER" in line
 
 
 def test_sending_a_signal_without_a_pidfile_or_process(config: Path, tmp_path: Path) -> None:

@@ -120,6 +120,12 @@ def test_other_commands_need_a_config(source_db: Database, words: str) -> None:
 
 
 def test_arguments_that_do_not_fit(source_db: Database, tmp_path: Path) -> None:
+    result = pgqadm("adm.ini", "status", "--db", source_db.conninfo())
+    assert result.returncode == 1
+    assert result.stderr == (
+        "pgqadm: --db and --movers cannot be used with a config file: adm.ini; remedy:"
+        " pgqadm.py status --db CONNECT, or pgqadm.py adm.ini status\n"
+    )
     result = pgqadm("install", "q", "--db", source_db.conninfo())
     assert (result.returncode, result.stdout) == (1, "")
     assert "usage: " in result.stderr

@@ -1,5 +1,6 @@
 """What counts as wrong with the surroundings of a mover, as tables; and what is told of it."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ def test_a_transaction_that_holds_the_rotation_back_is_named(surroundings: Surro
     assert "4711" not in finding.text
 
 
-FILE = OwnFile("logfile", Path("/var/log/job.log"), True, "", 10**9, 10**8)
+FILE = OwnFile("logfile", Path("/var/log/job.log"), "", 0, True, 10**9, 10**8)
 HOST = Host(1024, 100, 38, (FILE,), None)
 
 
@@ -146,19 +147,37 @@ HOST = Host(1024, 100, 38, (FILE,), None)
         (replace(HOST, needed_files=1025), Code.OPEN_FILES, "ulimit -n 1025"),
         (replace(HOST, allowed_files=float("inf"), needed_files=10**9), None, ""),
         (
-            replace(HOST, files=(replace(FILE, refusal="a directory"),)),
+            replace(HOST, files=(replace(FILE, refusal="a directory", number=errno.EISDIR),)),
             Code.LOGFILE_NOT_WRITABLE,
-            "let this user write in /var/log",
+            "set another logfile",
         ),
         (
-            replace(HOST, files=(replace(FILE, folder_exists=False, free=None, refusal="none"),)),
+            replace(HOST, files=(replace(FILE, refusal="not writable", number=errno.EACCES),)),
+            Code.LOGFILE_NOT_WRITABLE,
+            "run as its owner, or set another logfile",
+        ),
+        (
+            replace(
+                HOST,
+                files=(replace(FILE, refusal="none", number=errno.EACCES, exists=False),),
+            ),
+            Code.LOGFILE_NOT_WRITABLE,
+            "let this user write in /var/log, or set another logfile",
+        ),
+        (
+            replace(HOST, files=(replace(FILE, refusal="none", number=errno.ENOENT, free=None),)),
             Code.LOGFILE_NOT_WRITABLE,
             "mkdir -p /var/log",
         ),
         (
-            replace(HOST, files=(replace(FILE, key="pidfile", refusal="a symbolic link"),)),
+            replace(
+                HOST,
+                files=(
+                    replace(FILE, key="pidfile", refusal="a symbolic link", number=errno.ELOOP),
+                ),
+            ),
             Code.PIDFILE_NOT_WRITABLE,
-            "another pidfile",
+            "set another pidfile",
         ),
         (
             replace(HOST, files=(replace(FILE, free=10**8 - 1),)),

@@ -131,6 +131,7 @@ def test_no_position_is_touched(
     found = document("--fix", config)
     assert found["repairs"] == []
     assert [f["code"] for f in findings(found)] == ["consumer_left_behind"]
+    assert f"queue_mover3 --take-over job {config} takes" in findings(found)[0]["remedy"]
     assert value(target, "select pgq_ext.get_last_tick('job')") == before
     registered = source.execute("select consumer_name from pgq.get_consumer_info('here')")
     assert registered.fetchall() == [("job",)]

@@ -1,6 +1,7 @@
 """Everything that is wrong is listed in one run, each thing with its remedy."""
 
 import itertools
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -199,6 +200,31 @@ def test_all_mistakes_of_a_config_are_listed(config: Path) -> None:
         "max_batch_events: 'many' is not a whole number",
     ]
     assert results(found)["registration"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"http_listen": "127.0.0.1:{taken}"}, "127.0.0.1:{taken}: Address already in use"),
+        ({"http_listen": "127.0.0.1:{taken}", "pidfile": ""}, ""),
+        ({"http_listen": "0.0.0.0:{taken}"}, "other machines can reach it"),
+        ({"http_listen": "127.0.0.1:1", "http_token_file": "none"}, "none: No such file"),
+        ({"use_skylog": "1", "skylog_locations": "none.ini"}, "skylog.ini not found"),
+    ],
+)
+def test_what_would_end_the_process_at_its_start(
+    config: Path, changes: dict[str, str], words: str
+) -> None:
+    """Without a pidfile it is not known whether the address is taken by the mover itself."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        taken = listening.getsockname()[1]
+        switches = [f"--set={key}={text.format(taken=taken)}" for key, text in changes.items()]
+        found = document(config, *switches)
+    problems = [finding for finding in findings(found) if finding["code"] == "config"]
+    assert len(problems) == found["exit_code"] == bool(words)
+    for finding in problems:
+        assert words.format(taken=taken) in finding["text"]
+        assert finding["remedy"]
 
 
 def test_sources_that_are_in_each_others_way(config: Path) -> None:

@@ -86,12 +86,12 @@ IN_THE_DATABASES: dict[str, tuple[dict[str, Change], str]] = {
         f"target database: pgq_ext {INSTALL}",
     ),
     "no queue on the source": (
-        {"queue_name": "nothing"},
-        'source database: no queue "nothing"; remedy: pgqadm.py CONFIG create nothing',
+        {"queue_name": "no queue"},
+        "source database: no queue \"no queue\"; remedy: pgqadm.py CONFIG create 'no queue'",
     ),
     "no queue on the target": (
-        {"dst_queue_name": "nothing"},
-        'target database: no queue "nothing"; remedy: pgqadm.py CONFIG create nothing',
+        {"dst_queue_name": "it's"},
+        """target database: no queue "it's"; remedy: pgqadm.py CONFIG create 'it'"'"'s'""",
     ),
     "not registered": (
         {"auto_register": 0, "consumer_name": "stranger"},

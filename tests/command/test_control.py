@@ -122,6 +122,7 @@ def test_waiting_for_nobody_is_no_error(world: World) -> None:
     ("switches", "words"),
     [
         (["--wait"], "--wait works only with -s or -k"),
+        (["--take-over", "bl\udce5"], r"argument --take-over: 'bl\udce5' is not valid UTF-8"),
         (["--wait", "5", "-d"], "--wait works only with -s or -k"),
         (["-r", "--wait"], "--wait works only with -s or -k"),
         (["--register", "--wait"], "--wait works only with -s or -k"),

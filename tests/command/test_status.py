@@ -164,6 +164,13 @@ def test_a_mover_that_has_ended_leaves_its_error(world: World) -> None:
     error = status(world)["last_error"]
     assert "is not registered" in error["text"]
     assert error["text"] in result.stderr
+    # when another process works again, then the error is over, and ages in spite of its batches
+    world.run("--rewind").check()
+    for first in (6, 7):
+        world.produce(1, first=first)
+        world.drain().check()
+        error = status(world)["last_error"]
+        assert error["since_recovered_seconds"] == error["since_seen_seconds"]
 
 
 # The command

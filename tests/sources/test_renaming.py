@@ -118,6 +118,12 @@ def test_unregister_of_a_source_that_has_left_the_file(moved: Many) -> None:
     refused = moved.run("--source", "shard2", "--unregister")
     assert refused.returncode == 1
     assert "--consumer JOB_NAME.SOURCE --set src_db=... --unregister" in refused.stderr
+    refused = moved.run("--consumer", moved.consumer("shard2"), "--unregister")
+    assert refused.returncode == 1
+    assert refused.stderr.endswith(
+        "[queue_mover3] has no src_db; remedy: add --source NAME, or --set src_db=... if its"
+        " section is gone\n"
+    )
     # when it is asked for by its consumer, then it goes from both sides, and no other
     moved.run(
         *("--consumer", moved.consumer("shard2"), "--set", f"src_db={source_db}", "--unregister")
@@ -133,7 +139,7 @@ def test_consumer_needs_a_switch_and_one_source(moved: Many) -> None:
         (["--consumer", "x", "-s"], "--consumer works only with a position switch"),
         (["--consumer", "x", "--ini"], "--consumer works only with a position switch"),
         (["--consumer", "x", "--reset", "--source", "*"], "--consumer works on one source"),
-        (["--consumer", "x", "--reset"], "src_db: missing from [queue_mover3]"),
+        (["--consumer", "x", "--reset"], "[queue_mover3] has no src_db; remedy: add --source NAME"),
         (["--take-over", "x"], "--take-over works on one source"),
         (["--take-over", "x", "--source", "shard1"], "nothing to take over"),
     ]:

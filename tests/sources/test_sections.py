@@ -218,6 +218,11 @@ REFUSED: list[tuple[dict[str, str], dict[str, dict[str, str]], str]] = [
         {"source:a": A, "source:b": {"src_db": "dbname=a application_name=b"}},
         "sources a and b would both move the events",
     ),
+    (
+        {},
+        {"source:a": {"src_db": "service=a"}, "source:b": {"src_db": "service=a user=b"}},
+        "sources a and b would both move the events",
+    ),
     ({"dst_connections": "0"}, {"source:a": A}, "dst_connections: '0' is not a whole number"),
 ]
 
@@ -263,6 +268,13 @@ def test_one_queue_in_parts(tmp_path: Path) -> None:
         "source:d": {**A, "queue_name": "another"},
     }
     assert list(load(tmp_path, sections)) == ["a", "b", "c", "d"]
+
+
+def test_each_service_of_a_service_file_is_a_database(tmp_path: Path) -> None:
+    sections = {f"source:{name}": {"src_db": f"service={name}"} for name in "ab"}
+    main = {**MAIN, "dst_db": "service=central"}
+    movers = load(tmp_path, {"queue_mover3": main, **sections})
+    assert movers["a"].route_key != movers["b"].route_key
 
 
 def test_one_consumer_name_for_two_targets(tmp_path: Path) -> None:

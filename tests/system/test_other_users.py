@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,9 @@ from queue_mover.errors import OperatorError
 from queue_mover.system.pidfile import PidFile, has_ended, require_no_unlocked
 from testbed.processes import Process
 from testbed.programs import run_as
+
+SETTINGS = ProcessSettings("mover", "", None, 1.0, 0.0, 1.0, (), 0.0, 0.0, 0.0)
+STOP = argparse.Namespace(signal=signal.SIGINT, wait=None, quiet=True)
 
 
 @pytest.fixture
@@ -53,11 +57,10 @@ def test_a_process_of_another_user_is_neither_signalled_nor_taken_for_gone(
         path = folder / "mover.pid"
         path.write_text(f"{ours.pid}\n")
         path.chmod(0o666)
-        settings = ProcessSettings("mover", "", path, 1.0, 0.0, 1.0, (), 0.0, 0.0, 0.0)
-        given = argparse.Namespace(signal=signal.SIGINT, wait=None, quiet=True)
+        settings = replace(SETTINGS, pidfile=path)
         # when another user stops it, then the message names the remedy, and it runs on
         with pytest.raises(OperatorError) as refused:
-            stranger(control.send_signal, settings, given)
+            stranger(control.send_signal, settings, STOP)
         assert str(refused.value) == (
             f"not permitted to signal process {ours.pid}; remedy: run as the user that started it"
         )
@@ -68,6 +71,32 @@ def test_a_process_of_another_user_is_neither_signalled_nor_taken_for_gone(
             stranger(_lock, path)
         with pytest.raises(OperatorError, match=rf"process {ours.pid} \(.*takes no locks"):
             stranger(require_no_unlocked, path)
+        # when the file cannot even be read, then that is not taken for an end either
+        path.chmod(0o600)
+        with pytest.raises(OperatorError) as unread:
+            stranger(control.send_signal, settings, STOP)
+        assert str(unread.value) == (
+            f"pidfile: cannot read {path}: Permission denied;"
+            " remedy: run as the user that started it"
+        )
+
+
+def test_a_pidfile_in_a_closed_directory_is_one_line(
+    folder: Path, stranger: Callable[..., object]
+) -> None:
+    """Whether it exists cannot be asked there."""
+    inner = folder / "closed" / "inner"
+    inner.mkdir(parents=True)
+    inner.parent.chmod(0o700)
+    with pytest.raises(OperatorError) as refused:
+        stranger(_lock, inner / "mover.pid")
+    assert str(refused.value) == (
+        f"pidfile: cannot write {inner / 'mover.pid'}: Permission denied;"
+        f" remedy: let this user write in {inner}, or set another pidfile"
+    )
+    settings = replace(SETTINGS, pidfile=inner / "mover.pid")
+    with pytest.raises(OperatorError, match=r"cannot read .*: Permission denied; remedy: run as"):
+        stranger(control.send_signal, settings, STOP)
 
 
 def _lock(path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_rewind_while_a_batch_waits_for_its_turn() -> None:
 
 
 def rewind_in_between(protocol: Protocol) -> None:
-    """A mover has read its batch; --rewind runs; then the batch is committed with those of others."""
+    """A mover has read its batch; --rewind runs; then the batch is committed with others."""
     machine = type("Rewound", (Machine,), {"protocol": protocol})()
     machine.produce_and_tick(events=0)
     machine.go_on(number=1, steps=15)

@@ -21,6 +21,7 @@ from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.locks import lock_key
 from queue_mover.postgres.statements import has_function, schema_exists
 from queue_mover.postgres.translation import primary
+from queue_mover.system.files import is_visible
 
 PGQ_FILE = "pgq_pl_only.sql"
 PGQ_VERSION = "3.5"
@@ -174,7 +175,7 @@ def find_pgq_sql(pgq_sql: Path | None, server_major: int) -> Path:
     """
     candidates = [pgq_sql] if pgq_sql else [d / PGQ_FILE for d in contrib_folders(server_major)]
     for path in candidates:
-        if path.is_file():
+        if is_visible(path) and path.is_file():
             return path
     if pgq_sql:
         raise OperatorError(

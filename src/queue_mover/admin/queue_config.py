@@ -1,5 +1,6 @@
 """`pgqadm config`: show and change how often a queue is ticked and rotated."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,10 +23,18 @@ VARIABLES = {
 """The variables that can be changed, and their types."""
 
 EXAMPLES = {
-    "interval": ("an interval of 0 or more", '"3 seconds"'),
-    "integer": ("a whole number from 0 to 2147483647", "500"),
+    "queue_ticker_max_lag": '"3 seconds"',
+    "queue_ticker_max_count": "500",
+    "queue_ticker_idle_period": '"1 minute"',
+    "queue_rotation_period": '"2 hours"',
 }
-"""By type, what a value must be, and an example."""
+"""PgQ's own settings: whoever pastes an example does no harm."""
+
+FROM_ZERO = {
+    "interval": "an interval of 0 or more",
+    "integer": "a whole number from 0 to 2147483647",
+}
+"""By type, what a value must be in PgQ."""
 
 ABOVE_ZERO = {
     "interval": "an interval of more than 0",
@@ -119,12 +128,11 @@ def _check(conn: Connection, queue: str, variable: str, value: str, flavour: Fla
     except psycopg.DataError:
         row = None
     if row != (True,):
-        wanted, example = EXAMPLES[kind]
-        wanted = ABOVE_ZERO[kind] if flavour == PGQUE else wanted
+        wanted = ABOVE_ZERO[kind] if flavour == PGQUE else FROM_ZERO[kind]
         name = variable.removeprefix(PREFIX)
         raise OperatorError(
             f'{variable}: "{value}" is not {wanted};'
-            f" remedy: pgqadm.py CONFIG config {queue} {name}={example}"
+            f" remedy: pgqadm.py CONFIG config {shlex.quote(queue)} {name}={EXAMPLES[variable]}"
         )
 
 

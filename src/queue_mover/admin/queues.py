@@ -1,5 +1,6 @@
 """`pgqadm create`, `drop`, `register` and `unregister`. Each returns one line about the result."""
 
+import shlex
 from typing import LiteralString
 
 from psycopg import errors
@@ -46,7 +47,7 @@ def drop(conn: Connection, queue: str, *, flavour: Flavour = PGQ) -> str:
                 raise
             raise OperatorError(
                 f'queue "{queue}" has consumers: {listed(attached)};'
-                f" remedy: pgqadm.py CONFIG unregister {queue} CONSUMER for each"
+                f" remedy: pgqadm.py CONFIG unregister {shlex.quote(queue)} CONSUMER for each"
             ) from None
     return f'queue "{queue}" dropped'
 

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import logging
 import os
 import signal
@@ -68,6 +69,15 @@ def parser(command: str, description: str, piece: str = "batch") -> argparse.Arg
     return result
 
 
+def name(text: str) -> str:
+    """A name in a database. Raises ArgumentTypeError if its bytes are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid UTF-8") from None
+    return text
+
+
 def _setting(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -82,6 +92,9 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO)
 def guarded(command: str, run: Callable[[], int]) -> int:
     """Run a command. Operator errors and output that cannot be written become one line on stderr
     and exit code 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A locale such as en_GB, which is ISO-8859-1, has no letter for each name in a database.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             return run()
@@ -146,9 +159,15 @@ def config_path(
 def path_warnings(
     switches: argparse.Namespace, settings: ProcessSettings, log: LogSettings
 ) -> tuple[str, ...]:
-    """Warnings about relative paths outside the config's directory, for a service."""
+    """Warnings about relative paths outside the config's directory, and about a missing log, for a
+    service."""
     files = {"pidfile": settings.pidfile, "logfile": log.logfile}
-    return tuple(config_warnings.relative_paths(config_path(switches), files))
+    lost = switches.daemon and log.logfile is None and not log.use_skylog
+    warning = "logfile: not set: with -d, nothing is logged from here on; remedy: set logfile"
+    return (
+        *config_warnings.relative_paths(config_path(switches), files),
+        *([warning] if lost else []),
+    )
 
 
 def start_log(switches: argparse.Namespace, settings: LogSettings) -> None:

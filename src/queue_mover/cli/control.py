@@ -14,7 +14,7 @@ from typing import Any
 
 from queue_mover.config.settings import ProcessSettings
 from queue_mover.errors import OperatorError
-from queue_mover.system.pidfile import has_ended, running_pid
+from queue_mover.system.pidfile import has_ended, require_readable, running_pid
 
 WAIT = 60.0
 """Seconds that --wait allows by default."""
@@ -104,6 +104,7 @@ def send_signal(settings: ProcessSettings, given: argparse.Namespace) -> int:
     path = settings.pidfile.absolute()
     pid = running_pid(path)
     if pid is None:
+        require_readable(path)
         if not path.exists():
             remedy = (
                 "" if settings.pidfile.is_absolute() else "; remedy: run this where it was started"

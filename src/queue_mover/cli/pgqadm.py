@@ -62,7 +62,11 @@ def switches() -> argparse.ArgumentParser:
     usage = [f"{name} {words}".strip() for name, words in USAGE.items()]
     parser.add_argument("command", nargs="?", metavar="command", help="; ".join(sorted(usage)))
     parser.add_argument(
-        "arguments", nargs="*", metavar="argument", help="the command's arguments, as listed above"
+        "arguments",
+        nargs="*",
+        type=common.name,
+        metavar="argument",
+        help="the command's arguments, as listed above",
     )
     parser.add_argument("--json", action="store_true", help="status as one JSON document")
     parser.add_argument(
@@ -92,7 +96,7 @@ def switches() -> argparse.ArgumentParser:
 
 def _connect(text: str) -> str:
     try:
-        check_conninfo(text)
+        check_conninfo(common.name(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
@@ -119,6 +123,11 @@ def _run() -> int:
     _no_json(given)
     if words[:1] == ["install"]:
         return _install_many(given, words[1:])
+    if given.command in ("status", "install"):
+        raise OperatorError(
+            f"--db and --movers cannot be used with a config file: {given.config}; remedy:"
+            f" pgqadm.py {given.command} --db CONNECT, or pgqadm.py {given.config} {given.command}"
+        )
     raise OperatorError("--db and --movers work only with the commands status and install")
 
 

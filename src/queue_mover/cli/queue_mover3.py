@@ -75,6 +75,7 @@ def switches(program: Program = MOVER) -> argparse.ArgumentParser:
     position.add_argument(
         "--consumer",
         default="",
+        type=common.name,
         metavar="NAME",
         help="with a switch below: act on this consumer, which need not be in the file, on the"
         " queue of the one --source, else of the main section and --set",
@@ -82,6 +83,7 @@ def switches(program: Program = MOVER) -> argparse.ArgumentParser:
     group = position.add_mutually_exclusive_group()
     group.add_argument(
         "--take-over",
+        type=common.name,
         metavar="OLD",
         help="continue from the position of another consumer of the same queue, and unregister it",
     )

@@ -65,6 +65,11 @@ def load_mover(
     values = _values(ini, ini.main, parameters.SERVICE)
     catalogue = None
     alone = bool(consumer) and not wanted
+    if alone and not ini.get(ini.main, "src_db"):
+        raise ConfigError(
+            f"{path}: --consumer without --source: [{ini.main}] has no src_db; remedy: add"
+            " --source NAME, or --set src_db=... if its section is gone"
+        )
     if not alone and ini.has_section(sources.CATALOGUE):
         ini.override(sources.CATALOGUE)
         catalogue = _values(ini, sources.CATALOGUE, parameters.CATALOGUE)

@@ -9,6 +9,7 @@ Where both locks are held, the target's is taken first, and of two consumers the
 comes first: two of these cannot deadlock.
 """
 
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -93,7 +94,7 @@ class Registrar:
                 name,
                 position.tick,
                 registration.waiting if registration else 0,
-                name,
+                shlex.quote(name),
             )
 
     def unregister(self) -> None:

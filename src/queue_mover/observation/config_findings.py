@@ -10,7 +10,7 @@ from queue_mover.config.config_errors import bad_values
 from queue_mover.config.loading import load_mover
 from queue_mover.config.settings import Settings
 from queue_mover.config.sources import choose
-from queue_mover.errors import ConfigError, UnavailableError, UnknownSourceError
+from queue_mover.errors import ConfigError, OperatorError, UnavailableError, UnknownSourceError
 from queue_mover.observation.findings import REMEDY, Code, Finding, Place, Severity
 
 CORRECT = "correct the file; queue_mover3 --ini prints a sample with every key"
@@ -35,6 +35,11 @@ def read_config(
     except ConfigError as error:
         return _usable(path, overrides, wanted, error)
     return settings, _warnings(path, settings)
+
+
+def refused_at_start(error: OperatorError) -> Finding:
+    """What can be loaded, but would end the start."""
+    return _finding(str(error), CORRECT, Severity.PROBLEM)
 
 
 def _usable(

@@ -1,11 +1,13 @@
 """What a mover needs on its machine: open files, writable directories, disk space."""
 
+import errno
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from queue_mover.config.settings import Settings
+from queue_mover.system.files import is_visible
 from queue_mover.system.limits import allow_files, needed_files
 from queue_mover.system.pidfile import running_pid
 
@@ -17,9 +19,11 @@ class OwnFile:
     key: str
     """Its key in the config: pidfile or logfile."""
     path: Path
-    folder_exists: bool
     refusal: str
     """Why it cannot be written, in a few words; empty: it can."""
+    number: int
+    """The errno of that; 0: none."""
+    exists: bool
     free: int | None
     """Bytes free for this user on its file system; None: no such directory."""
     needed: int
@@ -61,26 +65,34 @@ def read_host(settings: Settings) -> Host:
 def _own_file(key: str, path: Path, needed: int) -> OwnFile:
     path = path.absolute()
     folder = path.parent
-    exists = folder.is_dir()
+    number, refusal = _refusal(path, is_pidfile=key == "pidfile")
     return OwnFile(
         key,
         path,
-        exists,
-        _refusal(path, is_pidfile=key == "pidfile"),
-        shutil.disk_usage(folder).free if exists else None,
+        refusal,
+        number,
+        is_visible(path),
+        shutil.disk_usage(folder).free if is_visible(folder) and folder.is_dir() else None,
         needed,
     )
 
 
-def _refusal(path: Path, *, is_pidfile: bool) -> str:
+def _refusal(path: Path, *, is_pidfile: bool) -> tuple[int, str]:
+    """The errno of writing to it, and why in a few words; 0 and empty: it can be written."""
     folder = path.parent
-    # The log is rotated, the pidfile removed: both write to their directory.
-    reasons = {
-        "no such directory": not folder.exists(),
-        "not a directory": not folder.is_dir(),
-        "a directory": path.is_dir(),
-        "a symbolic link": is_pidfile and path.is_symlink(),
-        "not writable by this user": path.exists() and not os.access(path, os.W_OK),
-        "its directory is not writable by this user": not os.access(folder, os.W_OK | os.X_OK),
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
+    writable = os.access(folder, os.W_OK | os.X_OK)
+    locked_out = (errno.EACCES, "its directory is not writable by this user")
+    try:
+        # The log is rotated, the pidfile removed: both write to their directory.
+        reasons = {
+            (errno.ENOENT, "no such directory"): not folder.exists(),
+            (errno.ENOTDIR, "not a directory"): not folder.is_dir(),
+            (errno.EISDIR, "a directory"): path.is_dir(),
+            (errno.ELOOP, "a symbolic link"): is_pidfile and path.is_symlink(),
+            (errno.EACCES, "not writable by this user"): path.exists()
+            and not os.access(path, os.W_OK),
+            locked_out: not writable,
+        }
+    except PermissionError:
+        return locked_out
+    return next((reason for reason, holds in reasons.items() if holds), (0, ""))

@@ -3,6 +3,7 @@
 from queue_mover.observation.findings import Code, Finding, Place, Severity
 from queue_mover.observation.formatting import counted, size
 from queue_mover.observation.host import Host, OwnFile
+from queue_mover.system.files import write_remedy
 
 CODES = {"pidfile": Code.PIDFILE_NOT_WRITABLE, "logfile": Code.LOGFILE_NOT_WRITABLE}
 
@@ -31,13 +32,9 @@ def _open_files(host: Host) -> Finding | None:
 def _unwritable(file: OwnFile) -> Finding | None:
     if not file.refusal:
         return None
-    if file.folder_exists:
-        remedy = f"let this user write in {file.path.parent}, or set another {file.key}"
-    else:
-        remedy = f"mkdir -p {file.path.parent}"
-    return Finding(
-        CODES[file.key], Place(), f"{file.key}: cannot write {file.path}: {file.refusal}", remedy
-    )
+    text = f"{file.key}: cannot write {file.path}: {file.refusal}"
+    remedy = write_remedy(file.key, file.path, file.number, exists=file.exists)
+    return Finding(CODES[file.key], Place(), text, remedy)
 
 
 def _disk(file: OwnFile) -> Finding | None:

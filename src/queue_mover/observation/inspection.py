@@ -197,7 +197,7 @@ def _with_fix(finding: Finding, found: Surroundings) -> Finding:
     return replace(finding, remedy=f"queue_mover3 --check --fix CONFIG, or {finding.remedy}")
 
 
-_OWN_COMMAND = re.compile(r"(queue_mover3(?: -\S+)*(?: OLD)?) CONFIG\b")
+_OWN_COMMAND = re.compile(r"(queue_mover3(?: -[^,;]*?)?) CONFIG\b")
 
 
 def _pasteable(line: CheckLine, path: Path) -> CheckLine:

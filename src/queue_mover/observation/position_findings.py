@@ -3,6 +3,7 @@
 `command` turns a switch into the command to run; a mover's log names only the switch.
 """
 
+import shlex
 from collections.abc import Callable, Mapping
 
 from queue_mover.model import Policy, Position, Route
@@ -78,12 +79,13 @@ def _left_behind(route: Route, found: Mapping[str, LeftBehind], command: Command
         for name, (registration, position) in found.items()
     )
     old = next(iter(found)) if len(found) == 1 else "OLD"
+    take_over = command(f"--take-over {shlex.quote(old)}")
     return Finding(
         Code.CONSUMER_LEFT_BEHIND,
         source_place(route),
         f'consumer "{route.consumer}" has not moved queue "{route.queue}" to this target before,'
         f" but {others}",
-        f"consumer_name = {old} resumes from there, {command(f'--take-over {old}')} takes that"
+        f"consumer_name = {old} resumes from there, {take_over} takes that"
         " position over, --register starts again at the newest tick",
     )
 

@@ -4,6 +4,7 @@ A mover refuses to start with the first of these; `status --movers` shows them a
 to SOURCE or TARGET.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 
 from queue_mover.errors import NotReadyError, UnavailableError
@@ -135,7 +136,7 @@ def _source_queue(state: SourceState, route: Route) -> Finding | None:
         Code.QUEUE_MISSING,
         source_place(route),
         f'source database: no queue "{route.queue}"',
-        f"pgqadm.py CONFIG create {route.queue}",
+        f"pgqadm.py CONFIG create {shlex.quote(route.queue)}",
     )
 
 
@@ -196,7 +197,8 @@ def _target_queue(state: TargetState, route: Route, policy: Policy) -> Finding |
     if state.queue_exists or not _is_installed(state):
         return None
     queue, flavour = route.target_queue, route.target_flavour
-    text, remedy = f'target database: no queue "{queue}"', f"pgqadm.py CONFIG create {queue}"
+    text = f'target database: no queue "{queue}"'
+    remedy = f"pgqadm.py CONFIG create {shlex.quote(queue)}"
     if state.split:
         text, remedy = (
             "target database: no queue for events to name",

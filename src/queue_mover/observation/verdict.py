@@ -1,5 +1,6 @@
 """Where a source is slow: a pure function over what was read of both sides."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -235,7 +236,7 @@ def _reading(_: object, __: object, target: TargetQueue | None) -> Verdict | Non
             Cause.READER,
             f"{text} has not read for {duration(slowest.since_seen)}, {pending} waiting",
             "start it; if it is no longer needed: pgqadm.py CONFIG unregister"
-            f" {target.name} {slowest.name}",
+            f" {shlex.quote(target.name)} {shlex.quote(slowest.name)}",
         )
     return Verdict(
         Cause.READER,

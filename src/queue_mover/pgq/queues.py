@@ -1,5 +1,7 @@
 """The queues and consumers of a database, by name."""
 
+import shlex
+
 from queue_mover.errors import OperatorError
 from queue_mover.model import PGQ, Flavour
 from queue_mover.postgres.connection import Connection
@@ -37,7 +39,7 @@ def require_queue(
     found = conn.execute(flavour.sql("select queue_name from {pgq}.queue order by 1"))
     names = [name for (name,) in found]
     if queue not in names:
-        remedy = f"; remedy: pgqadm.py CONFIG create {queue}" if needed else ""
+        remedy = f"; remedy: pgqadm.py CONFIG create {shlex.quote(queue)}" if needed else ""
         raise OperatorError(
             f'no queue "{queue}" in database "{conn.info.dbname}"'
             f" (existing: {listed(names) or 'none'}){remedy}"

@@ -8,7 +8,13 @@ from psycopg import conninfo, pq
 
 
 def check_conninfo(text: str) -> None:
-    """Raise ValueError, without the text itself, if libpq cannot parse a connect string."""
+    """Raise ValueError, without the text itself, if libpq cannot parse a connect string, or would
+    take a part of the password in a URI for a host, a port or a database."""
+    if _has_loose_password(text):
+        raise ValueError(
+            "not a connect string: in a URI an @ or / of the user name, password or database is"
+            " written %40 or %2F"
+        )
     try:
         timeout = conninfo.conninfo_to_dict(text).get("connect_timeout") or 0
     except psycopg.Error as error:
@@ -21,6 +27,16 @@ def check_conninfo(text: str) -> None:
         int(timeout)
     except ValueError:
         raise ValueError("connect_timeout in it is not a whole number of seconds") from None
+
+
+def _has_loose_password(text: str) -> bool:
+    """Whether libpq would end the password in a URI at an @ or / that may belong to it: messages
+    would then show the rest as a host or a database."""
+    if not text.startswith(("postgresql://", "postgres://")):
+        return False
+    place, *_ = text.partition("://")[2].split("?", 1)
+    login = place.rpartition("@")[0]
+    return ":" in login and ("@" in login or "/" in login)
 
 
 def _misspelt(message: str) -> str:
@@ -53,11 +69,13 @@ def password(text: str) -> str | None:
 def describe(text: str) -> str:
     """Where a connect string points, for messages; never a password."""
     values = conninfo.conninfo_to_dict(text)
-    shown = [f"{key}={values[key]}" for key in ("host", "port", "dbname", "user") if key in values]
+    keys = ("service", "host", "port", "dbname", "user")
+    shown = [f"{key}={values[key]}" for key in keys if key in values]
     return " ".join(shown) or "the default database"
 
 
 def location(text: str) -> tuple[str, ...]:
     """The database that a connect string points to, as far as the string specifies it."""
     values = conninfo.conninfo_to_dict(text)
-    return tuple(str(values.get(key, "")) for key in ("host", "hostaddr", "port", "dbname"))
+    keys = ("service", "host", "hostaddr", "port", "dbname")
+    return tuple(str(values.get(key, "")) for key in keys)

@@ -96,15 +96,22 @@ class Database:
     def _connect(self) -> Connection:
         given = conninfo.conninfo_to_dict(self._text)
         defaults = {"application_name": self._application_name, **DEFAULTS}
+        if os.environ.get("PGCONNECT_TIMEOUT", "").isdecimal():
+            # The only one of them that libpq's environment has.
+            del defaults["connect_timeout"]
         missing = {key: value for key, value in defaults.items() if key not in given}
-        connection: Connection = TimedConnection.connect(
-            self._text,
-            autocommit=True,
-            # PgBouncer in transaction mode would run a prepared statement on another server.
-            prepare_threshold=None,
-            client_encoding="UTF8",
-            **missing,  # type: ignore[arg-type]
-        )
+        try:
+            connection: Connection = TimedConnection.connect(
+                self._text,
+                autocommit=True,
+                # PgBouncer in transaction mode would run a prepared statement on another server.
+                prepare_threshold=None,
+                client_encoding="UTF8",
+                **missing,  # type: ignore[arg-type]
+            )
+        except psycopg.errors.ConnectionTimeout as error:
+            # Unlike libpq's own messages, this one does not name the server.
+            raise psycopg.errors.ConnectionTimeout(f"{error} ({describe(self._text)})") from None
         # For `transaction()`, as BEGIN of `statements`.
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         side = self.side or "database"

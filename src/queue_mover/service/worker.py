@@ -244,7 +244,8 @@ class Worker:
         if shared:
             log = logs.logger(process.job_name, "")
             news = self._outages.failed(self.spec.target, self, what, began=self._began)
-            words = f"{error} ({self.spec.target})"
+            place = f" ({self.spec.target})"
+            words = f"{error}{'' if str(error).endswith(place) else place}"
         else:
             log, words = self._log, str(error)
             self._logged_failure = self._logged_failure or news

@@ -355,9 +355,10 @@ as $$
                      / extract(epoch from n.at - o.sample_times[1])::float8 end,
            extract(epoch from n.at - e.began)::float8,
            extract(epoch from n.at - e.seen)::float8,
-           -- A restarted mover knows of no error, but its batches show that it recovered.
+           -- A restarted mover knows of no error, but its batches show that it recovered: when, is
+           -- not known. Its last batch would make the error new for ever.
            extract(epoch from n.at - coalesce(e.recovered,
-                   case when o.recorded > e.seen then o.recorded end))::float8,
+                   case when o.recorded > e.seen then e.seen end))::float8,
            e.message, e.host, e.pid
       from (values (a_consumer, clock_timestamp())) as n (consumer, at)
       left join queue_mover.origin o using (consumer)

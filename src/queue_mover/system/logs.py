@@ -14,6 +14,7 @@ from typing import Any
 from queue_mover.errors import ConfigError
 from queue_mover.model import Log
 from queue_mover.system import journal
+from queue_mover.system.files import is_visible, write_remedy
 
 LOG_FORMAT = "%(asctime)s %(process)s %(levelname)s %(message)s"
 
@@ -50,11 +51,17 @@ def logger(job_name: str, source: str) -> Log:
 
 
 class _SourceLog(logging.LoggerAdapter[logging.Logger]):
-    def process(
-        self, msg: object, kwargs: MutableMapping[str, Any]
-    ) -> tuple[str, MutableMapping[str, Any]]:
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         assert self.extra is not None
-        return f"{self.extra['source']}: {msg}", {**kwargs, "extra": self.extra}
+        source = str(self.extra["source"])
+        # With values the message is a format, and the name, that of a queue perhaps, may have a %.
+        prefix = source.replace("%", "%%") if args else source
+        super().log(level, f"{prefix}: {msg}", *args, **kwargs)
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, {**kwargs, "extra": self.extra}
 
 
 def start(
@@ -140,13 +147,13 @@ def _open(path: Path, settings: LogSettings) -> logging.Handler:
         # Imported only when needed: --version and the signal switches start faster without it.
         make = import_module("queue_mover.system.logfile").LogFile
         handler: logging.Handler = make(
-            path, maxBytes=settings.log_size, backupCount=settings.log_count
+            path,
+            maxBytes=settings.log_size,
+            backupCount=settings.log_count,
+            errors="backslashreplace",
         )
     except OSError as error:
-        folder = path.absolute().parent
-        remedy = "create its directory, writable by this user, or set another logfile"
-        if not folder.exists():
-            remedy = f"mkdir -p {folder}"
+        remedy = write_remedy("logfile", path, error.errno or 0, exists=is_visible(path))
         raise ConfigError(
             f"logfile: cannot write {path}: {error.strerror}; remedy: {remedy}"
         ) from None
@@ -170,11 +177,17 @@ def _formatter(settings: LogSettings, kind: str, *, verbose: bool) -> logging.Fo
     return journal.JournalFormatter(formatter) if to_journal else formatter
 
 
-def _load_config(settings: LogSettings) -> None:
+def skylog_file(settings: LogSettings) -> Path:
+    """The logging config that use_skylog asks for. Raises ConfigError if there is none."""
     candidates = [Path(name).expanduser() for name in settings.skylog_locations]
-    found = next((path for path in candidates if path.is_file()), None)
+    found = next((path for path in candidates if is_visible(path) and path.is_file()), None)
     if found is None:
         raise ConfigError("skylog.ini not found; remedy: set use_skylog = 0, or skylog_locations")
+    return found
+
+
+def _load_config(settings: LogSettings) -> None:
+    found = skylog_file(settings)
     _offer_skylog_handlers(settings)
     defaults = {"job_name": settings.job_name, "service_name": settings.service_name}
     try:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from queue_mover.errors import OperatorError
+from queue_mover.system.files import is_visible, write_remedy
 from queue_mover.system.process_owner import owner
 
 
@@ -63,9 +64,9 @@ class PidFile:
             return os.open(self._path, flags, 0o644)
         except OSError as error:
             reason = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
-            remedy = "create its directory, writable by this user, or set another pidfile"
-            if not self._path.parent.exists():
-                remedy = f"mkdir -p {self._path.parent}"
+            remedy = write_remedy(
+                "pidfile", self._path, error.errno or 0, exists=is_visible(self._path)
+            )
             raise OperatorError(
                 f"pidfile: cannot write {self._path}: {reason}; remedy: {remedy}"
             ) from None
@@ -100,6 +101,21 @@ def running_pid(path: Path) -> int | None:
     return found.pid if found and found.may_be_mover else None
 
 
+def require_readable(path: Path) -> None:
+    """Raise OperatorError when a pidfile exists, but who is in it cannot be known."""
+    try:
+        path.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        remedy = "run as the user that started it"
+        if not isinstance(error, PermissionError):
+            remedy = "correct pidfile in the config file"
+        raise OperatorError(
+            f"pidfile: cannot read {path}: {error.strerror}; remedy: {remedy}"
+        ) from None
+
+
 def has_ended(path: Path, pid: int) -> bool:
     """Whether a process that `running_pid` returned holds the pidfile no longer, and is gone."""
     return running_pid(path) != pid and owner(str(pid)) is None
@@ -128,10 +144,13 @@ def _read(path: Path) -> tuple[str, bool]:
         return "", False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        locked = False
     except BlockingIOError:
-        return _content(descriptor), True
-    else:
-        return _content(descriptor), False
+        locked = True
+    try:
+        return _content(descriptor), locked
+    except IsADirectoryError:
+        return "", False
     finally:
         os.close(descriptor)
 

@@ -9,7 +9,7 @@ from queue_mover.observation.progress import ProcessSnapshot
 from queue_mover.reporting.web.look import Question
 from queue_mover.reporting.web.looker import Looker
 from queue_mover.reporting.web.security import Guard, read_token, require_token
-from queue_mover.reporting.web.server import Server, listen
+from queue_mover.reporting.web.server import Server, listen, resolve
 from queue_mover.reporting.web.site import Site
 
 
@@ -66,6 +66,18 @@ class Serving:
 
 def _question(settings: Settings) -> Question:
     return Question(settings.movers, settings.refused)
+
+
+def require_usable(settings: HttpSettings, *, is_free: bool) -> None:
+    """Raise OperatorError if a start could not serve HTTP. `is_free`: no process of this config
+    runs, so nothing may listen on the address."""
+    if settings.http_listen is None:
+        return
+    guard = guard_of(settings)
+    ip = resolve(guard.address)[1]
+    require_token(guard.address, ip, guard.token)
+    if is_free:
+        listen(guard.address).close()
 
 
 def guard_of(settings: HttpSettings) -> Guard:
