@@ -101,6 +101,11 @@ def test_the_source_was_restored_and_ticks_coincide(
         pair.produce(3, label=f"new {number}")
     # then the last tick has the number of the target's position, and is not taken for it
     assert value(pair.source, "select max(tick_id) from pgq.tick") == pair.position
+    # and --rewind does not go there: the events before it would be left out
+    before = pair.subscription()
+    refused = pair.command("--rewind")
+    assert (refused.returncode, pair.subscription()) == (1, before)
+    assert "restored from a backup, failed over" in refused.stderr
     assert_refused(pair, 3 * ticks_lost)
 
 

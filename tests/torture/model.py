@@ -14,7 +14,8 @@ from queue_mover.errors import NotReadyError
 from queue_mover.model import Batch, Position, Registration, Route, Tick
 from queue_mover.moving.decision import Decision
 from queue_mover.moving.decision import decide as real_decide
-from queue_mover.moving.takeover import take_over_tick
+from queue_mover.moving.takeover import take_over_tick, taken_over
+from queue_mover.observation.left_behind import left_behind
 
 HERE = "the source"
 OLD, NEW = "old name", "new name"
@@ -58,6 +59,11 @@ class Protocol:
     """Set the position at the start already, to the tick of the registration."""
     rewind_keeps: bool = True
     """Of --rewind: leave the active batch where the source is at the position already."""
+    rewind_compares: bool = True
+    """Of --rewind: refuse a tick that has the number of the one applied, but another mark."""
+    completes_take_over: bool = True
+    """Do not start between the halves of a --take-over, whose old consumer may still be given a
+    batch that is on its way with those of others."""
     share: "Share | None" = None
     """Try to write every other batch in a transaction that other consumers share."""
 
@@ -159,6 +165,8 @@ class World:
     source: Source = field(default_factory=Source)
     target: Target = field(default_factory=Target)
     restored: bool = False
+    set_back: bool = False
+    """Whether the mover without locks has put the position back: what follows comes twice."""
     unlocked: bool = False
     """Whether a mover that takes no locks has ever been at work."""
     doubled: list[int] = field(default_factory=list)
@@ -225,9 +233,21 @@ def _start(world: World, me: int, consumer: str) -> Steps:
             world.since = source.ticks[newest][0]
     source.commit(me)
     yield False
+    while world.protocol.completes_take_over and _is_taken_over(world, consumer):
+        yield False
     if world.protocol.first_position and consumer not in world.target.position:
         yield from _set_first_position(world, me, consumer)
     world.started |= consumer in source.committed
+
+
+def _is_taken_over(world: World, consumer: str) -> bool:
+    """Whether only the first half of a --take-over has been done: on the source."""
+    committed, positions = world.source.committed, world.target.position
+    if consumer in positions or consumer not in committed:
+        return False
+    known = [Registration(name, row.last, row.next) for name, row in committed.items()]
+    others = left_behind(known, positions, HERE, {consumer})
+    return taken_over(committed[consumer].last, others) is not None
 
 
 def _set_first_position(world: World, me: int, consumer: str) -> Steps:
@@ -377,6 +397,7 @@ def unlocked_mover(world: World, me: int, span: int) -> Steps:
             # A first position moves nothing.
             if _tick(target.position.get(OLD)) not in (_tick(before), batch.start.id):
                 world.doubled += target.data.pop(me, [])
+                world.set_back |= (_tick(target.position.get(OLD)) or 0) > batch.end.id
             target.commit(me)
             yield False
         elif _tick(before) != batch.end.id:
@@ -394,8 +415,8 @@ def rewind(world: World, me: int, consumer: str = OLD) -> Steps:
     if position is not None:
         yield from _lock(source.locks, me, consumer)
         row = source.sees(me, consumer)
-        there = row is not None and row.last == position.tick
-        if position.tick < len(source.ticks) and not (there and world.protocol.rewind_keeps):
+        there = row is not None and row.last == position.tick and world.protocol.rewind_keeps
+        if not there and _has_tick(world, position):
             while source.row_is_taken(me, consumer):
                 yield True
             source.stage(me, consumer, Subscription(position.tick))
@@ -405,12 +426,21 @@ def rewind(world: World, me: int, consumer: str = OLD) -> Steps:
     world.rollback(me)
 
 
+def _has_tick(world: World, position: Position) -> bool:
+    """Whether the source has that very tick; without marks, one of that number."""
+    ticks = world.source.ticks
+    if position.tick >= len(ticks):
+        return False
+    mark = position.mark if world.protocol.rewind_compares else None
+    return mark in (None, ticks[position.tick][1])
+
+
 def reset(world: World, me: int) -> Steps:
     """The operator's --reset, where both sides agree: elsewhere it repeats what the target has."""
     target = world.target
     yield from _lock(target.locks, me, OLD)
     position, row = target.position.get(OLD), world.source.committed[OLD]
-    if position is not None and position.tick == row.last:
+    if position is not None and position.tick == row.last and _has_tick(world, position):
         target.positions[me] = {OLD: None}
         yield False
         target.commit(me)
@@ -450,7 +480,7 @@ def _hand_over_registration(world: World, me: int, old: Position | None) -> Step
         mine,
         lambda tick: source.ticks[tick][1] if tick < len(source.ticks) else None,
     )
-    if NEW not in known:
+    if NEW not in known or known[NEW].tick != tick:
         source.stage(me, NEW, Subscription(tick))
         yield False
         if not world.protocol.take_over_together:

@@ -66,6 +66,6 @@ class Sharing:
     def _applies(self, batch: Batch, position: Position) -> bool:
         if not self.decides:
             return True
-        if position.source is None:
+        if position.source is None or position.mark is None:
             return False
         return decide(batch, position, HERE, lambda: True) is Decision.APPLY

@@ -30,7 +30,7 @@ def test_the_model_finds_what_a_mutant_breaks(mutant: str) -> None:
 
 
 def test_a_rewind_while_a_batch_waits_for_its_turn() -> None:
-    """A schedule so rare that a search for it takes minutes."""
+    """A schedule so rare that a search for it takes minutes, as is the next one."""
     rewind_in_between(Protocol(share=Sharing()))
     with pytest.raises(BrokenError):
         rewind_in_between(Protocol(share=Sharing(), rewind_keeps=False))
@@ -44,4 +44,24 @@ def rewind_in_between(protocol: Protocol) -> None:
     machine.produce_and_tick(events=0)
     machine.rewind(steps=4)
     machine.go_on(number=1, steps=14)
+    machine.teardown()
+
+
+def test_half_a_take_over_while_a_batch_waits_for_its_turn() -> None:
+    take_over_in_between(Protocol(share=Sharing()))
+    with pytest.raises(BrokenError):
+        take_over_in_between(Protocol(share=Sharing(), completes_take_over=False))
+
+
+def take_over_in_between(protocol: Protocol) -> None:
+    """A mover has read its batch; --take-over dies half-way; the batch is committed with others;
+    then a mover starts under the new name."""
+    machine = type("TakenOver", (Renaming,), {"protocol": protocol})()
+    machine.produce_and_tick(events=1)
+    machine.go_on(number=0, steps=15)
+    machine.take_over(steps=8)
+    machine.operator_dies()
+    machine.go_on(number=0, steps=5)
+    machine.start_renamed(number=1)
+    machine.go_on(number=1, steps=30)
     machine.teardown()

@@ -13,6 +13,7 @@ from queue_mover.moving.first_position import (
     set_first_position,
     warn_without_position,
 )
+from queue_mover.moving.takeover import taken_over
 from queue_mover.moving.target_states import TargetStates
 from queue_mover.observation.findings import Severity
 from queue_mover.observation.left_behind import Others, read_others
@@ -111,6 +112,7 @@ class Preflight:
             self._register(src, dst, source_state.identity, remembers=target_state.remembers)
         if first and position is None:
             if source_state.registered:
+                self._require_taken_over(src, dst, source_state.identity, target_state)
                 log_no_position(self.log)
             set_first_position(
                 src, dst, self.route, source_state.identity, remembers=target_state.remembers
@@ -245,6 +247,26 @@ class Preflight:
                 src, self.route, source.oldest_tick(src, self.route) if oldest else None
             )
             log_left_out(src, self.route, self.log)
+
+    def _require_taken_over(
+        self, src: Connection, dst: Connection, identity: str, state: TargetState
+    ) -> None:
+        """Raise NotReadyError for a registered consumer without a position, if a --take-over was
+        interrupted: events may be moved under its old name."""
+        route = self.route
+        with translating_errors("source", route.source_flavour):
+            progress = source.progress(src, route)
+        others = read_others(
+            src, dst, route, identity, self.running(), remembers=state.remembers
+        ).left_behind
+        old = taken_over(progress.last_tick, others) if progress else None
+        if old is not None:
+            raise NotReadyError(
+                f'consumer "{route.consumer}" has no position on the target, which has one of'
+                f' consumer "{old}", tick {others[old][1].tick}, that is not registered:'
+                f" --take-over was interrupted; remedy: repeat --take-over {old}; if it was not,"
+                f" --consumer {old} --unregister forgets the other one"
+            )
 
     def _require_new(
         self, src: Connection, dst: Connection, identity: str, *, remembers: bool

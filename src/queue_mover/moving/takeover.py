@@ -1,11 +1,11 @@
 """Where a consumer resumes that replaces another one: pure functions, and their messages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import Log, Position, Registration, Route
 from queue_mover.moving.decision import rewritten
-from queue_mover.observation.left_behind import fits
+from queue_mover.observation.left_behind import LeftBehind, fits
 from queue_mover.pgq.retries import Retries
 
 
@@ -47,6 +47,18 @@ def take_over_tick(
     raise NotReadyError(refusal)
 
 
+def taken_over(tick: int, left_behind: Mapping[str, LeftBehind]) -> str | None:
+    """The old consumer of a --take-over that has changed the source and not yet the target.
+
+    `tick`: of the registration of a consumer without a position. The old one is not registered, and
+    its position is at that tick; or after it, where a batch was on its way in a shared transaction.
+    """
+    for name, (registration, position) in left_behind.items():
+        if registration is None and position.tick >= tick:
+            return name
+    return None
+
+
 def _refuse_position(name: str, position: Position | None, source: str) -> str:
     if position is None or position.source in (None, source):
         return ""
@@ -64,7 +76,8 @@ def _refuse_successor(
     old: Registration | None,
     new: tuple[Registration | None, Position | None],
 ) -> str:
-    """Registered at that tick with the old one gone, the takeover was interrupted: complete it."""
+    """Registered with the old one gone, the takeover was interrupted: complete it. The old position
+    may be after the registration, see `taken_over`."""
     registration, position = new
     if position is not None:
         return (
@@ -72,7 +85,7 @@ def _refuse_successor(
             f" if it has taken over already, --consumer {name} --unregister removes the old one;"
             " else --unregister it first, and what it has moved is moved again"
         )
-    if registration and (old or registration.tick != tick):
+    if registration and (old or registration.tick > tick):
         return (
             f'consumer "{route.consumer}" is already registered, at tick {registration.tick};'
             " remedy: --unregister it first"
