@@ -21,10 +21,12 @@ POOLED_PART = tests/moving/test_batches.py tests/moving/test_encodings.py \
 	tests/sources/test_under_load.py
 # Of the Debian package: which Debian it is for; without one, the host's.
 SUITE =
-# Of the torture: how much of it; without a SEED it takes any, and prints it.
+# Of the torture: how much of it; without a SEED it takes any, and shows it.
 SEED =
 FAULTS = 500
 SECONDS = 1800
+# Of the model: how many schedules each of its machines tries.
+EXAMPLES = 10000
 
 .PHONY: help
 help: ## List the targets
@@ -52,6 +54,11 @@ test-pooled: setup ## Run the tests of the main job through PgBouncer on SIDES: 
 .PHONY: torture
 torture: setup ## Break everything while events move; SEED, FAULTS, SECONDS set how
 	$(PYTHON) -m torture $(if $(SEED),--seed $(SEED)) --faults $(FAULTS) --seconds $(SECONDS)
+
+.PHONY: model
+model: setup ## Try many more schedules of the protocol's model than the tests do; SEED, EXAMPLES
+	MODEL_EXAMPLES=$(EXAMPLES) MODEL_SEED=$(or $(SEED),$(shell date +%s)) $(PYTHON) -m pytest -n 2 \
+		--timeout=0 -k test_each_event_once tests/torture/test_model.py tests/torture/test_sharing_model.py
 
 .PHONY: bench
 bench: setup ## Measure everything and put the results into docs/performance.md (half an hour)

@@ -6,12 +6,20 @@ import pytest
 
 from tests.torture.model import BrokenError, Protocol
 from tests.torture.sharing_model import Sharing
-from tests.torture.test_model import BesideUnlocked, Machine, Renaming, explore
+from tests.torture.test_model import (
+    EXAMPLES,
+    FIRST,
+    BesideUnlocked,
+    Machine,
+    Renaming,
+    RenamingNewcomer,
+    explore,
+)
 
 
-@pytest.mark.parametrize("machine", [Machine, Renaming, BesideUnlocked])
+@pytest.mark.parametrize("machine", [Machine, Renaming, RenamingNewcomer, BesideUnlocked])
 def test_each_event_once_whatever_the_schedule(machine: type[Machine]) -> None:
-    explore(Protocol(share=Sharing()), 200, machine)
+    explore(Protocol(share=Sharing()), EXAMPLES, machine, FIRST)
 
 
 MUTANTS = {
