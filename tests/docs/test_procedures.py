@@ -41,6 +41,7 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "make site"): "tests/manuals/test_site.py builds it",
     ("CONTRIBUTING.md", "make release"): "tests/docs/test_release.py runs it on a copy",
     ("CONTRIBUTING.md", "make torture"): "tests/torture runs it",
+    ("CONTRIBUTING.md", "make model"): "minutes; tests/torture runs it with fewer schedules",
     ("scaling.md", "make bench"): "a measurement; tests/docs/test_project.py looks at its name",
 }
 """By page and how the command begins."""
