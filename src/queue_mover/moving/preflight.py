@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from importlib import import_module
 
 from queue_mover.copying import copy
 from queue_mover.errors import NotReadyError, UnregisteredError
@@ -13,7 +12,11 @@ from queue_mover.moving.first_position import (
     set_first_position,
     warn_without_position,
 )
-from queue_mover.moving.takeover import taken_over
+from queue_mover.moving.requirements import (
+    require_taken_over,
+    require_two_queues,
+    require_usable_expressions,
+)
 from queue_mover.moving.target_states import TargetStates
 from queue_mover.observation.findings import Severity
 from queue_mover.observation.left_behind import Others, read_others
@@ -27,7 +30,6 @@ from queue_mover.observation.schema_findings import schema_findings
 from queue_mover.observation.side_findings import (
     interval_findings,
     require_none,
-    same_queue_finding,
     source_findings,
     target_findings,
 )
@@ -112,7 +114,8 @@ class Preflight:
             self._register(src, dst, source_state.identity, remembers=target_state.remembers)
         if first and position is None:
             if source_state.registered:
-                self._require_taken_over(src, dst, source_state.identity, target_state)
+                others = self._others(src, dst, source_state.identity, target_state.remembers)
+                require_taken_over(src, self.route, others.left_behind)
                 log_no_position(self.log)
             set_first_position(
                 src, dst, self.route, source_state.identity, remembers=target_state.remembers
@@ -248,26 +251,6 @@ class Preflight:
             )
             log_left_out(src, self.route, self.log)
 
-    def _require_taken_over(
-        self, src: Connection, dst: Connection, identity: str, state: TargetState
-    ) -> None:
-        """Raise NotReadyError for a registered consumer without a position, if a --take-over was
-        interrupted: events may be moved under its old name."""
-        route = self.route
-        with translating_errors("source", route.source_flavour):
-            progress = source.progress(src, route)
-        others = read_others(
-            src, dst, route, identity, self.running(), remembers=state.remembers
-        ).left_behind
-        old = taken_over(progress.last_tick, others) if progress else None
-        if old is not None:
-            raise NotReadyError(
-                f'consumer "{route.consumer}" has no position on the target, which has one of'
-                f' consumer "{old}", tick {others[old][1].tick}, that is not registered:'
-                f" --take-over was interrupted; remedy: repeat --take-over {old}; if it was not,"
-                f" --consumer {old} --unregister forgets the other one"
-            )
-
     def _require_new(
         self, src: Connection, dst: Connection, identity: str, *, remembers: bool
     ) -> Others:
@@ -278,9 +261,12 @@ class Preflight:
         with translating_errors("target", self.route.target_flavour):
             position = target.position(dst, route, remembers=remembers)
         require_none(orphan_findings(route, position, identity))
-        others = read_others(src, dst, route, identity, self.running(), remembers=remembers)
+        others = self._others(src, dst, identity, remembers)
         require_none(newcomer_findings(route, policy, others.left_behind))
         return others
+
+    def _others(self, src: Connection, dst: Connection, identity: str, remembers: bool) -> Others:
+        return read_others(src, dst, self.route, identity, self.running(), remembers=remembers)
 
     def _warn(self, target_state: TargetState) -> None:
         """Log what works, but not as well as it could."""
@@ -289,20 +275,6 @@ class Preflight:
         for finding in schema_findings(target_state, self.route):
             if self.is_news(finding.text):
                 self.log.warning("%s", finding.message)
-
-
-def require_two_queues(src: Connection, dst: Connection, route: Route) -> None:
-    """Raise NotReadyError when a queue would be moved into itself."""
-    if route.has_one_name:
-        found = same_queue_finding(route, same_database=server.is_same_database(src, dst, route))
-        require_none([found] if found else [])
-
-
-def require_usable_expressions(src: Connection, route: Route) -> None:
-    """Raise NotReadyError for the first SQL expression of a route that the source refuses."""
-    if route.expressions:
-        # Imported when used: a start does not wait for it.
-        import_module("queue_mover.observation.expression_findings").require_expressions(src, route)
 
 
 def unregistered(route: Route, position: Position | None, identity: str) -> Exception:

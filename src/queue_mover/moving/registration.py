@@ -15,9 +15,13 @@ from typing import Self
 
 from queue_mover.errors import NotReadyError
 from queue_mover.model import BatchLimits, Log, Policy, Position, Route
-from queue_mover.moving.decision import rewritten
 from queue_mover.moving.first_position import set_first_position, warn_without_position
-from queue_mover.moving.preflight import Running, require_two_queues, require_usable_expressions
+from queue_mover.moving.preflight import Running
+from queue_mover.moving.requirements import (
+    require_same_tick,
+    require_two_queues,
+    require_usable_expressions,
+)
 from queue_mover.moving.session import on_source, on_target
 from queue_mover.moving.takeover import require_no_retries, take_over_tick
 from queue_mover.observation.findings import Code
@@ -140,25 +144,13 @@ class Registrar:
                 raise self._no_position(src, "rewind to")
             with translating_errors("source", self.route.source_flavour), src.transaction():
                 source.lock(src, self.route)
-                self._require_same_tick(src, position)
+                require_same_tick(src, self.route, position)
                 progress = source.progress(src, self.route)
                 # There already: a batch that a mover has read, to write it with those of others,
                 # stays active.
                 if progress is None or progress.last_tick != position.tick:
                     source.register(src, self.route, position.tick)
         self.log.info("Rewound the source queue to tick %d", position.tick)
-
-    def _require_same_tick(self, src: Connection, position: Position) -> None:
-        """Raise NotReadyError where the source's tick of that number is another one: resuming from
-        there would leave out the events before it."""
-        mark = source.mark(src, self.route, position.tick)
-        if mark is not None and position.mark not in (None, mark):
-            raise NotReadyError(
-                f"Lost position: {rewritten(position.tick)}; remedy: compare both queues, then"
-                f" --accept-source counts the source's events up to tick {position.tick} as moved,"
-                " --reset resumes from the source's position (repeating what the target already"
-                " has)"
-            )
 
     def reset(self) -> None:
         """`--reset`: forget the position on the target."""
