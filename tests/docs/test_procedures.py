@@ -18,6 +18,7 @@ import pytest
 from queue_mover.cli import pgqadm as admin_cli
 from queue_mover.cli import queue_mover3, queue_splitter3
 from testbed.cluster import Cluster
+from testbed.programs import require_extension
 from tests.docs import guide_steps, manual_steps, steps
 from tests.docs.pages import PAGES, ROOT, Block, blocks, inline_code
 from tests.docs.terminal import Terminal, commands
@@ -137,7 +138,9 @@ STEPS = {
         given=steps.a_mover_that_was_started, then=guide_steps.the_mover_runs_again
     ),
     "removing.md": Steps(
-        given=steps.a_mover_that_was_started, then=guide_steps.the_databases_are_as_before
+        given=steps.a_mover_that_was_started,
+        before={'psql -d app -c "drop extension': lambda terminal: require_extension()},
+        then=guide_steps.the_databases_are_as_before,
     ),
     "queue_mover3.1.md": Steps(
         given=manual_steps.two_databases,

@@ -9,6 +9,7 @@ from testbed.cluster import Cluster
 from testbed.database import Database, value
 from testbed.log_lines import news
 from testbed.processes import run, script, write_ini
+from testbed.programs import server_program
 from tests.moving.pair import Pair
 
 ROLE = "Some Body"
@@ -105,7 +106,8 @@ def test_a_copy_of_the_database_has_another(managed: Pair, source_cluster: Clust
         source_cluster.create_database("by_template", managed.source_db.name),
         source_cluster.create_database("by_dump"),
     ]
-    dump = f"pg_dump -d '{managed.source_db.conninfo()}' | psql -q '{copies[1].conninfo()}'"
+    pg_dump, psql = server_program("pg_dump"), server_program("psql")
+    dump = f"{pg_dump} -d '{managed.source_db.conninfo()}' | {psql} -q '{copies[1].conninfo()}'"
     run(["bash", "-c", f"set -o pipefail; {dump}"]).check()
     managed.source = managed.source_db.connect()
     # then

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from testbed.processes import run
+from testbed.programs import find_program
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.timeout(400)
 def test_nothing_is_lost_or_duplicated() -> None:
+    find_program("pgqd")
     done = run(
         [sys.executable, "-m", "torture", "--faults", "40", "--seconds", "75"],
         cwd=ROOT,
