@@ -394,10 +394,12 @@ def unlocked_mover(world: World, me: int, span: int) -> Steps:
                 yield False
             target.positions[me] = {OLD: Position(batch.end.id)}
             yield False
-            # A first position moves nothing.
-            if _tick(target.position.get(OLD)) not in (_tick(before), batch.start.id):
-                world.doubled += target.data.pop(me, [])
-                world.set_back |= (_tick(target.position.get(OLD)) or 0) > batch.end.id
+            position = _tick(target.position.get(OLD))
+            if position != _tick(before):
+                data = target.data.pop(me, [])
+                world.doubled += [event for event in data if event in target.content]
+                target.data[me] = [event for event in data if event not in target.content]
+                world.set_back |= (position or 0) > batch.end.id
             target.commit(me)
             yield False
         elif _tick(before) != batch.end.id:
