@@ -3,10 +3,14 @@
 A lock is held as long as the connection that is returned stays open: use it in a `with`.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import psycopg
 from psycopg import sql
 
 from queue_mover.postgres.locks import lock_key
+from testbed import processes
 from testbed.database import Database
 from testbed.processes import wait_until
 from testbed.queues import qualified, queue_table
@@ -99,3 +103,30 @@ def end_backends(conn: psycopg.Connection, application: str = "mover") -> None:
         30,
         f"the backends of {application} to end",
     )
+
+
+@contextmanager
+def killed_at(
+    pair: Pair,
+    switch: str,
+    hold: Callable[[Pair], psycopg.Connection],
+    side: psycopg.Connection,
+    *arguments: str,
+) -> Iterator[None]:
+    """The command has been killed while it waited for a lock on this side."""
+    with hold(pair), processes.mover(pair.ini(), switch, *arguments, name="mover") as command:
+        wait_until_blocked(side)
+        command.kill()
+        end_backends(pair.source)
+        end_backends(pair.target)
+    yield
+
+
+def hold_registrations(pair: Pair) -> psycopg.Connection:
+    """Registrations can be read, not changed."""
+    return hold_table(pair.source_db, "pgq.subscription", "share")
+
+
+def hold_positions(pair: Pair) -> psycopg.Connection:
+    """Positions can be read, not changed."""
+    return hold_table(pair.target_db, "pgq_ext.completed_tick", "share")

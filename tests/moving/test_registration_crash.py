@@ -3,8 +3,7 @@
 Each command is held at a step by a lock, and killed there with its backends.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -13,9 +12,11 @@ from testbed import processes
 from testbed.database import value
 from tests.moving.holding import (
     end_backends,
+    hold_positions,
+    hold_registrations,
     hold_source,
-    hold_table,
     hold_target,
+    killed_at,
     wait_until_blocked,
 )
 from tests.moving.pair import Pair
@@ -29,33 +30,6 @@ def moved(pair: Pair) -> Pair:
     pair.move()
     pair.produce(10)
     return pair
-
-
-@contextmanager
-def killed_at(
-    pair: Pair,
-    switch: str,
-    hold: Callable[[Pair], psycopg.Connection],
-    side: psycopg.Connection,
-    *arguments: str,
-) -> Iterator[None]:
-    """The command has been killed while it waited for a lock on this side."""
-    with hold(pair), processes.mover(pair.ini(), switch, *arguments, name="mover") as command:
-        wait_until_blocked(side)
-        command.kill()
-        end_backends(pair.source)
-        end_backends(pair.target)
-    yield
-
-
-def hold_registrations(pair: Pair) -> psycopg.Connection:
-    """Registrations can be read, not changed."""
-    return hold_table(pair.source_db, "pgq.subscription", "share")
-
-
-def hold_positions(pair: Pair) -> psycopg.Connection:
-    """Positions can be read, not changed."""
-    return hold_table(pair.target_db, "pgq_ext.completed_tick", "share")
 
 
 def test_register(moved: Pair) -> None:

@@ -17,9 +17,8 @@ from queue_mover.moving.shared_transaction import SmallBatch, write_together
 from queue_mover.observation.sides import read_source
 from queue_mover.pgq.batches import next_batch, written_select
 from queue_mover.postgres.database import Database as Sessions
-from testbed import processes
 from testbed.database import Database
-from tests.moving.holding import end_backends, hold_table, wait_until_blocked
+from tests.moving.holding import hold_positions, killed_at
 from tests.moving.pair import Pair
 
 OLD, NEW = "mover_1", "another_name"
@@ -81,16 +80,13 @@ def test_take_over(pair: Pair) -> None:
 def test_take_over_that_dies_between_the_databases(pair: Pair) -> None:
     with on_its_way(pair):
         pair.consumer = NEW
-        positions = hold_table(pair.target_db, "pgq_ext.completed_tick", "share")
-        with positions, processes.mover(pair.ini(), "--take-over", OLD) as command:
-            wait_until_blocked(pair.target)
-            command.kill()
-            end_backends(pair.source)
-            end_backends(pair.target)
-        # then the new consumer does not start before it is completed: the batch may still come
-        refused = pair.command(loop_delay=0)
-        assert refused.returncode == 1
-        assert f"--take-over was interrupted; remedy: repeat --take-over {OLD}" in refused.stderr
+        with killed_at(pair, "--take-over", hold_positions, pair.target, OLD):
+            # then the new consumer does not start before it is completed: the batch may still come
+            refused = pair.command(loop_delay=0)
+            assert refused.returncode == 1
+            assert (
+                f"--take-over was interrupted; remedy: repeat --take-over {OLD}" in refused.stderr
+            )
     assert pair.target_events.count() == 20
     # when it is
     pair.command("--take-over", OLD).check()

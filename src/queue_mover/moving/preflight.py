@@ -115,7 +115,7 @@ class Preflight:
         if first and position is None:
             if source_state.registered:
                 others = self._others(src, dst, source_state.identity, target_state.remembers)
-                require_taken_over(src, self.route, others.left_behind)
+                require_taken_over(self.route, others)
                 log_no_position(self.log)
             set_first_position(
                 src, dst, self.route, source_state.identity, remembers=target_state.remembers

@@ -18,12 +18,13 @@ from queue_mover.model import BatchLimits, Log, Policy, Position, Route
 from queue_mover.moving.first_position import set_first_position, warn_without_position
 from queue_mover.moving.preflight import Running
 from queue_mover.moving.requirements import (
+    require_no_retries,
     require_same_tick,
     require_two_queues,
     require_usable_expressions,
 )
 from queue_mover.moving.session import on_source, on_target
-from queue_mover.moving.takeover import require_no_retries, take_over_tick
+from queue_mover.moving.takeover import take_over_tick
 from queue_mover.observation.findings import Code
 from queue_mover.observation.left_behind import read_others
 from queue_mover.observation.position_findings import foreign_position
@@ -34,7 +35,7 @@ from queue_mover.observation.side_findings import (
     target_findings,
 )
 from queue_mover.observation.sides import read_source, read_target
-from queue_mover.pgq import flavours, retries, server, source, target
+from queue_mover.pgq import flavours, server, source, target
 from queue_mover.postgres.connection import Connection
 from queue_mover.postgres.database import Sessions
 from queue_mover.postgres.translation import translating_errors
@@ -236,7 +237,7 @@ class Registrar:
                     lambda tick: source.mark(src, self.route, tick),
                 )
                 if theirs is None:
-                    require_no_retries(behind, retries.read(src, behind, tick), self.log)
+                    require_no_retries(src, behind, tick, self.log)
                 mine_there = known.get(self.route.consumer)
                 if mine_there is None or mine_there.tick != tick:
                     source.register(src, self.route, tick)

@@ -1,17 +1,15 @@
 """What must hold before a mover starts, or a registration or a position changes."""
 
-from collections.abc import Mapping
 from importlib import import_module
 
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Position, Route
+from queue_mover.model import Log, Position, Route
 from queue_mover.moving.decision import rewritten
 from queue_mover.moving.takeover import taken_over
-from queue_mover.observation.left_behind import LeftBehind
+from queue_mover.observation.left_behind import Others
 from queue_mover.observation.side_findings import require_none, same_queue_finding
-from queue_mover.pgq import server, source
+from queue_mover.pgq import retries, server, source
 from queue_mover.postgres.connection import Connection
-from queue_mover.postgres.translation import translating_errors
 
 
 def require_two_queues(src: Connection, dst: Connection, route: Route) -> None:
@@ -40,19 +38,42 @@ def require_same_tick(src: Connection, route: Route, position: Position) -> None
         )
 
 
-def require_taken_over(
-    src: Connection, route: Route, left_behind: Mapping[str, LeftBehind]
-) -> None:
+def require_taken_over(route: Route, others: Others) -> None:
     """Raise NotReadyError for a registered consumer without a position, if a --take-over was
     interrupted: events may still be moved under its old name."""
-    with translating_errors("source", route.source_flavour):
-        progress = source.progress(src, route)
-    old = taken_over(progress.last_tick, left_behind) if progress else None
+    old = taken_over(others.own.tick, others.left_behind) if others.own else None
     if old is not None:
-        _, position = left_behind[old]
+        _, position = others.left_behind[old]
         raise NotReadyError(
             f'consumer "{route.consumer}" has no position on the target, which has one of consumer'
             f' "{old}", tick {position.tick}, that is not registered: --take-over was interrupted;'
             f" remedy: repeat --take-over {old}; if it was not, --consumer {old} --unregister"
             " forgets the other one"
+        )
+
+
+def require_no_retries(src: Connection, route: Route, tick: int, log: Log) -> None:
+    """Raise NotReadyError where the old consumer, of this route, has events to retry: they would be
+    dropped with it. Logs a warning where that cannot be read. `tick`: up to which it has read."""
+    found = retries.read(src, route, tick)
+    if found is None:
+        return
+    name, schema = route.consumer, route.source_flavour.schema
+    if found.waiting is None:
+        log.warning(
+            'the role may not read %s.retry_queue: events that consumer "%s" was to retry are'
+            " dropped with it; a mover has none",
+            schema,
+            name,
+        )
+    if count := found.due + (found.waiting or 0):
+        tables = {found.table: found.due, f"{schema}.retry_queue": found.waiting}
+        drops = "; ".join(
+            f"DELETE FROM {table} WHERE ev_owner = {found.owner}"
+            for table, events in tables.items()
+            if events
+        )
+        raise NotReadyError(
+            f'consumer "{name}" has events to retry ({count}), which nobody else would get; remedy:'
+            f" let it retry them first, or drop them: {drops}"
         )

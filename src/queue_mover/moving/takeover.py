@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from queue_mover.errors import NotReadyError
-from queue_mover.model import Log, Position, Registration, Route
+from queue_mover.model import Position, Registration, Route
 from queue_mover.moving.decision import rewritten
 from queue_mover.observation.left_behind import LeftBehind, fits
-from queue_mover.pgq.retries import Retries
 
 
 def take_over_tick(
@@ -123,29 +122,3 @@ def _refuse_tick(name: str, tick: int, position: Position | None, mark: str | No
             f" with --consumer {name} counts the source's events up to tick {tick} as moved"
         )
     return ""
-
-
-def require_no_retries(route: Route, retries: Retries | None, log: Log) -> None:
-    """Raise NotReadyError where the old consumer, of this route, has events to retry: they would be
-    dropped with it. Logs a warning where that cannot be read."""
-    if retries is None:
-        return
-    name, schema = route.consumer, route.source_flavour.schema
-    if retries.waiting is None:
-        log.warning(
-            'the role may not read %s.retry_queue: events that consumer "%s" was to retry are'
-            " dropped with it; a mover has none",
-            schema,
-            name,
-        )
-    if count := retries.due + (retries.waiting or 0):
-        tables = {retries.table: retries.due, f"{schema}.retry_queue": retries.waiting}
-        drops = "; ".join(
-            f"DELETE FROM {table} WHERE ev_owner = {retries.owner}"
-            for table, found in tables.items()
-            if found
-        )
-        raise NotReadyError(
-            f'consumer "{name}" has events to retry ({count}), which nobody else would get; remedy:'
-            f" let it retry them first, or drop them: {drops}"
-        )

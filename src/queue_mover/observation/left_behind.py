@@ -25,6 +25,8 @@ class Others:
     left_behind: Mapping[str, LeftBehind]
     without_position: Sequence[Registration]
     """Those that wait with events, and have no position on the target."""
+    own: Registration | None
+    """That of the route's consumer."""
 
 
 def read_others(
@@ -50,6 +52,7 @@ def read_others(
             for each in registrations
             if each.waiting and each.consumer not in positions and each.consumer not in running
         ],
+        next((each for each in registrations if each.consumer == route.consumer), None),
     )
 
 
